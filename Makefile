@@ -1,0 +1,57 @@
+# The workbook's commands; `make` alone lists them. Works with GNU make 3.81 (macOS) and newer.
+#
+# Linux: pip's own torch is the CUDA build, some GB. For the CPU-only build, much smaller:
+#     make run PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# or a certain CUDA build: .../whl/cu128. Both matter only when .venv is made.
+#
+# Variables given on the command line (make run PRESET=starcoder) reach the programs through the environment.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help run lab test
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make run    run notebooks 01 to 05 in order, without a browser, and print a summary'
+	@echo 'make lab    open the notebooks in JupyterLab, on this machine only'
+	@echo 'make test   run every test'
+	@echo ''
+	@echo 'The first call makes .venv and installs into it; PYTHON=python3.12 chooses the interpreter it is made with.'
+	@echo 'Choices for run and lab, all optional (for lab give whole paths):'
+	@echo '  PRESET=tiny                      or tiny-starcoder-py, starcoderbase-1b, starcoder'
+	@echo '  PAIRS=python-stdlib              or gpteacher-codegen, or your own .json or .jsonl file'
+	@echo "  OVERRIDES='{\"learning_rate\": 1e-4}'   settings that differ from the preset, by their names in RunConfig"
+	@echo '  FRESH=1                          start a new training run instead of keeping or continuing the last one'
+	@echo '  RUN=tiny-python-stdlib-2         a certain run: go on with it, or show it again'
+	@echo '  DATA=data                        the folder everything is kept in'
+	@echo '  GPTEACHER_FILE=codegen-instruct.json   a local copy of the GPTeacher file, so that nothing is downloaded'
+	@echo '  RESPONSE_FIELD=output            the field of your own file that holds the response'
+	@echo '  LAB_OPTIONS=--allow-root         more options for JupyterLab'
+
+run: .venv/.installed
+	@$(BIN)/python -m utils.workbook
+
+lab: .venv/.installed
+	$(BIN)/python -m jupyterlab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
+
+test: .venv/.installed-tests
+	@$(BIN)/python -m pytest -q -rs
+
+# Made anew when it is missing, or when the interpreter it was made with is gone.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo 'There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: PYTHON=/path/to/python3'; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(0 if sys.version_info >= (3, 11) else \
+	  "Python 3.11 or newer is needed; $(PYTHON) is " + v + ". Name another one: PYTHON=python3.12")'
+	@echo 'Making .venv and installing into it. The first time this takes some minutes.'
+	$(PYTHON) -m venv --clear .venv
+
+# Refreshed only when the pinned versions change.
+.venv/.installed: $(BIN)/python requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/.installed-tests: .venv/.installed tests/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -r tests/requirements.txt
+	@touch $@

@@ -1,0 +1,99 @@
+"""The notebooks keep the rules of the house, and run in order from raw pairs to answers."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from utils.artifacts import ROOT
+
+NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground"]
+MAX_CODE_LINES, MAX_DEF_LINES = 15, 5
+# The whole way at the smallest scale; what matters is that every stage finds what the one before it made.
+SMALL = {"max_train_samples": 24, "max_eval_samples": 4, "train_batch_size": 8, "eval_steps": 2, "save_steps": 2}
+
+
+@pytest.fixture(params=NAMES)
+def notebook(request):
+    notebook = nbformat.read(ROOT / "notebooks" / f"{request.param}.ipynb", as_version=nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def code_cells(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_every_notebook_is_listed_here():
+    assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == NAMES
+
+
+def test_committed_clean(notebook):
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert "widgets" not in notebook.metadata
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in code_cells(notebook):
+        assert cell.outputs == [] and cell.execution_count is None, cell.id
+
+
+def test_begins_with_prose_parameters_and_imports(notebook):
+    prose, parameters, imports = notebook.cells[:3]
+    assert prose.cell_type == "markdown" and prose.source.startswith("# ")
+    assert parameters.cell_type == "code" and "parameters" in parameters.metadata.get("tags", [])
+    assert parameters.source.startswith("from os import environ\n")
+    assert imports.cell_type == "code" and imports.source.startswith('import sys\n\nsys.path.insert(0, "..")\n')
+    # Besides imports only calls that set an option of a library.
+    assert all(isinstance(node, ast.Import | ast.ImportFrom | ast.Expr) for node in ast.parse(imports.source).body)
+
+
+def test_code_is_short_and_reused_code_lives_in_utils(notebook):
+    for cell in code_cells(notebook):
+        assert len(cell.source.splitlines()) <= MAX_CODE_LINES, f"{cell.id} is longer than {MAX_CODE_LINES} lines"
+        # Magics, and with them `%pip` and `!pip`, are no Python and fail here.
+        for node in ast.walk(ast.parse(cell.source, filename=cell.id)):
+            assert not isinstance(node, ast.ClassDef), f"{cell.id} defines a class"
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno - node.lineno < MAX_DEF_LINES, f"{cell.id}: {node.name} is longer than that"
+
+
+def test_prose_stands_before_code_and_is_about_as_long(notebook):
+    kinds = [cell.cell_type for cell in notebook.cells]
+    assert kinds[3] == "markdown"
+    assert all(kinds[index : index + 3] != ["code"] * 3 for index in range(len(kinds))), "three code cells in a row"
+    num_prose, num_code = (
+        sum(len(cell.source) for cell in notebook.cells if cell.cell_type == kind) for kind in ("markdown", "code")
+    )
+    assert 0.5 < num_prose / num_code < 3
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """All notebooks run in order, as `make run` does, with data in a folder of their own: result and folder."""
+    data_dir = tmp_path_factory.mktemp("data")
+    choices = {"PRESET": "tiny", "PAIRS": "", "OVERRIDES": json.dumps(SMALL), "DATA": str(data_dir)}
+    environment = os.environ | dict.fromkeys(("RUN", "FRESH", "GPTEACHER_FILE", "RESPONSE_FIELD"), "") | choices
+    command = [sys.executable, "-m", "utils.workbook"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300), data_dir
+
+
+def test_all_notebooks_run_in_order(small_run):
+    result, data_dir = small_run
+    assert result.returncode == 0, result.stdout + result.stderr
+    (run_dir,) = (data_dir / "runs").iterdir()
+    assert (run_dir / "model" / "config.json").exists()
+    assert json.loads((run_dir / "config.json").read_text())["max_train_samples"] == SMALL["max_train_samples"]
+    assert sorted(path.stem for path in (run_dir / "notebooks").iterdir()) == NAMES
+
+
+def test_the_summary_agrees_with_the_books(small_run):
+    _, data_dir = small_run
+    (run_dir,) = (data_dir / "runs").iterdir()
+    summary = (run_dir / "summary.txt").read_text()
+    books = json.loads((data_dir / "pairs" / "python-stdlib" / "report.json").read_text())
+    assert books["num_read"] == books["num_kept"] + books["num_rejected"] + books["num_duplicates"]
+    assert f"{books['num_read']:,} read = {books['num_kept']:,} kept" in summary
+    assert summary.count("  before:") == summary.count("  after:") == 3

@@ -1,0 +1,154 @@
+"""Where raw pairs come from: what is made of the standard library, and files that are missing, wrong or unknown."""
+
+import ast
+import hashlib
+from types import SimpleNamespace
+
+import pytest
+
+from utils import sources
+from utils.errors import UserError
+
+MODULE = '''
+def add(first,
+        second=("one",)):
+    """Return the sum of both
+
+    The values may be of any type
+    that can be added.
+
+    >>> add(1, 2)
+    3
+    """
+    # Whatever they are.
+    return first + second
+
+
+class Box:
+    @property
+    def size(self):
+        """Say how big the box is."""
+        width = self.width
+
+        # Boxes are cubes.
+        return width ** 3
+
+    def todo(self):
+        """Do what nobody has written."""
+        raise NotImplementedError
+
+    def short(self):
+        """Too short."""
+        return 1
+'''
+
+
+@pytest.fixture(scope="module")
+def library():
+    return list(sources.standard_library())
+
+
+def _of_kind(pairs, kind):
+    return [pair for pair in pairs if pair["kind"] == kind]
+
+
+def _signature(function):
+    return function.name, ast.dump(function.args), [ast.dump(decorator) for decorator in function.decorator_list]
+
+
+def test_the_standard_library_gives_thousands_of_pairs_and_always_the_same(library):
+    assert len(_of_kind(library, "write")) >= 1500 and len(library) >= 3000
+    assert list(sources.standard_library()) == library
+    modules = {pair["origin"] for pair in library}
+    assert {"json.decoder", "collections", "logging.handlers"} <= modules
+    assert not [name for name in modules if set(name.split(".")) & {"test", "tests", "encodings", "pip", "torch"}]
+
+
+def test_a_written_function_is_the_one_asked_for(library):
+    for pair in _of_kind(library, "write"):
+        header = pair["instruction"].rsplit("\n\n", 1)[1]
+        (asked,) = ast.parse(header + " ...").body
+        (written,) = ast.parse(pair["response"]).body
+        assert pair["response"].startswith(header + "\n") and _signature(asked) == _signature(written)
+        assert ast.get_docstring(written) is None and written.body
+        assert len(pair["response"]) <= sources.MAX_CHARACTERS
+
+
+def test_what_completes_a_function_gives_the_function_again(library):
+    written = {ast.dump(ast.parse(pair["response"])) for pair in _of_kind(library, "write")}
+    for pair in _of_kind(library, "complete"):
+        tree = ast.parse(pair["input"] + "\n" + pair["response"])
+        tree.body[0].body.pop(0)  # the docstring
+        assert ast.dump(tree) in written and pair["response"].startswith((" ", "\t"))
+
+
+def test_an_explanation_is_prose_about_a_function_without_its_docstring(library):
+    for pair in _of_kind(library, "explain"):
+        assert ast.get_docstring(ast.parse(pair["input"]).body[0]) is None
+        assert ">>>" not in pair["response"] and pair["response"].endswith((".", "!", "?"))
+
+
+def test_pairs_of_a_small_library(tmp_path, monkeypatch):
+    for name in ("shapes/cubes.py", "shapes/test/extra.py", "site-packages/other.py", "two-words.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(MODULE)
+    monkeypatch.setattr(sources, "sysconfig", SimpleNamespace(get_paths=lambda: {"stdlib": str(tmp_path)}))
+    pairs = list(sources.standard_library())
+    assert {pair["origin"] for pair in pairs} == {"shapes.cubes"}
+    add, size = _of_kind(pairs, "write")
+    assert add["instruction"] == (
+        "Write this Python function. Return the sum of both.\n\nThe values may be of any type that can be added.\n\n"
+        "def add(first, second=('one',)):"
+    )
+    assert add["response"] == ("def add(first, second=('one',)):\n    # Whatever they are.\n    return first + second")
+    assert size["instruction"] == (
+        "Write this method of the Python class `Box`. Say how big the box is.\n\n@property\ndef size(self):"
+    )
+    before = sources.find("python-stdlib", tmp_path).sha256
+    (tmp_path / "shapes/cubes.py").write_text(MODULE + "\n# Changed.\n")
+    assert sources.find("python-stdlib", tmp_path).sha256 != before
+
+
+def test_an_unknown_source_names_the_nearest(tmp_path):
+    with pytest.raises(UserError, match=r"Did you mean 'gpteacher-codegen'.*'python-stdlib'.*\.jsonl"):
+        sources.find("gpteacher-codgen", tmp_path)
+    with pytest.raises(UserError, match=r"no file /.*mine\.jsonl"):
+        sources.find("mine.jsonl", tmp_path)
+
+
+@pytest.fixture
+def remote(tmp_path, monkeypatch):
+    """GPTeacher's file on a host of the test's own."""
+    path = tmp_path / "remote" / "codegen-instruct.json"
+    path.parent.mkdir()
+    path.write_text("[]")
+    monkeypatch.setattr(sources, "GPTEACHER_URL", path.as_uri())
+    monkeypatch.setattr(sources, "GPTEACHER_SHA256", hashlib.sha256(b"[]").hexdigest())
+    return path
+
+
+def test_gpteacher_is_downloaded_once_and_verified_every_time(tmp_path, remote):
+    found = sources.find("gpteacher-codegen", tmp_path)
+    assert found.path == tmp_path / "raw" / "gpteacher-codegen" / "codegen-instruct.json"
+    remote.unlink()
+    assert sources.find("gpteacher-codegen", tmp_path) == found
+    found.path.write_text("[ ]")
+    with pytest.raises(UserError, match="sha256"):
+        sources.find("gpteacher-codegen", tmp_path)
+
+
+def test_a_download_with_another_checksum_leaves_nothing(tmp_path, remote):
+    remote.write_text("[{}]")
+    with pytest.raises(UserError, match="sha256"):
+        sources.find("gpteacher-codegen", tmp_path)
+    assert not [path for path in (tmp_path / "raw").rglob("*") if path.is_file()]
+
+
+def test_an_unreachable_host_is_told_with_the_way_round_it(tmp_path, remote):
+    copy = remote.rename(tmp_path / "copy.json")
+    with pytest.raises(UserError, match="GPTEACHER_FILE"):
+        sources.find("gpteacher-codegen", tmp_path)
+    assert sources.find("gpteacher-codegen", tmp_path, gpteacher_file=str(copy)).path == copy
+    copy.write_text("[1]")
+    with pytest.raises(UserError, match="sha256"):
+        sources.find("gpteacher-codegen", tmp_path, gpteacher_file=str(copy))

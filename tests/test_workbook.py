@@ -1,0 +1,182 @@
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+from nbformat import v4, write
+
+from utils import artifacts, workbook
+from utils.config import RunConfig
+from utils.errors import UserError
+
+SETUP = f"""\
+import json, sys
+from os import environ
+from pathlib import Path
+sys.path.insert(0, {str(artifacts.ROOT)!r})
+from utils import artifacts
+from utils.config import RunConfig
+from utils.errors import UserError
+config = RunConfig.from_preset(environ["PRESET"], **json.loads(environ["OVERRIDES"]))
+data, run = Path(environ["DATA"]), Path(environ["DATA"]) / "runs" / environ["RUN"]
+"""
+PREPARE = """\
+books = dict(num_read=10, num_kept=7, num_rejected=2, num_duplicates=1)
+tokens = dict(num_tokens_train=1234, num_train=6, num_tokens_validation=56, num_validation=1)
+for folder, facts in ((artifacts.pairs_dir(data, config.pairs), books), (artifacts.tokens_dir(data, config), tokens)):
+    with artifacts.building(folder, {}, facts):
+        pass
+"""
+TRAIN = """\
+(run / "model").mkdir(parents=True, exist_ok=True)
+config.save(run / "config.json")
+train = [dict(kind="train", step=n, epoch=n / 2, loss=9.0 - n, tokens_per_second=100.0 * n) for n in (1, 2, 3)]
+evaluations = [dict(kind="eval", step=n, eval_loss=8.5 - n) for n in (0, 3)]
+(run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\\n" for line in train + evaluations))
+before = "\\x1b]0;owned\\x07\\x1b[2Jbad \\u202e\\n" * 9
+answer = dict(instruction="Add.", input="", base=before, tuned="def add(a, b): ...")
+(run / "answers.json").write_text(json.dumps([answer]))
+"""
+SHOW = """\
+from IPython.display import HTML, display
+display(HTML("<script src='https://example.org/x.js'></script>"))
+print(environ["RUN"], environ["DATA"], Path.cwd().name, config.learning_rate, repr(environ["FRESH"]))
+"""
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A folder for notebooks and one for data, with the choices in the environment; no model is ever loaded."""
+    notebooks = tmp_path / "notebooks"
+    notebooks.mkdir()
+    fake_model = SimpleNamespace(FRESH_NOTICE="Fresh weights.", is_untrained=lambda name, data_dir: True)
+    monkeypatch.setitem(sys.modules, "utils.model", fake_model)
+    monkeypatch.setattr("utils.model", fake_model, raising=False)
+    monkeypatch.setenv("DATA", str(tmp_path / "data"))
+    return notebooks
+
+
+def add_notebook(folder, name: str, *cells: str) -> None:
+    """A notebook of one markdown cell with a heading, the set-up and these code cells."""
+    sources = [v4.new_markdown_cell(f"# About {name}"), *(v4.new_code_cell(source) for source in (SETUP, *cells))]
+    write(v4.new_notebook(cells=sources), folder / f"{name}.ipynb")
+
+
+def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monkeypatch, capsys):
+    add_notebook(world, "01_prepare", PREPARE)
+    add_notebook(world, "02_train", TRAIN)
+    add_notebook(world, "03_show", SHOW)
+    monkeypatch.setenv("OVERRIDES", '{"learning_rate": 0.25}')
+    monkeypatch.setenv("FRESH", "1")
+    assert workbook.main(world) == 0
+
+    shown = capsys.readouterr().out
+    assert shown.index("[1/3] 01_prepare") < shown.index("2/2 About 01_prepare") < shown.index("[3/3] 03_show")
+    assert "\x1b" not in shown and "\x07" not in shown and "\u202e" not in shown
+    run_dir = tmp_path / "data" / "runs" / "tiny-python-stdlib"
+    summary = (run_dir / "summary.txt").read_text()
+    assert shown.endswith(summary)
+    for expected in (
+        "10 read = 7 kept + 2 rejected + 1 duplicates", "1,234 in 6 pairs for training, 56 in 1 for validation",
+        "8.000 in the first update, 6.000 in the last", "8.500 at the start, 5.500 at the end", "200 tokens/s",
+        "Fresh weights.", "def add(a, b): ...", "02_train 0:0",
+    ):  # fmt: skip
+        assert expected in summary
+    assert summary.count("bad") == 5  # nine lines, shortened to six with the mark
+
+    pages = {path.name: path.read_text() for path in (run_dir / "notebooks").iterdir()}
+    assert sorted(pages) == ["01_prepare.html", "02_train.html", "03_show.html"]
+    assert f"tiny-python-stdlib {tmp_path / 'data'} notebooks 0.25 ''" in pages["03_show.html"]
+
+
+def test_a_page_loads_and_runs_nothing():
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}, "text/plain": "VBox()"}
+    outputs = [v4.new_output("display_data", data=widget), v4.new_output("display_data", data={"image/png": "aGk="})]
+    page = workbook.to_html(v4.new_notebook(cells=[v4.new_code_cell("1", outputs=outputs)]), "a title")
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    assert f'<meta content="{policy}" http-equiv="Content-Security-Policy"/>' in page
+    assert "<script" not in page and "src=\"http" not in page and "data:image/png;base64,aGk=" in page
+
+
+@pytest.mark.parametrize("error, is_short", [("UserError('\\x1b[31mno tea')", True), ("ValueError('no tea')", False)])
+def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
+    add_notebook(world, "01_fails", "run.mkdir(parents=True)", f"raise {error}")
+    add_notebook(world, "02_never", "Path('ran').touch()")
+    assert workbook.main(world) == 1
+    message = capsys.readouterr().err
+    assert "01_fails.ipynb failed in cell " in message and "(About 01_fails)" in message
+    assert "no tea" in message and "\x1b" not in message
+    assert ("Traceback" not in message) == is_short
+    assert not (world / "ran").exists()
+    assert "no tea" in (tmp_path / "data/runs/tiny-python-stdlib/notebooks/01_fails.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "choice, message",
+    [
+        ({"PRESET": "tinny"}, "Did you mean 'tiny'?"),
+        ({"PAIRS": "gpteacher"}, "Did you mean 'gpteacher-codegen'?"),
+        ({"PAIRS": "missing.jsonl"}, "no file"),
+        ({"OVERRIDES": "{learning_rate: 1}"}, "must be a JSON object"),
+        ({"OVERRIDES": '{"lerning_rate": 1e-4}'}, "Did you mean 'learning_rate'?"),
+        ({"RUN": "missing"}, "config.json cannot be read"),
+        ({"RUN": "missing", "FRESH": "1"}, "leave out FRESH"),
+    ],
+)
+def test_a_wrong_choice_is_refused_before_anything_starts(world, tmp_path, monkeypatch, capsys, choice, message):
+    add_notebook(world, "01_never", "run.mkdir(parents=True)")
+    for name, value in choice.items():
+        monkeypatch.setenv(name, value)
+    assert workbook.main(world) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_which_run_the_notebooks_work_on(tmp_path):
+    def run_of(**choices):
+        return workbook.make_plan({"DATA": str(tmp_path)} | choices).run_dir.name
+
+    def made(name, **changes):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        RunConfig.from_preset("tiny", **changes).save(tmp_path / "runs" / name / "config.json")
+
+    assert run_of() == "tiny-python-stdlib"
+    made("tiny-python-stdlib", num_processes=2)  # found by the launcher, where the preset says 0
+    assert run_of() == run_of(FRESH="0") == "tiny-python-stdlib"
+    assert run_of(FRESH="1") == "tiny-python-stdlib-2"
+    # Other settings are another run, and the first one is found again without them.
+    other = '{"learning_rate": 0.25}'
+    assert run_of(OVERRIDES=other) == "tiny-python-stdlib-2"
+    made("tiny-python-stdlib-2", learning_rate=0.25)
+    assert run_of(OVERRIDES=other) == "tiny-python-stdlib-2"
+    assert run_of() == "tiny-python-stdlib"
+    # A named run brings its own settings.
+    plan = workbook.make_plan({"DATA": str(tmp_path), "RUN": "tiny-python-stdlib-2"})
+    assert json.loads(plan.environment["OVERRIDES"]) == {"learning_rate": 0.25}
+
+
+def test_paths_count_from_the_callers_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.jsonl").write_text("{}\n")
+    environment = {"DATA": "here", "PAIRS": "mine.jsonl", "GPTEACHER_FILE": "copy.json", "PRESET": "", "OTHER": "kept"}
+    plan = workbook.make_plan(environment)
+    assert plan.config.pairs == plan.environment["PAIRS"] == str(tmp_path / "mine.jsonl")
+    assert plan.environment["DATA"] == str(tmp_path / "here")
+    assert plan.environment["GPTEACHER_FILE"] == str(tmp_path / "copy.json")
+    assert plan.environment["PRESET"] == "tiny" and plan.environment["OTHER"] == "kept"
+
+
+def test_a_stage_is_the_heading_above_a_cell():
+    cells = [
+        v4.new_code_cell("1", id="first"),
+        v4.new_markdown_cell("# One\nprose\n\n## Two `code`\n\nprose with # no heading"),
+        v4.new_code_cell("2"),
+        v4.new_markdown_cell("no heading"),
+        v4.new_code_cell("3"),
+    ]
+    assert workbook.stage_names(cells) == {0: (1, "first"), 2: (2, "Two code"), 4: (3, "Two code")}
+
+
+def test_a_refused_choice_is_a_user_error():
+    with pytest.raises(UserError, match="object"):
+        workbook.make_plan({"OVERRIDES": "[1]"})

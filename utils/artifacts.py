@@ -1,0 +1,151 @@
+"""Where every stage keeps what it made, and whether that is still up to date.
+
+    data/raw/<source>/      as downloaded            data/tokens/<name>/   token rows
+    data/pairs/<name>/      cleaned pairs            data/runs/<name>/     one training run
+
+A stage folder is built beside its place and moved there when it is whole, so a reader never sees half of one. Its
+`manifest.json` says what it was made from (`inputs`), what is in it (`files`, sha256 each) and what a reader wants to
+know (`facts`).
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from utils.config import RunConfig
+from utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+MANIFEST = "manifest.json"
+
+
+def slug(name: str) -> str:
+    """The last part of a source, path or hub id as a folder's name: `bigcode/starcoder` becomes `starcoder`."""
+    last = Path(name).name.removesuffix(".gz")
+    last = re.sub(r"\.(jsonl?|parquet)$", "", last)
+    return re.sub(r"[^\w.-]+", "-", last).strip(".-") or "unnamed"
+
+
+def pairs_dir(data_dir: Path, pairs: str) -> Path:
+    return Path(data_dir) / "pairs" / slug(pairs)
+
+
+def tokens_dir(data_dir: Path, config: RunConfig) -> Path:
+    return Path(data_dir) / "tokens" / f"{slug(config.pairs)}-{slug(config.model_name_or_path)}"
+
+
+def run_dirs(data_dir: Path, config: RunConfig) -> list[Path]:
+    """The runs of this preset on these pairs, oldest first: `<preset>-<pairs>`, `<preset>-<pairs>-2`, and so on."""
+    stem = f"{config.preset}-{slug(config.pairs)}"
+    pattern = re.compile(re.escape(stem) + r"(-(\d+))?")
+    found = [(pattern.fullmatch(path.name), path) for path in (Path(data_dir) / "runs").glob(f"{stem}*")]
+    return [path for _, path in sorted((int(match[2] or 1), path) for match, path in found if match)]
+
+
+def new_run_dir(data_dir: Path, config: RunConfig) -> Path:
+    """The folder for another run of this preset on these pairs; it is not made yet."""
+    existing = run_dirs(data_dir, config)
+    stem = f"{config.preset}-{slug(config.pairs)}"
+    if not existing:
+        return Path(data_dir) / "runs" / stem
+    last = existing[-1].name.removeprefix(stem).lstrip("-")
+    return Path(data_dir) / "runs" / f"{stem}-{int(last or 1) + 1}"
+
+
+def choose_run(data_dir: Path, config: RunConfig, fresh: bool = False) -> Path:
+    """The newest run with these settings, on any number of processes, or the folder for a new one."""
+    for run_dir in [] if fresh else reversed(run_dirs(data_dir, config)):
+        with suppress(UserError):  # a configuration of another version of the workbook
+            recorded = RunConfig.load(run_dir / "config.json")
+            if recorded.with_changes(num_processes=config.num_processes) == config:
+                return run_dir
+    return new_run_dir(data_dir, config)
+
+
+def sha256_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def code_sha256(*modules: str) -> str:
+    """One sha256 over the source of modules of this package, named without `utils.`; code is an input too."""
+    return sha256_text("".join((ROOT / "utils" / f"{name}.py").read_text(encoding="utf-8") for name in modules))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+@contextmanager
+def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Iterator[Path]:
+    """Yield an empty folder to fill; it replaces `folder`, with its manifest, when the block ends without an error.
+
+    `facts` may be filled inside the block. After an error `folder` is as it was before.
+    """
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        files = {path.name: sha256_file(path) for path in sorted(temporary.iterdir()) if path.is_file()}
+        write_json(temporary / MANIFEST, {"inputs": inputs, "files": files, "facts": facts})
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if folder.exists():
+        replaced = folder.with_name(f".{folder.name}.replaced")
+        shutil.rmtree(replaced, ignore_errors=True)
+        folder.rename(replaced)
+        temporary.rename(folder)
+        shutil.rmtree(replaced)
+    else:
+        temporary.rename(folder)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a stage folder, or None when there is none that can be read."""
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def stale_inputs(folder: Path, inputs: dict[str, str]) -> list[str]:
+    """The names of the inputs that differ from those `folder` was made from; all of them when it is not there."""
+    manifest = read_manifest(folder) or {"inputs": {}}
+    recorded = manifest["inputs"]
+    return [name for name in inputs | recorded if inputs.get(name) != recorded.get(name)]
+
+
+def require(folder: Path, notebook: str, inputs: dict[str, str] | None = None) -> dict[str, Any]:
+    """The manifest of `folder`; raises `UserError` naming the notebook to run when it is missing or out of date."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise UserError(f"{folder} is missing. Run notebook {notebook} first.")
+    stale = stale_inputs(folder, inputs) if inputs is not None else []
+    if stale:
+        raise UserError(f"{folder} is out of date: its {', '.join(stale)} changed. Run notebook {notebook} again.")
+    return manifest
+
+
+def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
+    """The folder of the named run, or the newest run of this preset on these pairs; raises `UserError` without one."""
+    existing = [Path(data_dir) / "runs" / run] if run else run_dirs(data_dir, config)
+    existing = [path for path in existing if (path / "config.json").exists()]
+    if not existing:
+        wanted = run or f"of preset {config.preset!r} on {config.pairs!r}"
+        raise UserError(f"there is no run {wanted} in {Path(data_dir) / 'runs'}. Run notebook 03_train_fsdp first.")
+    return existing[-1]

@@ -1,0 +1,149 @@
+"""`RunConfig`: everything that decides a training run, and the presets.
+
+Field names are those of `transformers.TrainingArguments` (5.x) where one exists. The defaults are the recipe of the
+model card "StarCoder GPTeacher-Codegen Fine-Tuned"; what the card does not state is taken from stanford_alpaca and
+marked `assumed`.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from utils.errors import UserError, unknown
+
+CARD, ASSUMED = "model card", "assumed"
+
+
+def _setting(default: Any, help: str, *, unit: str = "", recipe: str = "", minimum=None, maximum=None, choices=()):
+    """One field: its default, a sentence for the reader, its unit, where the value comes from, and its limits."""
+    metadata = dict(help=help, unit=unit, recipe=recipe, minimum=minimum, maximum=maximum, choices=tuple(choices))
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The settings of one run; `RunConfig()` is the published recipe.
+
+    Raises `UserError` when a value is outside its limits. Not covered: whether the model exists or fits, which
+    `utils.model` and `utils.planner` find out.
+    """
+
+    preset: str = _setting("starcoder", "The preset these settings started from.")
+    model_name_or_path: str = _setting(
+        "bigcode/starcoder", "A hub id, a local folder, or `embedded`.", recipe=CARD
+    )
+    revision: str = _setting("main", "The commit or branch of a hub model; pin a commit to reproduce.")
+    pairs: str = _setting("gpteacher-codegen", "A source of pairs, or a .json or .jsonl file.", recipe=CARD)
+    max_length: int = _setting(
+        1024, "Longer pairs are left out, and counted.", unit="tokens", recipe=CARD, minimum=8
+    )
+    num_train_epochs: float = _setting(3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=0)
+    learning_rate: float = _setting(2e-5, "The peak of the schedule.", recipe=CARD, minimum=0.0, maximum=1.0)
+    train_batch_size: int = _setting(
+        128, "Pairs in one update, over all processes.", unit="pairs", recipe=ASSUMED, minimum=1
+    )
+    lr_scheduler_type: str = _setting(
+        "cosine", "How the learning rate falls.", recipe=ASSUMED, choices=("cosine", "linear", "constant")
+    )
+    warmup_steps: float = _setting(
+        0.03, "Updates of linear warm-up; below 1, a share of all updates.", recipe=ASSUMED, minimum=0
+    )
+    weight_decay: float = _setting(0.0, "AdamW's decay; norms and biases are spared.", recipe=ASSUMED, minimum=0)
+    max_grad_norm: float = _setting(1.0, "Gradients are clipped to this norm; 0 never clips.", recipe=ASSUMED, minimum=0)
+    adam_beta1: float = _setting(0.9, "AdamW's first moment.", recipe=ASSUMED, minimum=0, maximum=1)
+    adam_beta2: float = _setting(0.999, "AdamW's second moment.", recipe=ASSUMED, minimum=0, maximum=1)
+    adam_epsilon: float = _setting(1e-8, "AdamW's epsilon.", recipe=ASSUMED, minimum=0)
+    dtype: str = _setting(
+        "bfloat16",
+        "What matrix products are computed in; weights and optimizer states stay float32.",
+        recipe=ASSUMED,
+        choices=("float32", "bfloat16"),
+    )
+    tokens_per_device: int = _setting(
+        4096, "Tokens of packed pairs in one forward pass of one process.", unit="tokens", minimum=8
+    )
+    gradient_checkpointing: bool = _setting(False, "Recompute activations: less memory, about a third slower.")
+    num_processes: int = _setting(0, "Processes; 0: one per GPU, or 2 on a machine without.", minimum=0)
+    eval_steps: int = _setting(10, "Updates between two evaluations.", unit="updates", minimum=1)
+    save_steps: int = _setting(50, "Updates between two checkpoints.", unit="updates", minimum=1)
+    save_total_limit: int = _setting(2, "Checkpoints that are kept.", minimum=1)
+    max_train_samples: int = _setting(0, "Train on this many pairs, chosen by seed; 0: all.", unit="pairs", minimum=0)
+    max_eval_samples: int = _setting(0, "Evaluate on this many pairs; 0: all.", unit="pairs", minimum=0)
+    seed: int = _setting(42, "Decides the order of the pairs and every random draw.", recipe=ASSUMED, minimum=0)
+
+    def __post_init__(self):
+        for setting in fields(self):
+            object.__setattr__(self, setting.name, _checked(setting, getattr(self, setting.name)))
+
+    @classmethod
+    def from_preset(cls, preset: str, **changes: Any) -> "RunConfig":
+        """The named preset with `changes`; raises `UserError` for a name that is no preset or no field."""
+        if preset not in PRESETS:
+            raise unknown("preset", preset, PRESETS)
+        return cls(preset=preset, **PRESETS[preset]).with_changes(**changes)
+
+    @classmethod
+    def load(cls, path: Path) -> "RunConfig":
+        """The configuration in a `config.json`; raises `UserError` when it cannot be read or names no field."""
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read as a run's configuration: {error}.") from error
+        if not isinstance(values, dict):
+            raise UserError(f"{path}: expected an object with the fields of RunConfig, got {type(values).__name__}.")
+        return cls().with_changes(**values)
+
+    def with_changes(self, **changes: Any) -> "RunConfig":
+        """A copy with `changes`; raises `UserError` for an unknown field, with the nearest valid name."""
+        names = [setting.name for setting in fields(self)]
+        for name in changes:
+            if name not in names:
+                raise unknown("field of RunConfig", name, names)
+        return replace(self, **changes)
+
+    def save(self, path: Path) -> None:
+        """Write `config.json`, whole or not at all."""
+        temporary = Path(path).with_suffix(".tmp")
+        temporary.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+
+
+def _checked(setting, value: Any) -> Any:
+    """`value` in the field's type and within its limits; an integer is accepted where a float is meant."""
+    limits, name = setting.metadata, setting.name
+    if setting.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not setting.type:
+        raise UserError(f"{name} must be of type {setting.type.__name__}, got {value!r}.")
+    if limits["choices"] and value not in limits["choices"]:
+        raise unknown(name, value, limits["choices"])
+    low, high = limits["minimum"], limits["maximum"]
+    # Written so that NaN, which compares false with everything, is refused.
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        allowed = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise UserError(f"{name} must be {allowed}{' ' + limits['unit'] if limits['unit'] else ''}, got {value!r}.")
+    return value
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # A laptop without GPU: the embedded model on some of the embedded pairs.
+    "tiny": dict(
+        model_name_or_path="embedded",
+        pairs="python-stdlib",
+        learning_rate=1e-3,
+        train_batch_size=16,
+        dtype="float32",
+        tokens_per_device=1024,
+        num_train_epochs=1.0,
+        max_train_samples=1600,
+        max_eval_samples=64,
+        eval_steps=20,
+        save_steps=25,
+    ),
+    # The real family, from a laptop's GPU to the recipe; all gated: accept the licence on the hub and log in.
+    "tiny-starcoder-py": dict(model_name_or_path="bigcode/tiny_starcoder_py"),
+    "starcoderbase-1b": dict(model_name_or_path="bigcode/starcoderbase-1b", tokens_per_device=8192),
+    "starcoder": dict(gradient_checkpointing=True),
+}

@@ -1,0 +1,111 @@
+"""Start a run in processes of its own, find it again, stop it. The run's folder is the truth; torch is never loaded.
+
+`pid.json` holds the launcher's process id and start time (a reused id is not taken for it), `train.log` what it
+printed, `outcome.json` why it ended. The launcher has a session of its own: it outlives the notebook's kernel.
+"""
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from utils.artifacts import ROOT, write_json
+from utils.config import RunConfig
+from utils.errors import UserError
+
+STATES = ("new", "running", "finished", "stopped", "failed")
+
+
+def command(run_dir: Path, config: RunConfig) -> list[str]:
+    """The command that trains in `run_dir`, as one can also type it in the workbook's folder.
+
+    The same on CPU (gloo) and GPUs (nccl). Not covered: several machines, which need the rendezvous options besides.
+    """
+    if config.num_processes < 1:
+        raise UserError("num_processes is not decided: take the number of processes that the plan shows.")
+    launcher = [str(Path(sys.executable).with_name("accelerate")), "launch", "--use_fsdp", "--fsdp_version", "2"]
+    # With efficient loading a checkpoint that lacks a key fails on every rank but the first.
+    launcher += ["--fsdp_cpu_ram_efficient_loading", "false", "--num_processes", str(config.num_processes)]
+    launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    return [*launcher, "-m", "utils.train", str(run_dir)]
+
+
+def start(run_dir: Path, config: RunConfig) -> str:
+    """Make the run, or go on with it; returns its state. A running or finished run is left as it is.
+
+    Raises `UserError` when the folder holds a run with other settings.
+    """
+    if (run_dir / "config.json").exists():
+        recorded = RunConfig.load(run_dir / "config.json")
+        # The number of processes may change: the updates stay the same.
+        names = [name for name in vars(config) if name != "num_processes"]
+        changed = [name for name in names if vars(recorded)[name] != vars(config)[name]]
+        if changed:
+            raise UserError(
+                f"{run_dir} is a run with another {', '.join(changed)}. Start a new run (FRESH=1), or set it back."
+            )
+    if state(run_dir) in ("running", "finished"):
+        return state(run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    config.save(run_dir / "config.json")
+    for leftover in ("STOP", "outcome.json"):
+        (run_dir / leftover).unlink(missing_ok=True)
+    with open(run_dir / "train.log", "a") as log:
+        log.write(f"$ {shlex.join(command(run_dir, config))}\n")
+        log.flush()
+        process = subprocess.Popen(
+            command(run_dir, config), cwd=ROOT, env=_environment(config), start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    started = psutil.Process(process.pid).create_time()
+    write_json(run_dir / "pid.json", {"pid": process.pid, "create_time": started})
+    return "running"
+
+
+def _environment(config: RunConfig) -> dict[str, str]:
+    """What the launcher's processes inherit: the cores shared out, and traffic kept on this machine."""
+    threads = max(1, (os.cpu_count() or 1) // config.num_processes)
+    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
+    defaults = {"OMP_NUM_THREADS": str(threads), "GLOO_SOCKET_IFNAME": loopback, "PYTHONUNBUFFERED": "1"}
+    return defaults | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
+
+
+def launcher(run_dir: Path) -> psutil.Process | None:
+    """The launcher's process, while it lives."""
+    try:
+        recorded = json.loads((run_dir / "pid.json").read_text(encoding="utf-8"))
+        process = psutil.Process(recorded["pid"])
+        alive = process.create_time() == recorded["create_time"] and process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return None
+    return process if alive else None
+
+
+def state(run_dir: Path) -> str:
+    """One of `STATES`."""
+    if launcher(run_dir) is not None:
+        return "running"
+    if (run_dir / "model").exists():
+        return "finished"
+    if not (run_dir / "config.json").exists():
+        return "new"
+    return "stopped" if (run_dir / "outcome.json").exists() else "failed"
+
+
+def stop(run_dir: Path) -> None:
+    """Ask a run to save a checkpoint after the update it is in, and to end; `start` goes on from there."""
+    (run_dir / "STOP").touch()
+
+
+def log_tail(run_dir: Path, num_lines: int = 20) -> str:
+    """The last lines a run printed."""
+    try:
+        lines = (run_dir / "train.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return "\n".join(lines[-num_lines:])

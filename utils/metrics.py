@@ -1,0 +1,46 @@
+"""`metrics.jsonl`: one line per update and per evaluation, appended as they happen.
+
+A training line: `kind` "train", `step` (updates, from 1), `epoch`, `loss` (mean over the update's trained tokens, nats),
+`learning_rate`, `grad_norm` (before clipping), `num_tokens`, `num_trained_tokens`, `total_tokens` (since the start),
+`tokens_per_second`, `seconds` (training time since the start, over resumes), `memory_bytes` (largest process).
+An evaluation line: `kind` "eval", `step`, `epoch`, `eval_loss`, `num_trained_tokens`, `total_tokens`, `seconds`.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+METRICS = "metrics.jsonl"
+
+
+def append(run_dir: Path, record: dict[str, Any]) -> None:
+    """Add one line, in one write, with floats at full precision; NaN and infinity are refused with `ValueError`."""
+    line = json.dumps(record, allow_nan=False) + "\n"
+    with open(run_dir / METRICS, "a", encoding="utf-8") as file:
+        file.write(line)
+
+
+def read(run_dir: Path) -> list[dict[str, Any]]:
+    """Every whole line, oldest first; a last line that is cut short, as by a crash, is left out."""
+    try:
+        text = (Path(run_dir) / METRICS).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def truncate(run_dir: Path, last_step: int) -> None:
+    """Drop what was written after `last_step`, and any broken last line: a resumed run writes those updates again."""
+    kept = [record for record in read(run_dir) if record["step"] <= last_step]
+    temporary = run_dir / f"{METRICS}.tmp"
+    temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+    os.replace(temporary, run_dir / METRICS)
+
+
+def train_lines(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [record for record in records if record["kind"] == "train"]
+
+
+def eval_lines(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [record for record in records if record["kind"] == "eval"]

@@ -1,0 +1,179 @@
+"""Load and save model and tokenizer: from the hub, a local folder or the workbook itself, sharded or whole.
+
+Only safetensors are read, and no code that comes with a model is run.
+"""
+
+import sysconfig
+from pathlib import Path
+
+import torch
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GPTBigCodeConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.distributed import DistributedConfig
+
+from utils import attention
+from utils.artifacts import ROOT, building
+from utils.config import RunConfig
+from utils.errors import UserError
+
+EMBEDDED = "embedded"
+# StarCoder's, with its ids 0 to 4.
+SPECIAL_TOKENS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"]
+FRESH_NOTICE = (
+    "The base model starts from fresh random weights: it has learned nothing before this run, "
+    "so its answers, and those after a few minutes of training, are not usable code."
+)
+
+
+def locate(name_or_path: str, data_dir: Path) -> str:
+    """The hub id or local folder that `name_or_path` stands for; `embedded` is made on first use.
+
+    `data/base` is taken when it is there, else a model with fresh weights in `data/fresh-base`.
+    """
+    if name_or_path != EMBEDDED:
+        return name_or_path
+    trained, fresh = ROOT / "data" / "base", Path(data_dir) / "fresh-base"
+    if (trained / "config.json").exists():
+        return str(trained)
+    if not (fresh / "config.json").exists():
+        create_fresh(fresh)
+    return str(fresh)
+
+
+def is_untrained(name_or_path: str, data_dir: Path) -> bool:
+    """Whether the model has only fresh random weights, which every page that shows its answers must say."""
+    return name_or_path == EMBEDDED and Path(locate(name_or_path, data_dir)).name == "fresh-base"
+
+
+def create_fresh(folder: Path, vocab_size: int = 4096, seed: int = 0) -> None:
+    """Make a small StarCoder with random weights and a tokenizer trained on the standard library.
+
+    Same architecture and special tokens as `bigcode/starcoder`, 6.9 M parameters, dropout 0.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    digits, byte_level = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=SPECIAL_TOKENS,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    modules = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
+    tokenizer.train_from_iterator((path.read_text("utf-8", "replace") for path in modules), trainer)
+    config = GPTBigCodeConfig(
+        vocab_size=tokenizer.get_vocab_size(), n_positions=1024, n_embd=256, n_layer=8, n_head=8,
+        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=SPECIAL_TOKENS[0], eos_token=SPECIAL_TOKENS[0],
+        pad_token=SPECIAL_TOKENS[4], extra_special_tokens=SPECIAL_TOKENS[1:4],
+    )  # fmt: skip
+    with building(folder, {}, {"seed": seed}) as temporary:
+        wrapped.save_pretrained(temporary)
+        network.save_pretrained(temporary)
+
+
+def _from_pretrained(auto_class, name_or_path: str, data_dir: Path, revision: str, **options):
+    """`auto_class.from_pretrained`, its ways of failing put into words a person can act on."""
+    source = locate(name_or_path, data_dir)
+    local = Path(source).is_dir()
+    if not local and (source.count("/") != 1 or source.startswith((".", "/", "~"))):
+        raise UserError(f"no model at {source!r}: expected a folder with a config.json, a hub id or {EMBEDDED!r}.")
+    try:
+        return auto_class.from_pretrained(source, **({} if local else {"revision": revision}), **options)
+    except (OSError, HfHubHTTPError) as error:
+        cause = error
+        while cause is not None and not isinstance(cause, (HfHubHTTPError, LocalEntryNotFoundError)):
+            cause = cause.__cause__ or cause.__context__
+        if isinstance(cause, GatedRepoError):
+            raise UserError(
+                f"{source} is gated. Accept its licence at https://huggingface.co/{source}, make a token under "
+                "Settings, Access Tokens, and log in with `hf auth login`."
+            ) from error
+        if isinstance(cause, RepositoryNotFoundError):
+            raise UserError(
+                f"the hub has no model {source!r} that you may see. Check the name, or log in with `hf auth login`."
+            ) from error
+        if not local:
+            raise UserError(
+                f"{source} cannot be fetched from the hub ({type(cause or error).__name__}). Check the network, or "
+                f"give a local folder as the model. Without network use the preset `tiny`."
+            ) from error
+        raise UserError(f"{source} holds no model that transformers can load: {error}") from error
+
+
+def load_tokenizer(name_or_path: str, data_dir: Path, revision: str = "main") -> PreTrainedTokenizerFast:
+    """The model's tokenizer; raises `UserError` when it cannot be had or has no end-of-text token."""
+    tokenizer = _from_pretrained(AutoTokenizer, name_or_path, data_dir, revision)
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer of {name_or_path} has no end-of-text token; the model could not learn to stop.")
+    return tokenizer
+
+
+def load(name_or_path: str, data_dir: Path, revision: str = "main") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Model and tokenizer for generation, in eval mode: bfloat16 on a GPU where there is one, else float32."""
+    tokenizer = load_tokenizer(name_or_path, data_dir, revision)
+    device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+    network = _from_pretrained(
+        AutoModelForCausalLM, name_or_path, data_dir, revision, dtype=dtype, use_safetensors=True
+    )
+    return network.to(device).eval(), tokenizer
+
+
+def load_config(config: RunConfig, data_dir: Path):
+    """The configuration of the run's model, without its weights."""
+    return _from_pretrained(AutoConfig, config.model_name_or_path, data_dir, config.revision)
+
+
+def load_for_training(config: RunConfig, data_dir: Path, device: torch.device, num_ranks: int) -> PreTrainedModel:
+    """The model in float32 with dropout 0 and packed attention; over several ranks each reads and keeps only its own shard (FSDP2)."""
+    model_config = load_config(config, data_dir)
+    # Every dropout that a transformers configuration knows ends in `dropout` or `_pdrop`.
+    for name, value in model_config.to_dict().items():
+        if name.endswith(("dropout", "_pdrop")) and isinstance(value, float):
+            setattr(model_config, name, 0.0)
+    options = dict(config=model_config, dtype=torch.float32, use_safetensors=True, attn_implementation=attention.register())
+    if num_ranks > 1:
+        plan = sharding_plan(model_config)
+        options["distributed_config"] = DistributedConfig(fsdp_size=num_ranks, fsdp_plan=plan)
+    network = _from_pretrained(
+        AutoModelForCausalLM, config.model_name_or_path, data_dir, config.revision, **options
+    )
+    network = network if num_ranks > 1 else network.to(device)
+    if config.gradient_checkpointing:
+        network.gradient_checkpointing_enable({"use_reentrant": False})
+    return network.train()
+
+
+def sharding_plan(model_config) -> dict[str, str]:
+    """Which modules FSDP2 gathers and frees one by one: the repeated blocks; the rest is gathered once, at the root."""
+    with torch.device("meta"):
+        network = AutoModelForCausalLM.from_config(model_config)
+    stacks = [
+        name for name, module in network.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == model_config.num_hidden_layers
+    ]  # fmt: skip
+    if not stacks:
+        raise UserError(f"{type(network).__name__} has no list of repeated blocks to shard by.")
+    return {f"{stacks[0]}.*": "free_full_weight"}
+
+
+def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Save in safetensors what plain `from_pretrained` loads; over several ranks all must call it, rank 0 writes."""
+    network.save_pretrained(folder)
+    if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+        tokenizer.save_pretrained(folder)

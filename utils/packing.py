@@ -1,0 +1,180 @@
+"""Pairs as token ids: kept as memory-mapped arrays, and packed without padding for one update at a time.
+
+An update is a number of *pairs*. Its pairs, drawn by seed and epoch, are laid end to end into blocks, the positions of
+each pair restarting at 0, so packed training does step by step the arithmetic of padded training.
+"""
+
+import math
+from dataclasses import dataclass
+from heapq import heapify, heapreplace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils import artifacts
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.prompts import format_prompt
+
+# Labels with this value are not trained on: the default `ignore_index` of torch's cross-entropy.
+IGNORE_INDEX = -100
+SPLITS = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """Pairs as token ids: row i is `ids[offsets[i]:offsets[i + 1]]`, its first `prompt_lengths[i]` ids the prompt."""
+
+    ids: np.ndarray  # (total tokens,)
+    offsets: np.ndarray  # (rows + 1,)
+    prompt_lengths: np.ndarray  # (rows,)
+
+    def __len__(self) -> int:
+        return len(self.prompt_lengths)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Pairs laid end to end: `input_ids`, `position_ids` restarting at 0 for each, `labels` masked on the prompts."""
+
+    input_ids: np.ndarray  # (T,)
+    position_ids: np.ndarray  # (T,)
+    labels: np.ndarray  # (T,)
+
+    @property
+    def document_starts(self) -> list[int]:
+        """Where each document begins, and the block's length."""
+        return [*np.flatnonzero(self.position_ids == 0).tolist(), len(self.position_ids)]
+
+
+def tokenize(pairs: list[dict[str, Any]], tokenizer) -> TokenRows:
+    """Prompt, response and end-of-text of every pair as ids, prompt and response apart.
+
+    Apart, because as one string the prompt's last `:` can merge with the response's first character: the model would
+    train on a context that it never sees when it answers. Text that spells a special token stays plain text.
+    """
+
+    def encode(texts: list[str]) -> list[list[int]]:
+        return tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"] if texts else []
+
+    prompts = encode([format_prompt(pair["instruction"], pair["input"]) for pair in pairs])
+    responses = encode([pair["response"] for pair in pairs])
+    rows = [prompt + response + [tokenizer.eos_token_id] for prompt, response in zip(prompts, responses, strict=True)]
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    dtype = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
+    return TokenRows(
+        ids=np.array([token for row in rows for token in row], dtype=dtype),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        prompt_lengths=np.array([len(prompt) for prompt in prompts], dtype=np.int64),
+    )
+
+
+def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
+    """Tokenise the pairs of `config` into their stage folder; beside it whether it was kept as it was.
+
+    Raises `UserError` when the pairs are missing. Not covered: leaving out long rows, which a run does by its context.
+    """
+    from utils import pairs  # read only here: training needs the arrays alone
+
+    pairs_dir, folder = artifacts.pairs_dir(data_dir, config.pairs), artifacts.tokens_dir(data_dir, config)
+    made_from = artifacts.require(pairs_dir, "01_data")["files"]
+    inputs = {f"{split} pairs": made_from[f"{split}.jsonl"] for split in SPLITS} | {
+        "tokenizer": artifacts.sha256_text(tokenizer.backend_tokenizer.to_str()),
+        "code": artifacts.code_sha256("prompts", "packing"),
+    }
+    if not artifacts.stale_inputs(folder, inputs):
+        return folder, True
+    facts: dict[str, Any] = {"tokenizer": config.model_name_or_path}
+    with artifacts.building(folder, inputs, facts) as temporary:
+        for split in SPLITS:
+            rows = tokenize(pairs.load(pairs_dir, split), tokenizer)
+            np.save(temporary / f"{split}.ids.npy", rows.ids)
+            np.save(temporary / f"{split}.offsets.npy", rows.offsets)
+            np.save(temporary / f"{split}.prompt_lengths.npy", rows.prompt_lengths)
+            facts |= {f"num_{split}": len(rows), f"num_tokens_{split}": len(rows.ids)}
+    return folder, False
+
+
+def load(folder: Path, split: str) -> TokenRows:
+    """The rows of `train` or `validation`, memory-mapped; raises `UserError` when they are not there."""
+    artifacts.require(folder, "02_alpaca_format")
+    names = ("ids", "offsets", "prompt_lengths")
+    return TokenRows(*(np.load(folder / f"{split}.{name}.npy", mmap_mode="r") for name in names))
+
+
+def choose_rows(rows: TokenRows, max_length: int, max_samples: int, seed: int) -> np.ndarray:
+    """The rows a run uses: none longer than `max_length` tokens, and `max_samples` of them by seed (0: all).
+
+    Raises `UserError` when there are rows and all of them are too long.
+    """
+    fitting = np.flatnonzero(rows.lengths <= max_length)
+    if max_samples and max_samples < len(fitting):
+        fitting = np.sort(np.random.default_rng(seed).permutation(fitting)[:max_samples])
+    if len(rows) and not len(fitting):
+        raise UserError(f"none of {len(rows)} pairs has at most {max_length} tokens: raise max_length, or add pairs.")
+    return fitting
+
+
+def num_updates(num_rows: int, batch_size: int, num_epochs: float) -> int:
+    """Updates in a run; the last update of an epoch takes the pairs that are left."""
+    return max(1, math.ceil(-(-num_rows // batch_size) * num_epochs))
+
+
+def update_rows(rows: np.ndarray, batch_size: int, seed: int, update: int) -> np.ndarray:
+    """The rows of update number `update` (from 0): each epoch is another permutation, decided by seed and epoch alone."""
+    updates_per_epoch = -(-len(rows) // batch_size)
+    epoch, index = divmod(update, updates_per_epoch)
+    order = np.random.default_rng([seed, epoch]).permutation(rows)
+    return order[index * batch_size : (index + 1) * batch_size]
+
+
+def pack(lengths: np.ndarray, capacity: int, num_ranks: int = 1) -> list[list[int]]:
+    """Spread documents over blocks of at most `capacity` tokens: as few as fit, a multiple of `num_ranks`, even in size.
+
+    Longest first into the emptiest block, so that no rank waits for another and nothing is padded. Returns the
+    documents of each block, as indices into `lengths`; a block is empty where there are fewer documents than ranks.
+    """
+    if len(lengths) and max(lengths) > capacity:
+        raise UserError(f"a pair has {max(lengths)} tokens, a block {capacity}: raise tokens_per_device.")
+    order = sorted(range(len(lengths)), key=lambda document: (-lengths[document], document))
+    num_blocks = max(1, -(-int(sum(lengths)) // (capacity * num_ranks))) * num_ranks
+    while True:
+        blocks: list[list[int]] = [[] for _ in range(num_blocks)]
+        heap = [(0, block) for block in range(num_blocks)]
+        heapify(heap)
+        for document in order:
+            used, block = heap[0]
+            if used + lengths[document] > capacity:
+                break
+            blocks[block].append(document)
+            heapreplace(heap, (used + int(lengths[document]), block))
+        else:
+            return blocks
+        num_blocks += num_ranks
+
+
+def build_block(rows: TokenRows, chosen: list[int]) -> Block:
+    """Lay the chosen rows end to end; without any, one masked token, so that a rank without pairs can keep step."""
+    if not chosen:
+        return Block(*(np.array([value], dtype=np.int64) for value in (0, 0, IGNORE_INDEX)))
+    documents = [rows[row].astype(np.int64) for row in chosen]
+    labels = [document.copy() for document in documents]
+    for row, label in zip(chosen, labels, strict=True):
+        # The first token of a document has nothing before it that could predict it.
+        label[: max(1, rows.prompt_lengths[row])] = IGNORE_INDEX
+    positions = [np.arange(len(document)) for document in documents]
+    return Block(np.concatenate(documents), np.concatenate(positions), np.concatenate(labels))
+
+
+def blocks_of(rows: TokenRows, chosen: np.ndarray, capacity: int, num_ranks: int = 1) -> list[Block]:
+    """The chosen rows as packed blocks, a multiple of `num_ranks` of them; rank r takes every `num_ranks`-th from r."""
+    packed = pack(rows.lengths[chosen], capacity, num_ranks)
+    return [build_block(rows, [int(chosen[index]) for index in block]) for block in packed]

@@ -1,0 +1,1 @@
+"""The notebooks' widgets: thin, with all logic in the modules above them."""

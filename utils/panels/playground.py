@@ -1,0 +1,209 @@
+"""The playground: one instruction, answered side by side by several models, each streaming as it writes.
+
+Every model writes in a thread of its own, which only appends text; one asyncio task carries the text to the page ten
+times a second. Whatever a model wrote is escaped before it is shown, and never run.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import wraps
+from html import escape
+from threading import Event, Lock, Thread
+from typing import Any
+
+import ipywidgets as widgets
+
+from utils.errors import UserError
+from utils.generate import GenerationSettings, Stream, stream
+from utils.prompts import format_prompt
+
+FLUSH_SECONDS = 0.1
+WIDE = {"description_width": "9em"}
+# JupyterLab's own variables, so that the text is readable in its light and in its dark theme.
+PRE = (
+    "white-space: pre-wrap; overflow-wrap: anywhere; overflow-y: auto; margin: 0; padding: 8px; line-height: 1.4; "
+    "font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px); "
+    "color: var(--jp-content-font-color1, inherit); border: 1px solid var(--jp-border-color1, #888); "
+)
+
+
+def pre(text: str, height: str = "max-height: 26em") -> str:
+    """`text`, which nobody vouches for, as HTML that shows it letter by letter."""
+    return f'<pre style="{PRE}{height}">{escape(text)}</pre>'
+
+
+def side_by_side(answers: list[dict[str, str]], names: tuple[str, ...] = ("base", "tuned")) -> str:
+    """Recorded answers (`instruction`, `input` and one field per name) as an HTML table, everything escaped."""
+    cell = "vertical-align: top; text-align: left; width: {}%; padding: 6px"
+    head = "".join(f'<th style="{cell.format(100 // len(names))}">{escape(name)}</th>' for name in names)
+    rows = []
+    for answer in answers:
+        asked = "\n\n".join(part for part in (answer["instruction"], answer["input"]) if part)
+        rows.append(f'<tr><td colspan="{len(names)}" style="{cell.format(100)}"><b>Asked</b>{pre(asked)}</td></tr>')
+        row = "".join(f'<td style="{cell.format(100 // len(names))}">{pre(answer[name])}</td>' for name in names)
+        rows.append(f"<tr>{head}</tr><tr>{row}</tr>")
+    return f'<table style="width: 100%; table-layout: fixed">{"".join(rows)}</table>'
+
+
+class Column:
+    """One model's place: its text as a thread writes it, and the widgets that show it."""
+
+    def __init__(self, name: str, load: Callable[[], tuple[Any, Any]], notice: str):
+        self.name, self.load, self.notice = name, load, notice
+        self.model_and_tokenizer = None
+        self.text = self.status = ""
+        self.thread: Thread | None = None
+        self.title, self.page = widgets.HTML(), widgets.HTML()
+        self.box = widgets.VBox([self.title, self.page], layout=widgets.Layout(flex="1 1 0", min_width="0"))
+
+    @property
+    def is_writing(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
+    def start(self, prompt: str, settings: GenerationSettings, stop: Event, loading: Lock) -> None:
+        self.text, self.status = "", "waiting for its model"
+        self.thread = Thread(target=self._write, args=(prompt, settings, stop, loading), daemon=True)
+        self.thread.start()
+
+    def _write(self, prompt: str, settings: GenerationSettings, stop: Event, loading: Lock) -> None:
+        try:
+            with loading:  # transformers cannot load two models at once
+                if self.model_and_tokenizer is None:
+                    self.status = "loading the model"
+                    self.model_and_tokenizer = self.load()
+            start, answer = time.monotonic(), stream(*self.model_and_tokenizer, prompt, settings, stop)
+            self.status = "reading the prompt"
+            for piece in answer:
+                self.text += piece
+                self.status = _pace("writing", answer, start)
+            self.status = _pace(answer.reason, answer, start)
+        except Exception as error:  # in a thread nobody would see it
+            self.status = describe(error)
+
+    def show(self) -> None:
+        # Assigned only when it changed: every assignment is a message to the page.
+        notice = f"<br><em>{escape(self.notice)}</em>" if self.notice else ""
+        title = f"<b>{escape(self.name)}</b> · {escape(self.status or 'not asked yet')}{notice}"
+        for widget, value in ((self.title, title), (self.page, pre(self.text, "height: 22em"))):
+            if widget.value != value:
+                widget.value = value
+
+
+def _pace(state: str, answer: Stream, start: float) -> str:
+    seconds = max(time.monotonic() - start, 1e-9)
+    return f"{state} · {answer.num_tokens} tokens · {answer.num_tokens / seconds:.0f} tokens/s"
+
+
+def describe(error: Exception) -> str:
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
+def _shown(handler: Callable) -> Callable:
+    """Errors of a widget's handler go to the panel: Jupyter would drop them."""
+
+    @wraps(handler)
+    def wrapped(self: "Playground", *arguments) -> None:
+        self.message.value = ""
+        try:
+            handler(self)
+        except Exception as error:
+            self.message.value = f'<p role="alert"><b>{escape(describe(error))}</b></p>'
+
+    return wrapped
+
+
+class Playground(widgets.VBox):
+    """The panel; display it, or drive it with `generate()`, `await wait()` and `answers` where there is no page.
+
+    `models` gives for each name a function that returns (model, tokenizer), called when the column is first used.
+    `notices` may give a sentence for a name that its column always shows. Not covered: freeing a model.
+    """
+
+    def __init__(
+        self,
+        models: dict[str, Callable[[], tuple[Any, Any]]],
+        instruction: str = "",
+        input: str = "",
+        settings: GenerationSettings | None = None,
+        notices: dict[str, str] | None = None,
+    ):
+        settings = settings or GenerationSettings()
+        wide = widgets.Layout(width="100%")
+        text = dict(rows=3, layout=wide, style=WIDE)
+        number = dict(layout=widgets.Layout(width="15em"), style=WIDE)
+        self.instruction = widgets.Textarea(instruction, description="Instruction", **text)
+        self.input = widgets.Textarea(input, description="Input (optional)", **text)
+        self.numbers = {
+            "temperature": widgets.BoundedFloatText(min=0, max=5, step=0.1, description="Temperature", **number),
+            "top_p": widgets.BoundedFloatText(min=0.01, max=1, step=0.05, description="Top-p", **number),
+            "max_new_tokens": widgets.BoundedIntText(min=1, max=8192, description="New tokens", **number),
+            "seed": widgets.BoundedIntText(min=0, max=2**31 - 1, description="Seed", **number),
+        }
+        for name, widget in self.numbers.items():
+            widget.value = getattr(settings, name)
+        self.generate_button = widgets.Button(description="Generate", button_style="primary", icon="play")
+        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
+        self.prompt, self.message = widgets.HTML(), widgets.HTML()
+        self.columns = [Column(name, load, (notices or {}).get(name, "")) for name, load in models.items()]
+        self._stop, self._loading, self._flushing = Event(), Lock(), None
+        self.generate_button.on_click(self._on_generate)
+        self.stop_button.on_click(self._on_stop)
+        for field in (self.instruction, self.input):
+            field.observe(self._show_prompt, "value")
+        self._show_prompt()
+        for column in self.columns:
+            column.show()
+        rows = [
+            *(self.instruction, self.input, widgets.HTML("The prompt, exactly as in training:"), self.prompt),
+            widgets.HBox(list(self.numbers.values()), layout=widgets.Layout(flex_flow="row wrap")),
+            widgets.HTML("Temperature 0 always takes the likeliest token; above 0, the seed decides the draw."),
+            *(widgets.HBox([self.generate_button, self.stop_button]), self.message),
+            widgets.HBox([column.box for column in self.columns], layout=wide),
+        ]
+        super().__init__(rows)
+
+    @property
+    def answers(self) -> dict[str, str]:
+        return {column.name: column.text for column in self.columns}
+
+    def generate(self) -> None:
+        """Start all columns on the same prompt and seed; raises `UserError` for settings or a prompt that cannot be."""
+        if not self.instruction.value.strip():
+            raise UserError("The instruction is empty: write what the models shall do.")
+        if any(column.is_writing for column in self.columns):
+            raise UserError("The models are still writing: wait for them, or press Stop.")
+        settings = GenerationSettings(**{name: widget.value for name, widget in self.numbers.items()})
+        prompt = format_prompt(self.instruction.value, self.input.value)
+        self._stop.clear()
+        self.generate_button.disabled, self.stop_button.disabled = True, False
+        for column in self.columns:
+            column.start(prompt, settings, self._stop, self._loading)
+        self._flushing = asyncio.get_running_loop().create_task(self._flush())
+
+    async def wait(self) -> None:
+        """Return when every column has its answer."""
+        if self._flushing:
+            await self._flushing
+
+    async def _flush(self) -> None:
+        is_writing = True
+        while is_writing:
+            is_writing = any(column.is_writing for column in self.columns)  # asked first: the last text is shown too
+            for column in self.columns:
+                column.show()
+            if is_writing:
+                await asyncio.sleep(FLUSH_SECONDS)
+        self.generate_button.disabled, self.stop_button.disabled = False, True
+
+    @_shown
+    def _on_generate(self) -> None:
+        self.generate()
+
+    @_shown
+    def _on_stop(self) -> None:
+        self._stop.set()
+
+    @_shown
+    def _show_prompt(self) -> None:
+        self.prompt.value = pre(format_prompt(self.instruction.value, self.input.value), "max-height: 14em")

@@ -1,0 +1,268 @@
+"""`make run`: the notebooks one after the other, headless, each kept as HTML in the run's folder, and a summary.
+
+The choices (see `CHOICES`) come from the environment and are checked before anything starts; the notebooks get them the
+same way. The notebooks keep what is up to date; this module only decides which run they work on.
+"""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import statistics
+import sys
+import time
+import unicodedata
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from utils import artifacts, launch, metrics, sources
+from utils.artifacts import ROOT
+from utils.config import RunConfig
+from utils.errors import UserError
+
+CHOICES = ("PRESET", "PAIRS", "OVERRIDES", "DATA", "RUN", "FRESH", "GPTEACHER_FILE", "RESPONSE_FIELD")
+PROGRESS_SECONDS = 10
+# The page of an executed notebook runs no script and asks nobody for anything, whatever a model wrote into it.
+TEMPLATE = """{%- extends 'index.html.j2' -%}
+{%- block html_head_js -%}
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+{%- endblock -%}
+{%- block jupyter_widgets -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block data_widget_view -%}<p><em>Widgets are live in JupyterLab: make lab.</em></p>{%- endblock -%}
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be run: the settings, where everything is kept, and what the notebooks find in their environment."""
+
+    config: RunConfig
+    data_dir: Path
+    run_dir: Path
+    environment: dict[str, str]
+
+
+def main(notebooks: Path = ROOT / "notebooks") -> int:
+    """Run every notebook of a folder in order; the exit status: 0, 1 after a failed cell, 2 for a choice refused."""
+    plan = None
+    try:
+        plan = make_plan(dict(os.environ))
+        return _run(plan, sorted(notebooks.glob("[0-9][0-9]_*.ipynb")))
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+        if plan and launch.state(plan.run_dir) == "running":  # it outlives the notebook's kernel
+            launch.stop(plan.run_dir)
+            print("Training saves its state and stops.", file=sys.stderr)
+        return 130
+
+
+def make_plan(environment: dict[str, str]) -> Plan:
+    """The plan for these environment variables; relative paths count from the current folder.
+
+    Raises `UserError` for a preset, source, field or run that does not exist, and for a file that is missing.
+    """
+    given = {name: environment[name] for name in CHOICES if environment.get(name, "0") not in ("", "0")}
+    data_dir = Path(given.get("DATA", ROOT / "data")).expanduser().resolve()
+    if "RUN" in given:
+        if clash := [name for name in ("PRESET", "PAIRS", "OVERRIDES", "FRESH") if name in given]:
+            raise UserError(f"RUN names a run that has its settings already: leave out {' and '.join(clash)}.")
+        run_dir = data_dir / "runs" / given["RUN"]
+        config = RunConfig.load(run_dir / "config.json")
+    else:
+        config = _config(given)
+        run_dir = artifacts.choose_run(data_dir, config, fresh="FRESH" in given)
+    if "GPTEACHER_FILE" in given:
+        given["GPTEACHER_FILE"] = str(Path(given["GPTEACHER_FILE"]).expanduser().resolve())
+    response_field = given.get("RESPONSE_FIELD", "response")
+    sources.find(config.pairs, data_dir, given.get("GPTEACHER_FILE", ""), response_field)
+    preset = asdict(RunConfig.from_preset(config.preset))
+    changes = {name: value for name, value in asdict(config).items() if value != preset[name]}
+    decided = {"PRESET": config.preset, "PAIRS": config.pairs, "OVERRIDES": json.dumps(changes), "RUN": run_dir.name}
+    others = {name: value for name, value in environment.items() if name not in CHOICES}
+    return Plan(config, data_dir, run_dir, others | given | decided | {"DATA": str(data_dir), "FRESH": ""})
+
+
+def _config(given: dict[str, str]) -> RunConfig:
+    try:
+        overrides = json.loads(given.get("OVERRIDES", "{}"))
+    except ValueError:
+        overrides = None
+    if not isinstance(overrides, dict):
+        raise UserError(f'OVERRIDES must be a JSON object such as {{"learning_rate": 1e-4}}, got {given["OVERRIDES"]}.')
+    if pairs := given.get("PAIRS"):
+        is_file = Path(pairs).suffix in (".json", ".jsonl")
+        overrides["pairs"] = str(Path(pairs).expanduser().resolve()) if is_file else pairs
+    return RunConfig.from_preset(given.get("PRESET", "tiny"), **overrides)
+
+
+def _run(plan: Plan, paths: list[Path]) -> int:
+    is_finished = (plan.run_dir / "model").exists()
+    state = "finished and kept; FRESH=1 starts another one" if is_finished else "unfinished and goes on"
+    print(f"Preset {plan.config.preset}, pairs {plan.config.pairs}")
+    print(f"Run {os.path.relpath(plan.run_dir)} is {state if plan.run_dir.exists() else 'new'}.")
+    start, seconds, pages = time.monotonic(), {}, {}
+    for number, path in enumerate(paths, start=1):
+        print(f"\n[{number}/{len(paths)}] {path.stem}")
+        began = time.monotonic()
+        failure = asyncio.run(_execute(path, plan, pages, start))
+        seconds[path.stem] = time.monotonic() - began
+        if plan.run_dir.exists():  # since notebook 03
+            (plan.run_dir / "notebooks").mkdir(exist_ok=True)
+            for name, html in pages.items():
+                (plan.run_dir / "notebooks" / f"{name}.html").write_text(html, encoding="utf-8", errors="replace")
+        if failure:
+            print(f"\n{failure}", file=sys.stderr)
+            return 1
+    summary = summarize(plan, seconds)
+    (plan.run_dir / "summary.txt").write_text(summary, encoding="utf-8")
+    print(f"\n{summary}", end="")
+    return 0
+
+
+async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) -> str:
+    """Execute one notebook and add its HTML to `pages`; the error to show, or an empty string."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    notebook = nbformat.read(path, as_version=4)
+    stages = stage_names(notebook.cells)
+    current = {}
+
+    def show(text: str) -> None:
+        print(f"  {_clock(time.monotonic() - start)}  {text}")
+
+    def on_cell_start(cell, cell_index: int) -> None:
+        if cell_index in stages:
+            number, stage = stages[cell_index]
+            current.update(id=cell.id, stage=stage)
+            show(f"{number}/{len(stages)} {stage}")
+
+    def on_notebook_start(notebook) -> None:
+        # nbclient's own handler turns Ctrl-C into a dead kernel; without it Python raises KeyboardInterrupt.
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+    options = dict(timeout=None, kernel_name="python3", store_widget_state=False)
+    hooks = dict(on_notebook_start=on_notebook_start, on_cell_start=on_cell_start)
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **options, **hooks)
+    ticker = asyncio.create_task(_show_training(plan, show))
+    try:
+        await client.async_execute(env=plan.environment, transport_encryption="auto")
+        return ""
+    except CellExecutionError as error:
+        where = f"{path.name} failed in cell {current['id']!r} ({current['stage']}).\n"
+        return where + plain(error.evalue if error.ename == "UserError" else error.traceback)
+    except DeadKernelError:
+        return f"{path.name}: the kernel died in cell {current.get('id')!r}; most often memory ran out."
+    finally:
+        ticker.cancel()
+        pages[path.stem] = to_html(notebook, path.stem)
+
+
+async def _show_training(plan: Plan, show: Callable[[str], None]) -> None:
+    """Every few seconds, the newest update of the run if there is one that was not shown yet."""
+    shown = len(metrics.read(plan.run_dir))
+    while True:
+        await asyncio.sleep(PROGRESS_SECONDS)
+        records = metrics.read(plan.run_dir)
+        if len(records) > shown and (lines := metrics.train_lines(records)):
+            last, shown = lines[-1], len(records)
+            epochs = f"epoch {last['epoch']:.2f} of {plan.config.num_train_epochs:g}"
+            show(f"    update {last['step']}, {epochs}, loss {last['loss']:.3f}")
+
+
+def stage_names(cells: list) -> dict[int, tuple[int, str]]:
+    """For the index of each code cell: its number among them, from 1, and the heading it stands under (else its id)."""
+    stages, heading = {}, ""
+    for index, cell in enumerate(cells):
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^#+ +(.+?)[ #]*$", cell.source, flags=re.MULTILINE)
+            heading = headings[-1].replace("`", "") if headings else heading
+        elif cell.cell_type == "code":
+            stages[index] = (len(stages) + 1, heading or cell.id)
+    return stages
+
+
+def to_html(notebook, title: str) -> str:
+    """One page that stands by itself: images inside, no script, no request to anywhere; widgets are left out."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(raw_template=TEMPLATE, embed_images=True)
+    exporter.log.setLevel("ERROR")  # it warns of every figure without alternative text
+    return exporter.from_notebook_node(notebook, {"metadata": {"name": title}})[0]
+
+
+def summarize(plan: Plan, seconds: dict[str, float]) -> str:
+    """What came out of all notebooks, as plain text; `seconds` is the time each of them took."""
+    pairs_dir = artifacts.pairs_dir(plan.data_dir, plan.config.pairs)
+    tokens_dir = artifacts.tokens_dir(plan.data_dir, plan.config)
+    books = artifacts.require(pairs_dir, "01_data")["facts"]
+    tokens = artifacts.require(tokens_dir, "02_alpaca_format")["facts"]
+    lines = [
+        f"Pairs: {books['num_read']:,} read = {books['num_kept']:,} kept + {books['num_rejected']:,} rejected "
+        f"+ {books['num_duplicates']:,} duplicates",
+        f"Tokens: {tokens['num_tokens_train']:,} in {tokens['num_train']:,} pairs for training, "
+        f"{tokens['num_tokens_validation']:,} in {tokens['num_validation']:,} for validation",
+        *_training_lines(metrics.read(plan.run_dir)),
+        "",
+        *_answer_lines(plan),
+        f"Time: {', '.join(f'{name} {_clock(value)}' for name, value in seconds.items())}; "
+        f"in all {_clock(sum(seconds.values()))}",
+    ]
+    model_dir, pages_dir = plan.run_dir / "model", plan.run_dir / "notebooks"
+    places = {"Pairs": pairs_dir, "Tokens": tokens_dir, "Tuned model": model_dir, "Notebooks as HTML": pages_dir}
+    return "\n".join([*lines, *(f"{name}: {os.path.relpath(place)}" for name, place in places.items()), ""])
+
+
+def _training_lines(records: list[dict[str, Any]]) -> list[str]:
+    train, losses = metrics.train_lines(records), [line["eval_loss"] for line in metrics.eval_lines(records)]
+    if not train:
+        return ["No update was made."]
+    return [
+        f"Training loss: {train[0]['loss']:.3f} in the first update, {train[-1]['loss']:.3f} in the last",
+        f"Validation loss: {losses[0]:.3f} at the start, {losses[-1]:.3f} at the end",
+        f"Speed: {statistics.median(line['tokens_per_second'] for line in train):,.0f} tokens/s (median)",
+    ]
+
+
+def _answer_lines(plan: Plan) -> list[str]:
+    """Three answers before and after; the model's text is shortened and stripped of what a terminal would obey."""
+    from utils import model
+
+    path = plan.run_dir / "answers.json"
+    lines = [model.FRESH_NOTICE, ""] if model.is_untrained(plan.config.model_name_or_path, plan.data_dir) else []
+    for answer in json.loads(path.read_text(encoding="utf-8"))[:3] if path.exists() else []:
+        lines.append(_shorten(answer["instruction"], 3, "  "))
+        for title, field in (("before", "base"), ("after", "tuned")):
+            lines += [f"  {title}:", _shorten(answer[field], 6, "    | ")]
+        lines.append("")
+    return lines
+
+
+def _shorten(text: str, num_lines: int, indent: str) -> str:
+    rows = plain(text).strip().splitlines() or ["(nothing)"]
+    rows = [row if len(row) <= 100 else row[:99] + "…" for row in rows]
+    return "\n".join(indent + row for row in (rows if len(rows) <= num_lines else [*rows[: num_lines - 1], "…"]))
+
+
+def plain(text: str) -> str:
+    """Text without terminal sequences, control characters and characters that turn the reading direction."""
+    text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text)
+    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char)[0] != "C")
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")
+    sys.exit(main())
