@@ -46,9 +46,9 @@ def asked(monkeypatch):
     return calls
 
 
-def panel(settings=None, notices=None, **pieces):
+def panel(settings=None, notice="", **pieces):
     loaders = {name: lambda model=model: (model, None) for name, model in pieces.items()}
-    return Playground(loaders, instruction="Add <b>two</b> numbers.", settings=settings, notices=notices)
+    return Playground(loaders, instruction="Add <b>two</b> numbers.", settings=settings, notice=notice)
 
 
 def run(panel):
@@ -73,12 +73,12 @@ def test_the_prompt_follows_the_fields():
     shown = panel()
     shown.input.value = "1 < 2"
     expected = format_prompt("Add <b>two</b> numbers.", "1 < 2")
-    assert shown.prompt.value.split(">", 1)[1] == playground.pre(expected).split(">", 1)[1]
+    assert shown.prompt.value == playground.pre(expected)
     assert "Add &lt;b&gt;two" in shown.prompt.value
 
 
 def test_nothing_a_model_writes_is_markup(asked):
-    shown = run(panel(base=[HOSTILE], tuned=[ValueError(HOSTILE)], notices=None))
+    shown = run(panel(base=[HOSTILE], tuned=[ValueError(HOSTILE)]))
     assert shown.answers["base"] == HOSTILE
     table = side_by_side([{"instruction": HOSTILE, "input": HOSTILE, "base": HOSTILE, "tuned": HOSTILE}])
     for html in (shown.columns[0].page.value, shown.columns[1].title.value, table):
@@ -149,7 +149,8 @@ def test_models_load_once_when_first_used_and_one_at_a_time(asked):
         assert begin.removesuffix(" begins") == end.removesuffix(" ends")
 
 
-def test_the_notice_stands_at_its_column():
-    shown = panel(base=[], tuned=[], notices={"base": "It has <learned> nothing."})
-    assert "It has &lt;learned&gt; nothing." in shown.columns[0].title.value
-    assert "learned" not in shown.columns[1].title.value
+def test_the_notice_is_always_there(asked):
+    shown = panel(base=["a"], notice="It has <learned> nothing.")
+    for _ in range(2):
+        assert any("It has &lt;learned&gt; nothing." in getattr(child, "value", "") for child in shown.children)
+        run(shown)

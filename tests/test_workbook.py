@@ -26,11 +26,13 @@ tokens = dict(num_tokens_train=1234, num_train=6, num_tokens_validation=56, num_
 for folder, facts in ((artifacts.pairs_dir(data, config.pairs), books), (artifacts.tokens_dir(data, config), tokens)):
     with artifacts.building(folder, {}, facts):
         pass
+print("\\x1b[1mthe pairs were up to date")
 """
 TRAIN = """\
 (run / "model").mkdir(parents=True, exist_ok=True)
 config.save(run / "config.json")
-train = [dict(kind="train", step=n, epoch=n / 2, loss=9.0 - n, tokens_per_second=100.0 * n) for n in (1, 2, 3)]
+speed = lambda n: dict(tokens_per_second=100.0 * n, total_tokens=700 * n)
+train = [dict(kind="train", step=n, epoch=n / 2, loss=9.0 - n, **speed(n)) for n in (1, 2, 3)]
 evaluations = [dict(kind="eval", step=n, eval_loss=8.5 - n) for n in (0, 3)]
 (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\\n" for line in train + evaluations))
 before = "\\x1b]0;owned\\x07\\x1b[2Jbad \\u202e\\n" * 9
@@ -72,13 +74,15 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
 
     shown = capsys.readouterr().out
     assert shown.index("[1/3] 01_prepare") < shown.index("2/2 About 01_prepare") < shown.index("[3/3] 03_show")
+    assert "the pairs were up to date" in shown
     assert "\x1b" not in shown and "\x07" not in shown and "\u202e" not in shown
     run_dir = tmp_path / "data" / "runs" / "tiny-python-stdlib"
     summary = (run_dir / "summary.txt").read_text()
     assert shown.endswith(summary)
     for expected in (
         "10 read = 7 kept + 2 rejected + 1 duplicates", "1,234 in 6 pairs for training, 56 in 1 for validation",
-        "8.000 in the first update, 6.000 in the last", "8.500 at the start, 5.500 at the end", "200 tokens/s",
+        "8.000 in the first update, 6.000 in the last", "8.500 at the start, 5.500 at the end",
+        "2,100 tokens, 200 a second (median of 3 updates)",
         "Fresh weights.", "def add(a, b): ...", "02_train 0:0",
     ):  # fmt: skip
         assert expected in summary
@@ -95,7 +99,7 @@ def test_a_page_loads_and_runs_nothing():
     page = workbook.to_html(v4.new_notebook(cells=[v4.new_code_cell("1", outputs=outputs)]), "a title")
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     assert f'<meta content="{policy}" http-equiv="Content-Security-Policy"/>' in page
-    assert "<script" not in page and "src=\"http" not in page and "data:image/png;base64,aGk=" in page
+    assert "<script" not in page and 'src="http' not in page and "data:image/png;base64,aGk=" in page
 
 
 @pytest.mark.parametrize("error, is_short", [("UserError('\\x1b[31mno tea')", True), ("ValueError('no tea')", False)])

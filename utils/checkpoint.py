@@ -47,7 +47,8 @@ def save(run_dir: Path, step: int, tensors: dict[str, torch.Tensor], state: dict
         if free_bytes < needed_bytes:
             raise UserError(f"a checkpoint needs {needed_bytes:,} bytes; {temporary.parent} has {free_bytes:,} free.")
     _barrier()
-    dcp.save(tensors, storage_writer=HuggingFaceStorageWriter(temporary, save_distributed=True), no_dist=not dist.is_initialized())
+    writer = HuggingFaceStorageWriter(temporary, save_distributed=True)
+    dcp.save(tensors, storage_writer=writer, no_dist=not dist.is_initialized())
     save_file(_random_state(), temporary / f"random-{_rank():05d}.safetensors")
     _barrier()
     if _rank() == 0:

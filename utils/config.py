@@ -31,14 +31,10 @@ class RunConfig:
     """
 
     preset: str = _setting("starcoder", "The preset these settings started from.")
-    model_name_or_path: str = _setting(
-        "bigcode/starcoder", "A hub id, a local folder, or `embedded`.", recipe=CARD
-    )
+    model_name_or_path: str = _setting("bigcode/starcoder", "A hub id, a local folder, or `embedded`.", recipe=CARD)
     revision: str = _setting("main", "The commit or branch of a hub model; pin a commit to reproduce.")
     pairs: str = _setting("gpteacher-codegen", "A source of pairs, or a .json or .jsonl file.", recipe=CARD)
-    max_length: int = _setting(
-        1024, "Longer pairs are left out, and counted.", unit="tokens", recipe=CARD, minimum=8
-    )
+    max_length: int = _setting(1024, "Longer pairs are left out, and counted.", unit="tokens", recipe=CARD, minimum=8)
     num_train_epochs: float = _setting(3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=0)
     learning_rate: float = _setting(2e-5, "The peak of the schedule.", recipe=CARD, minimum=0.0, maximum=1.0)
     train_batch_size: int = _setting(
@@ -51,7 +47,9 @@ class RunConfig:
         0.03, "Updates of linear warm-up; below 1, a share of all updates.", recipe=ASSUMED, minimum=0
     )
     weight_decay: float = _setting(0.0, "AdamW's decay; norms and biases are spared.", recipe=ASSUMED, minimum=0)
-    max_grad_norm: float = _setting(1.0, "Gradients are clipped to this norm; 0 never clips.", recipe=ASSUMED, minimum=0)
+    max_grad_norm: float = _setting(
+        1.0, "Gradients are clipped to this norm; 0 never clips.", recipe=ASSUMED, minimum=0
+    )
     adam_beta1: float = _setting(0.9, "AdamW's first moment.", recipe=ASSUMED, minimum=0, maximum=1)
     adam_beta2: float = _setting(0.999, "AdamW's second moment.", recipe=ASSUMED, minimum=0, maximum=1)
     adam_epsilon: float = _setting(1e-8, "AdamW's epsilon.", recipe=ASSUMED, minimum=0)
@@ -76,6 +74,11 @@ class RunConfig:
     def __post_init__(self):
         for setting in fields(self):
             object.__setattr__(self, setting.name, _checked(setting, getattr(self, setting.name)))
+        if self.tokens_per_device < self.max_length:
+            raise UserError(
+                f"tokens_per_device must be at least max_length, {self.max_length} tokens, so that a pair fits into a "
+                f"block; got {self.tokens_per_device}."
+            )
 
     @classmethod
     def from_preset(cls, preset: str, **changes: Any) -> "RunConfig":

@@ -1,7 +1,7 @@
 """Start a run in processes of its own, find it again, stop it. The run's folder is the truth; torch is never loaded.
 
 `pid.json` holds the launcher's process id and start time (a reused id is not taken for it), `train.log` what it
-printed, `outcome.json` why it ended. The launcher has a session of its own: it outlives the notebook's kernel.
+printed, `outcome.json` how it ended and, after a failure, why. The launcher has a session of its own: it outlives the notebook's kernel.
 """
 
 import json
@@ -94,7 +94,20 @@ def state(run_dir: Path) -> str:
         return "finished"
     if not (run_dir / "config.json").exists():
         return "new"
-    return "stopped" if (run_dir / "outcome.json").exists() else "failed"
+    return _outcome(run_dir).get("outcome", "failed")
+
+
+def _outcome(run_dir: Path) -> dict[str, str]:
+    try:
+        return json.loads((run_dir / "outcome.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def failure(run_dir: Path) -> str:
+    """Why a run failed: what it said, or the end of its log when it died without a word."""
+    tail = f"the end of {run_dir / 'train.log'}:\n{log_tail(run_dir)}"
+    return _outcome(run_dir).get("reason") or tail
 
 
 def stop(run_dir: Path) -> None:

@@ -1,6 +1,6 @@
 """`metrics.jsonl`: one line per update and per evaluation, appended as they happen.
 
-A training line: `kind` "train", `step` (updates, from 1), `epoch`, `loss` (mean over the update's trained tokens, nats),
+A training line: `kind` "train", `step` (updates, from 1), `epoch`, `loss` (mean over its trained tokens, nats),
 `learning_rate`, `grad_norm` (before clipping), `num_tokens`, `num_trained_tokens`, `total_tokens` (since the start),
 `tokens_per_second`, `seconds` (training time since the start, over resumes), `memory_bytes` (largest process).
 An evaluation line: `kind` "eval", `step`, `epoch`, `eval_loss`, `num_trained_tokens`, `total_tokens`, `seconds`.

@@ -95,7 +95,7 @@ def _from_pretrained(auto_class, name_or_path: str, data_dir: Path, revision: st
         raise UserError(f"no model at {source!r}: expected a folder with a config.json, a hub id or {EMBEDDED!r}.")
     try:
         return auto_class.from_pretrained(source, **({} if local else {"revision": revision}), **options)
-    except (OSError, HfHubHTTPError) as error:
+    except (OSError, ValueError, HfHubHTTPError) as error:
         cause = error
         while cause is not None and not isinstance(cause, (HfHubHTTPError, LocalEntryNotFoundError)):
             cause = cause.__cause__ or cause.__context__
@@ -140,19 +140,18 @@ def load_config(config: RunConfig, data_dir: Path):
 
 
 def load_for_training(config: RunConfig, data_dir: Path, device: torch.device, num_ranks: int) -> PreTrainedModel:
-    """The model in float32 with dropout 0 and packed attention; over several ranks each reads and keeps only its own shard (FSDP2)."""
+    """The model in float32 with dropout 0 and packed attention; each of several ranks loads only its shard (FSDP2)."""
     model_config = load_config(config, data_dir)
     # Every dropout that a transformers configuration knows ends in `dropout` or `_pdrop`.
     for name, value in model_config.to_dict().items():
         if name.endswith(("dropout", "_pdrop")) and isinstance(value, float):
             setattr(model_config, name, 0.0)
-    options = dict(config=model_config, dtype=torch.float32, use_safetensors=True, attn_implementation=attention.register())
+    options = dict(config=model_config, dtype=torch.float32, use_safetensors=True)
+    options["attn_implementation"] = attention.register()
     if num_ranks > 1:
         plan = sharding_plan(model_config)
         options["distributed_config"] = DistributedConfig(fsdp_size=num_ranks, fsdp_plan=plan)
-    network = _from_pretrained(
-        AutoModelForCausalLM, config.model_name_or_path, data_dir, config.revision, **options
-    )
+    network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, data_dir, config.revision, **options)
     network = network if num_ranks > 1 else network.to(device)
     if config.gradient_checkpointing:
         network.gradient_checkpointing_enable({"use_reentrant": False})

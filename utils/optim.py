@@ -35,7 +35,7 @@ def learning_rate(config: RunConfig, update: int, num_updates: int) -> float:
 
 
 def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Every tensor a resumed run needs, by name: the weights, and the optimizer's states, made if there are none yet."""
+    """Every tensor a resumed run needs, by name: the weights and the optimizer's states, made where there are none."""
     if not optimizer.state:
         for group in optimizer.param_groups:
             group["lr"] = 0.0

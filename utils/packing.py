@@ -129,7 +129,7 @@ def num_updates(num_rows: int, batch_size: int, num_epochs: float) -> int:
 
 
 def update_rows(rows: np.ndarray, batch_size: int, seed: int, update: int) -> np.ndarray:
-    """The rows of update number `update` (from 0): each epoch is another permutation, decided by seed and epoch alone."""
+    """The rows of update number `update` (from 0): each epoch a permutation that seed and epoch alone decide."""
     updates_per_epoch = -(-len(rows) // batch_size)
     epoch, index = divmod(update, updates_per_epoch)
     order = np.random.default_rng([seed, epoch]).permutation(rows)
@@ -137,7 +137,7 @@ def update_rows(rows: np.ndarray, batch_size: int, seed: int, update: int) -> np
 
 
 def pack(lengths: np.ndarray, capacity: int, num_ranks: int = 1) -> list[list[int]]:
-    """Spread documents over blocks of at most `capacity` tokens: as few as fit, a multiple of `num_ranks`, even in size.
+    """Spread documents over blocks of at most `capacity` tokens: few, even, a multiple of `num_ranks`.
 
     Longest first into the emptiest block, so that no rank waits for another and nothing is padded. Returns the
     documents of each block, as indices into `lengths`; a block is empty where there are fewer documents than ranks.

@@ -86,9 +86,9 @@ def check(plan: Plan) -> None:
     needed = sum(plan.memory_bytes_per_process.values())
     if needed > plan.free_bytes_per_process:
         raise UserError(
-            f"each of {plan.num_processes} processes needs {needed / GIB:,.1f} GiB for weights, gradients and optimizer "
-            f"alone; {plan.devices[0].name} has {plan.free_bytes_per_process / GIB:,.1f} GiB free for it. Choose a "
-            "smaller model, or more GPUs."
+            f"each of {plan.num_processes} processes needs {needed / GIB:,.1f} GiB for weights, gradients and "
+            f"optimizer states; {plan.devices[0].name} has {plan.free_bytes_per_process / GIB:,.1f} GiB free for it. "
+            "Choose a smaller model, or more GPUs."
         )
     needed = sum(plan.disk_bytes.values())
     if needed > plan.free_disk_bytes:

@@ -71,7 +71,7 @@ def pair_lengths(rows: Sequence[dict[str, Any]]) -> Figure:
     figure, axes = _subplots(1, 2, (9, 3.1), f"Lengths of {len(rows):,} pairs in characters.", sharex=True, sharey=True)
     bins = _log_bins(*lengths.values())
     for axis, (name, values), color in zip(axes, lengths.items(), (BLUE, ORANGE), strict=True):
-        axis.hist(values, bins=bins, color=color, edgecolor="white", linewidth=0.4)
+        axis.hist(np.maximum(values, 1), bins=bins, color=color, edgecolor="white", linewidth=0.4)
         _log_axis(axis, "length (characters)")
         _title(axis, name)
         if values:
@@ -113,8 +113,9 @@ def token_lengths(prompt_lengths: Sequence[int], response_lengths: Sequence[int]
     bins = _log_bins(prompts, responses, together, [max_length])
     lines = [("prompt (masked)", prompts, BLUE, ":"), ("response (trained on)", responses, ORANGE, "-")]
     for name, values, color, style in lines:
-        axis.hist(values, bins=bins, histtype="step", color=color, linewidth=1.8, linestyle=style, label=name)
-    axis.hist(together, bins=bins, color=GREY, alpha=0.35, label="prompt and response")
+        look = dict(histtype="step", color=color, linewidth=1.8, linestyle=style)
+        axis.hist(np.maximum(values, 1), bins=bins, label=name, **look)
+    axis.hist(np.maximum(together, 1), bins=bins, color=GREY, alpha=0.35, label="prompt and response")
     axis.axvline(max_length, color=INK, linewidth=1.2, linestyle="--", label=f"max_length {max_length:,}")
     _log_axis(axis, "length (tokens)")
     axis.set_ylabel("pairs")

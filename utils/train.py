@@ -1,4 +1,4 @@
-"""The training run: `python -m utils.train RUN_DIR`, alone, or under `accelerate launch` or `torchrun` in several processes.
+"""The training run: `python -m utils.train RUN_DIR`, alone or under `accelerate launch` or `torchrun`.
 
 One update: its pairs are packed into blocks, the blocks shared out over the ranks, the loss of all of them divided by
 their trained tokens, the gradient clipped, the weights moved. Run again, it goes on where it stopped.
@@ -7,12 +7,10 @@ their trained tokens, the gradient clipped, the weights moved. Run again, it goe
 import contextlib
 import fcntl
 import math
-import os
 import resource
-import signal
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,183 +23,174 @@ from utils import artifacts, checkpoint, metrics, model, optim, packing
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.loss import num_trained_tokens, trained_loss
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """This process among those of the run, as the launcher's environment says."""
-
-    rank: int
-    num_ranks: int
-    device: torch.device
-
-    @classmethod
-    def join(cls) -> "Ranks":
-        """Read the launcher's environment and, if there are several processes, join their group."""
-        num_ranks, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-        device = torch.device("cpu")
-        if torch.cuda.is_available():
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-            torch.cuda.set_device(device)
-        if num_ranks > 1:
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        return cls(rank, num_ranks, device)
-
-    def reduce(self, values: list[float], operation=dist.ReduceOp.SUM) -> list[float]:
-        """The sum, or another reduction, of each value over all ranks."""
-        if self.num_ranks == 1:
-            return values
-        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
-        dist.all_reduce(tensor, operation)
-        return tensor.tolist()
-
-    def log(self, message: str) -> None:
-        if self.rank == 0:
-            print(time.strftime("%H:%M:%S"), message, flush=True)
+from utils.ranks import Ranks, StopRequest
 
 
 @dataclass
 class Progress:
     """What a checkpoint's `state.json` holds; the order of the pairs and the learning rate follow from `step`."""
 
-    step: int = 0
+    step: int = 0  # updates made
     total_tokens: int = 0
     seconds: float = 0.0
 
 
-@dataclass
-class Stop:
-    """Whether someone asked this run to save and end: by a file `STOP` in its folder, SIGTERM or SIGINT."""
+class Training:
+    """A run in this process: its rows, its shard of the model and the optimizer, and how far it is.
 
-    run_dir: Path
-    signals: list[int] = field(default_factory=list)
-
-    def listen(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, frame: self.signals.append(number))
-
-    def asked(self) -> bool:
-        return bool(self.signals) or (self.run_dir / "STOP").exists()
-
-
-def train(run_dir: Path, config: RunConfig, ranks: Ranks) -> str:
-    """Train from the newest good checkpoint to the end; returns why it ended: `finished` or `stopped`.
-
-    Raises `UserError` when the tokens are missing or changed, and when the loss or gradient is not finite (before the
-    weights are touched).
+    Raises `UserError` when the tokens are missing, or are others than those the run began with.
     """
-    data_dir = run_dir.parents[1]
-    tokens_dir = artifacts.tokens_dir(data_dir, config)
-    train_rows, validation_rows = (packing.load(tokens_dir, split) for split in packing.SPLITS)
-    chosen = packing.choose_rows(train_rows, config.max_length, config.max_train_samples, config.seed)
-    eval_chosen = packing.choose_rows(validation_rows, config.max_length, config.max_eval_samples, config.seed)
-    updates_per_epoch = -(-len(chosen) // config.train_batch_size)
-    num_updates = packing.num_updates(len(chosen), config.train_batch_size, config.num_train_epochs)
-    same_tokens(run_dir, tokens_dir, dict(num_pairs=len(chosen), num_updates=num_updates), ranks)
 
-    torch.manual_seed(config.seed + ranks.rank)
-    network = model.load_for_training(config, data_dir, ranks.device, ranks.num_ranks)
-    tokenizer = model.load_tokenizer(config.model_name_or_path, data_dir, config.revision)
-    optimizer = optim.build(network, config)
-    progress = resume(run_dir, network, optimizer, ranks)
-    ranks.log(f"{len(chosen)} pairs, {num_updates} updates, {ranks.num_ranks} ranks, from update {progress.step}")
+    def __init__(self, run_dir: Path, config: RunConfig, ranks: Ranks):
+        self.run_dir, self.config, self.ranks = run_dir, config, ranks
+        data_dir = run_dir.parents[1]
+        tokens_dir = artifacts.tokens_dir(data_dir, config)
+        self.rows, self.eval_rows = (packing.load(tokens_dir, split) for split in packing.SPLITS)
+        self.chosen = packing.choose_rows(self.rows, config.max_length, config.max_train_samples, config.seed)
+        self.eval_chosen = packing.choose_rows(self.eval_rows, config.max_length, config.max_eval_samples, config.seed)
+        self.num_updates = packing.num_updates(len(self.chosen), config.train_batch_size, config.num_train_epochs)
+        self._made_from(tokens_dir)
+        torch.manual_seed(config.seed + ranks.rank)
+        self.model = model.load_for_training(config, data_dir, ranks.device, ranks.num_ranks)
+        self.tokenizer = model.load_tokenizer(config.model_name_or_path, data_dir, config.revision)
+        self.optimizer = optim.build(self.model, config)
+        self.progress = self._resumed()
 
-    def evaluated() -> None:
-        if not len(eval_chosen):
-            return
-        loss, num_tokens = evaluate(network, validation_rows, eval_chosen, config, ranks)
-        record = dict(kind="eval", step=progress.step, epoch=progress.step / updates_per_epoch, eval_loss=loss,
-                      num_trained_tokens=num_tokens, total_tokens=progress.total_tokens, seconds=progress.seconds)  # fmt: skip
-        log_record(run_dir, record, ranks)
+    def train(self) -> str:
+        """Train to the end, or until it is asked to stop: returns `finished` or `stopped`."""
+        config, progress = self.config, self.progress
+        request = StopRequest(self.run_dir)
+        request.listen()
+        self.ranks.log(
+            f"{len(self.chosen)} pairs, {self.ranks.num_ranks} ranks, update {progress.step}/{self.num_updates}"
+        )
+        if progress.step == 0:
+            self.evaluate()
+        while progress.step < self.num_updates:
+            start = time.perf_counter()
+            rows = packing.update_rows(self.chosen, config.train_batch_size, config.seed, progress.step)
+            rate = optim.learning_rate(config, progress.step, self.num_updates)
+            result = self.update(rows, rate)
+            progress.step += 1
+            progress.total_tokens += result["num_tokens"]
+            seconds = time.perf_counter() - start
+            progress.seconds += seconds
+            self._record(kind="train", learning_rate=rate, tokens_per_second=result["num_tokens"] / seconds, **result)
+            is_last = progress.step == self.num_updates
+            if is_last or progress.step % config.eval_steps == 0:
+                self.evaluate()
+            is_stopping = self.ranks.reduce([float(request.is_made)])[0] > 0
+            if is_last or is_stopping or progress.step % config.save_steps == 0:
+                self.save_checkpoint()
+            if is_stopping and not is_last:
+                return "stopped"
+        self.save_model()
+        return "finished"
 
-    def saved() -> None:
-        tensors = optim.state_tensors(network, optimizer)
-        checkpoint.save(run_dir, progress.step, tensors, vars(progress), config.save_total_limit)
-        ranks.log(f"checkpoint at update {progress.step}")
+    def update(self, rows: np.ndarray, learning_rate: float) -> dict[str, Any]:
+        """One update of the weights from these rows, shared out over the ranks; returns what there is to log.
 
-    stop = Stop(run_dir)
-    stop.listen()
-    if progress.step == 0:
-        evaluated()
-    while progress.step < num_updates:
-        start = time.perf_counter()
-        rows = packing.update_rows(chosen, config.train_batch_size, config.seed, progress.step)
-        blocks = packing.blocks_of(train_rows, rows, config.tokens_per_device, ranks.num_ranks)
-        rate = optim.learning_rate(config, progress.step, num_updates)
-        result = update(network, optimizer, blocks, rate, config, ranks, stop.asked())
-        if not math.isfinite(result["loss"]) or not math.isfinite(result["grad_norm"]):
+        Raises `UserError`, and leaves the weights as they are, when the loss or the gradient norm is not finite.
+        """
+        ranks, config = self.ranks, self.config
+        blocks = packing.blocks_of(self.rows, rows, config.tokens_per_device, ranks.num_ranks)
+        num_trained = sum(num_trained_tokens(block) for block in blocks)
+        loss_sum = torch.zeros((), device=ranks.device)
+        for block in blocks[ranks.rank :: ranks.num_ranks]:
+            with self._compute_dtype():
+                loss = trained_loss(self.model, block, ranks.device)
+            # FSDP averages gradients over the ranks; the loss of an update is a sum over them.
+            (loss * ranks.num_ranks / num_trained).backward()
+            loss_sum += loss.detach()
+        grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm or math.inf)
+        grad_norm = float(grad_norm.full_tensor() if ranks.num_ranks > 1 else grad_norm)
+        loss = ranks.reduce([loss_sum.item()])[0] / num_trained
+        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             raise UserError(
-                f"update {progress.step + 1}: loss {result['loss']}, gradient norm {result['grad_norm']}; the weights "
-                f"were not changed. Rows of the update: {rows.tolist()}. Try a lower learning_rate, or look at the rows."
+                f"update {self.progress.step + 1}: loss {loss}, gradient norm {grad_norm}; the weights were not "
+                f"changed. Lower learning_rate, or look at the rows of the update: {rows.tolist()}."
             )
-        progress.step += 1
-        progress.total_tokens += result["num_tokens"]
-        seconds = time.perf_counter() - start
-        progress.seconds += seconds
-        stopping = result.pop("stopping")
-        record = dict(kind="train", step=progress.step, epoch=progress.step / updates_per_epoch, learning_rate=rate,
-                      total_tokens=progress.total_tokens, tokens_per_second=result["num_tokens"] / seconds,
-                      seconds=progress.seconds, **result)  # fmt: skip
-        log_record(run_dir, record, ranks)
-        last = progress.step == num_updates
-        if last or progress.step % config.eval_steps == 0:
-            evaluated()
-        if last or stopping or progress.step % config.save_steps == 0:
-            saved()
-        if stopping and not last:
-            return "stopped"
-    save_model(run_dir, network, tokenizer, ranks)
-    return "finished"
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return {
+            "loss": loss,
+            "grad_norm": grad_norm,
+            "num_tokens": sum(len(block.input_ids) for block in blocks),
+            "num_trained_tokens": num_trained,
+            "memory_bytes": int(ranks.reduce([peak_memory_bytes(ranks.device)], dist.ReduceOp.MAX)[0]),
+        }
 
+    @torch.no_grad()
+    def evaluate(self) -> None:
+        """Record the mean loss over the trained tokens of the validation rows, in nats; without rows, nothing."""
+        if not len(self.eval_chosen):
+            return
+        ranks = self.ranks
+        self.model.eval()
+        blocks = packing.blocks_of(self.eval_rows, self.eval_chosen, self.config.tokens_per_device, ranks.num_ranks)
+        loss_sum = torch.zeros((), device=ranks.device)
+        for block in blocks[ranks.rank :: ranks.num_ranks]:
+            with self._compute_dtype():
+                loss_sum += trained_loss(self.model, block, ranks.device)
+        self.model.train()
+        if ranks.num_ranks > 1:
+            # Without a backward pass the root's weights would stay gathered, no longer the optimizer's.
+            self.model.reshard()
+        num_trained = sum(num_trained_tokens(block) for block in blocks)
+        loss = ranks.reduce([loss_sum.item()])[0] / num_trained
+        if not math.isfinite(loss):
+            raise UserError(f"evaluation after update {self.progress.step}: loss {loss}; the model is broken.")
+        self._record(kind="eval", eval_loss=loss, num_trained_tokens=num_trained)
 
-def update(network, optimizer, blocks: list[packing.Block], rate: float, config: RunConfig, ranks: Ranks, stop: bool):
-    """One update of the weights from all of its blocks, a multiple of the ranks; returns what there is to log.
+    def save_checkpoint(self) -> None:
+        tensors = optim.state_tensors(self.model, self.optimizer)
+        checkpoint.save(self.run_dir, self.progress.step, tensors, asdict(self.progress), self.config.save_total_limit)
+        self.ranks.log(f"checkpoint at update {self.progress.step}")
 
-    The weights stay as they are when loss or gradient norm is not finite.
-    """
-    num_trained = sum(num_trained_tokens(block) for block in blocks)
-    loss_sum = torch.zeros((), device=ranks.device)
-    for block in blocks[ranks.rank :: ranks.num_ranks]:
-        with compute_dtype(config, ranks.device):
-            loss = trained_loss(network, block, ranks.device)
-        # FSDP averages gradients over the ranks; the loss of the update is a sum over them.
-        (loss * ranks.num_ranks / num_trained).backward()
-        loss_sum += loss.detach()
-    max_norm = config.max_grad_norm or math.inf
-    grad_norm = torch.nn.utils.clip_grad_norm_(network.parameters(), max_norm)
-    grad_norm = grad_norm.full_tensor() if hasattr(grad_norm, "full_tensor") else grad_norm
-    total_loss, stopping = ranks.reduce([loss_sum.item(), float(stop)])
-    result = dict(loss=total_loss / num_trained, grad_norm=grad_norm.item(), stopping=stopping > 0,
-                  num_tokens=sum(len(block.input_ids) for block in blocks), num_trained_tokens=num_trained,
-                  memory_bytes=int(ranks.reduce([peak_memory_bytes(ranks.device)], dist.ReduceOp.MAX)[0]))  # fmt: skip
-    if math.isfinite(result["loss"]) and math.isfinite(result["grad_norm"]):
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
-    optimizer.zero_grad()
-    return result
+    def save_model(self) -> None:
+        """Save the tuned model beside its place and move it there whole: `model/` says that the run is finished."""
+        temporary = self.run_dir / "model.tmp"
+        model.save(self.model, self.tokenizer, temporary)
+        self.ranks.barrier()
+        if self.ranks.is_first:
+            temporary.rename(self.run_dir / "model")
 
+    def _resumed(self) -> Progress:
+        """Load the newest good checkpoint, if there is one, and drop the metrics written after it."""
+        newest = checkpoint.newest_good(self.run_dir, self.ranks.log) if self.ranks.is_first else None
+        newest = self.ranks.from_first(newest)
+        progress = Progress()
+        if newest:
+            progress = Progress(**checkpoint.load(newest, optim.state_tensors(self.model, self.optimizer)))
+        if self.ranks.is_first:
+            metrics.truncate(self.run_dir, progress.step if newest else -1)
+        return progress
 
-@torch.no_grad()
-def evaluate(network, rows: packing.TokenRows, chosen: np.ndarray, config: RunConfig, ranks: Ranks):
-    """The mean loss over the trained tokens of the chosen rows, in nats, and their number."""
-    network.eval()
-    blocks = packing.blocks_of(rows, chosen, config.tokens_per_device, ranks.num_ranks)
-    loss_sum = torch.zeros((), device=ranks.device)
-    for block in blocks[ranks.rank :: ranks.num_ranks]:
-        with compute_dtype(config, ranks.device):
-            loss_sum += trained_loss(network, block, ranks.device)
-    network.train()
-    if ranks.num_ranks > 1:
-        # Without a backward pass the root's weights would stay gathered, no longer the optimizer's.
-        network.reshard()
-    num_trained = sum(num_trained_tokens(block) for block in blocks)
-    return ranks.reduce([loss_sum.item()])[0] / num_trained, num_trained
+    def _made_from(self, tokens_dir: Path) -> None:
+        """Write down what a new run is made from, or hold an older one to it."""
+        inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
+        if artifacts.read_manifest(self.run_dir) is None:
+            facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}
+            if self.ranks.is_first:
+                artifacts.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
+        elif artifacts.stale_inputs(self.run_dir, inputs):
+            raise UserError(f"{tokens_dir} changed since this run began: it cannot go on. Start a new run (FRESH=1).")
 
+    def _compute_dtype(self):
+        """Matrix products in bfloat16 where asked; the weights stay float32, on one rank as on many."""
+        return torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16")
 
-def compute_dtype(config: RunConfig, device: torch.device):
-    """Matrix products in bfloat16 where asked; the weights stay float32, on one rank as on many."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bfloat16")
+    def _record(self, **record: Any) -> None:
+        """Append a line to the metrics and to the log."""
+        progress = self.progress
+        epoch = progress.step / -(-len(self.chosen) // self.config.train_batch_size)
+        place = dict(step=progress.step, epoch=epoch, total_tokens=progress.total_tokens, seconds=progress.seconds)
+        if self.ranks.is_first:
+            metrics.append(self.run_dir, record | place)
+        shown = {name: record[name] for name in ("loss", "eval_loss", "tokens_per_second") if name in record}
+        self.ranks.log(f"update {progress.step} " + " ".join(f"{name} {value:,.4g}" for name, value in shown.items()))
 
 
 def peak_memory_bytes(device: torch.device) -> int:
@@ -211,55 +200,11 @@ def peak_memory_bytes(device: torch.device) -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB on Linux
 
 
-def resume(run_dir: Path, network, optimizer, ranks: Ranks) -> Progress:
-    """Load the newest good checkpoint, if there is one, and drop the metrics written after it."""
-    names = [None]
-    if ranks.rank == 0:
-        newest = checkpoint.newest_good(run_dir, ranks.log)
-        names = [newest.name if newest else None]
-    if ranks.num_ranks > 1:
-        dist.broadcast_object_list(names)
-    progress = Progress()
-    if names[0]:
-        folder = run_dir / checkpoint.FOLDER / names[0]
-        progress = Progress(**checkpoint.load(folder, optim.state_tensors(network, optimizer)))
-    if ranks.rank == 0:
-        metrics.truncate(run_dir, progress.step if names[0] else -1)
-    return progress
-
-
-def same_tokens(run_dir: Path, tokens_dir: Path, facts: dict[str, int], ranks: Ranks) -> None:
-    """Write down what a new run is made from; raises `UserError` when an older one was made from other tokens."""
-    inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
-    if artifacts.read_manifest(run_dir) is None:
-        if ranks.rank == 0:
-            artifacts.write_json(run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
-    elif artifacts.stale_inputs(run_dir, inputs):
-        raise UserError(f"{tokens_dir} changed since this run began, so it cannot go on. Start a new run (FRESH=1).")
-
-
-def log_record(run_dir: Path, record: dict[str, Any], ranks: Ranks) -> None:
-    if ranks.rank == 0:
-        metrics.append(run_dir, record)
-    shown = {name: record[name] for name in ("loss", "eval_loss", "tokens_per_second") if name in record}
-    ranks.log(f"update {record['step']} " + " ".join(f"{name} {value:,.4g}" for name, value in shown.items()))
-
-
-def save_model(run_dir: Path, network, tokenizer, ranks: Ranks) -> None:
-    """Save the tuned model beside its place and move it there whole: `model/` exists only when the run is finished."""
-    temporary = run_dir / "model.tmp"
-    model.save(network, tokenizer, temporary)
-    if ranks.num_ranks > 1:
-        dist.barrier()
-    if ranks.rank == 0:
-        temporary.rename(run_dir / "model")
-
-
 @contextlib.contextmanager
 def only_one(run_dir: Path, ranks: Ranks):
     """Hold the run's folder while training; raises `UserError` when another process trains in it."""
     with open(run_dir / "lock", "w") as file:
-        if ranks.rank == 0:
+        if ranks.is_first:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -268,7 +213,7 @@ def only_one(run_dir: Path, ranks: Ranks):
 
 
 def main(run_dir: Path) -> None:
-    run_dir = run_dir.resolve()
+    """Train in `run_dir`, which holds a `config.json`; `outcome.json` says afterwards how it ended."""
     config = RunConfig.load(run_dir / "config.json")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -277,20 +222,22 @@ def main(run_dir: Path) -> None:
         if (run_dir / "model").exists():
             ranks.log("finished already")
             return
-        if ranks.rank == 0:
+        if ranks.is_first:
             (run_dir / "STOP").unlink(missing_ok=True)
-        outcome = train(run_dir, config, ranks)
-        if ranks.rank == 0:
+        outcome = Training(run_dir, config, ranks).train()
+        if ranks.is_first:
             artifacts.write_json(run_dir / "outcome.json", {"outcome": outcome})
         ranks.log(outcome)
-    if ranks.num_ranks > 1:
-        dist.destroy_process_group()
+    ranks.leave()
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m utils.train RUN_DIR")
+    run_dir = Path(sys.argv[1]).resolve()
     try:
-        main(Path(sys.argv[1]))
+        main(run_dir)
     except UserError as error:
+        if run_dir.is_dir():
+            artifacts.write_json(run_dir / "outcome.json", {"outcome": "failed", "reason": str(error)})
         sys.exit(f"error: {error}")

@@ -11,6 +11,7 @@ import re
 import signal
 import statistics
 import sys
+import textwrap
 import time
 import unicodedata
 from collections.abc import Callable
@@ -146,12 +147,18 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
             current.update(id=cell.id, stage=stage)
             show(f"{number}/{len(stages)} {stage}")
 
+    def on_cell_executed(cell, cell_index: int, execute_reply) -> None:
+        printed = "".join(output.get("text", "") for output in cell.get("outputs", []))
+        for line in plain(printed).splitlines():
+            if "up to date" in line:  # the words of a stage that kept what it had
+                show(f"    {line}")
+
     def on_notebook_start(notebook) -> None:
         # nbclient's own handler turns Ctrl-C into a dead kernel; without it Python raises KeyboardInterrupt.
         asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
     options = dict(timeout=None, kernel_name="python3", store_widget_state=False)
-    hooks = dict(on_notebook_start=on_notebook_start, on_cell_start=on_cell_start)
+    hooks = dict(on_notebook_start=on_notebook_start, on_cell_start=on_cell_start, on_cell_executed=on_cell_executed)
     client = NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **options, **hooks)
     ticker = asyncio.create_task(_show_training(plan, show))
     try:
@@ -169,12 +176,12 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
 
 async def _show_training(plan: Plan, show: Callable[[str], None]) -> None:
     """Every few seconds, the newest update of the run if there is one that was not shown yet."""
-    shown = len(metrics.read(plan.run_dir))
+    shown = metrics.train_lines(metrics.read(plan.run_dir))[-1:]
     while True:
         await asyncio.sleep(PROGRESS_SECONDS)
-        records = metrics.read(plan.run_dir)
-        if len(records) > shown and (lines := metrics.train_lines(records)):
-            last, shown = lines[-1], len(records)
+        newest = metrics.train_lines(metrics.read(plan.run_dir))[-1:]
+        if newest and newest != shown:
+            last, shown = newest[0], newest
             epochs = f"epoch {last['epoch']:.2f} of {plan.config.num_train_epochs:g}"
             show(f"    update {last['step']}, {epochs}, loss {last['loss']:.3f}")
 
@@ -226,10 +233,11 @@ def _training_lines(records: list[dict[str, Any]]) -> list[str]:
     train, losses = metrics.train_lines(records), [line["eval_loss"] for line in metrics.eval_lines(records)]
     if not train:
         return ["No update was made."]
+    speed = statistics.median(line["tokens_per_second"] for line in train)
     return [
         f"Training loss: {train[0]['loss']:.3f} in the first update, {train[-1]['loss']:.3f} in the last",
         f"Validation loss: {losses[0]:.3f} at the start, {losses[-1]:.3f} at the end",
-        f"Speed: {statistics.median(line['tokens_per_second'] for line in train):,.0f} tokens/s (median)",
+        f"Trained on {train[-1]['total_tokens']:,} tokens, {speed:,.0f} a second (median of {len(train)} updates)",
     ]
 
 
@@ -238,9 +246,10 @@ def _answer_lines(plan: Plan) -> list[str]:
     from utils import model
 
     path = plan.run_dir / "answers.json"
-    lines = [model.FRESH_NOTICE, ""] if model.is_untrained(plan.config.model_name_or_path, plan.data_dir) else []
+    is_untrained = model.is_untrained(plan.config.model_name_or_path, plan.data_dir)
+    lines = [textwrap.fill(model.FRESH_NOTICE, 100), ""] if is_untrained else []
     for answer in json.loads(path.read_text(encoding="utf-8"))[:3] if path.exists() else []:
-        lines.append(_shorten(answer["instruction"], 3, "  "))
+        lines.append(_shorten(" ".join(answer["instruction"].split()), 1, "  "))
         for title, field in (("before", "base"), ("after", "tuned")):
             lines += [f"  {title}:", _shorten(answer[field], 6, "    | ")]
         lines.append("")

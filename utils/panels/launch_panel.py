@@ -1,4 +1,4 @@
-"""The form for a run's settings, and the view of a run while it trains. All logic is in `config`, `launch`, `metrics`."""
+"""The form for a run's settings, and the view of a run while it trains."""
 
 import asyncio
 from dataclasses import fields
@@ -53,7 +53,9 @@ class SettingsForm(widgets.VBox):
             self.config  # noqa: B018 (its setter of errors is what is wanted)
             self.message.value = ""
         except UserError as error:
-            self.message.value = f'<b role="alert" style="color: var(--jp-error-color1, #b00020)">{escape(str(error))}</b>'
+            self.message.value = (
+                f'<b role="alert" style="color: var(--jp-error-color1, #b00020)">{escape(str(error))}</b>'
+            )
 
 
 def _input(setting, value) -> widgets.Widget:
@@ -87,7 +89,7 @@ def num_updates(run_dir: Path) -> int:
 async def watch(run_dir: Path) -> str:
     """Show a run until it ends, and return its state; the run goes on when this is interrupted, and is found again.
 
-    Raises `UserError` with the end of the log when the run failed.
+    Raises `UserError` with the reason when the run failed.
     """
     from IPython.display import display
 
@@ -103,5 +105,5 @@ async def watch(run_dir: Path) -> str:
             break
         await asyncio.sleep(POLL_SECONDS)
     if launch.state(run_dir) == "failed":
-        raise UserError(f"the run failed. The end of {run_dir / 'train.log'}:\n{launch.log_tail(run_dir)}")
+        raise UserError(f"the run failed: {launch.failure(run_dir)}")
     return launch.state(run_dir)

@@ -7,7 +7,6 @@ times a second. Whatever a model wrote is escaped before it is shown, and never 
 import asyncio
 import time
 from collections.abc import Callable
-from functools import wraps
 from html import escape
 from threading import Event, Lock, Thread
 from typing import Any
@@ -22,40 +21,47 @@ FLUSH_SECONDS = 0.1
 WIDE = {"description_width": "9em"}
 # JupyterLab's own variables, so that the text is readable in its light and in its dark theme.
 PRE = (
-    "white-space: pre-wrap; overflow-wrap: anywhere; overflow-y: auto; margin: 0; padding: 8px; line-height: 1.4; "
+    "white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: 8px; line-height: 1.4; "
     "font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px); "
-    "color: var(--jp-content-font-color1, inherit); border: 1px solid var(--jp-border-color1, #888); "
+    "color: var(--jp-content-font-color1, inherit); "
 )
+BORDER = "1px solid var(--jp-border-color1, #888)"
+FRAMED = {"border": BORDER, "overflow": "auto"}
 
 
-def pre(text: str, height: str = "max-height: 26em") -> str:
+def pre(text: str, style: str = "") -> str:
     """`text`, which nobody vouches for, as HTML that shows it letter by letter."""
-    return f'<pre style="{PRE}{height}">{escape(text)}</pre>'
+    return f'<pre style="{PRE}{style}">{escape(text)}</pre>'
 
 
 def side_by_side(answers: list[dict[str, str]], names: tuple[str, ...] = ("base", "tuned")) -> str:
     """Recorded answers (`instruction`, `input` and one field per name) as an HTML table, everything escaped."""
-    cell = "vertical-align: top; text-align: left; width: {}%; padding: 6px"
-    head = "".join(f'<th style="{cell.format(100 // len(names))}">{escape(name)}</th>' for name in names)
+    cell = f'style="width: {100 // len(names)}%; vertical-align: top; text-align: left; padding: 6px" '
     rows = []
     for answer in answers:
-        asked = "\n\n".join(part for part in (answer["instruction"], answer["input"]) if part)
-        rows.append(f'<tr><td colspan="{len(names)}" style="{cell.format(100)}"><b>Asked</b>{pre(asked)}</td></tr>')
-        row = "".join(f'<td style="{cell.format(100 // len(names))}">{pre(answer[name])}</td>' for name in names)
-        rows.append(f"<tr>{head}</tr><tr>{row}</tr>")
-    return f'<table style="width: 100%; table-layout: fixed">{"".join(rows)}</table>'
+        texts = ["\n\n".join(part for part in (answer["instruction"], answer["input"]) if part)]
+        texts += [answer[name] for name in names]
+        asked, *written = (pre(text, f"border: {BORDER}; max-height: 26em; overflow-y: auto") for text in texts)
+        rows.append(f'<td {cell} colspan="{len(names)}"><b>asked</b>{asked}</td>')
+        cells = [f"<td {cell}><b>{escape(name)}</b>{text}</td>" for name, text in zip(names, written, strict=True)]
+        rows.append("".join(cells))
+    # Without a background: JupyterLab's stripes would cut each answer off from its question.
+    body = "".join(f'<tr style="background: none">{row}</tr>' for row in rows)
+    return f'<table style="width: 100%; table-layout: fixed">{body}</table>'
 
 
 class Column:
     """One model's place: its text as a thread writes it, and the widgets that show it."""
 
-    def __init__(self, name: str, load: Callable[[], tuple[Any, Any]], notice: str):
-        self.name, self.load, self.notice = name, load, notice
+    def __init__(self, name: str, load: Callable[[], tuple[Any, Any]]):
+        self.name, self.load = name, load
         self.model_and_tokenizer = None
         self.text = self.status = ""
         self.thread: Thread | None = None
-        self.title, self.page = widgets.HTML(), widgets.HTML()
+        # The widget scrolls, not the text in it, which is replaced while a reader may have scrolled down.
+        self.title, self.page = widgets.HTML(), widgets.HTML(layout=widgets.Layout(height="24em", **FRAMED))
         self.box = widgets.VBox([self.title, self.page], layout=widgets.Layout(flex="1 1 0", min_width="0"))
+        self.show()
 
     @property
     def is_writing(self) -> bool:
@@ -83,41 +89,25 @@ class Column:
 
     def show(self) -> None:
         # Assigned only when it changed: every assignment is a message to the page.
-        notice = f"<br><em>{escape(self.notice)}</em>" if self.notice else ""
-        title = f"<b>{escape(self.name)}</b> · {escape(self.status or 'not asked yet')}{notice}"
-        for widget, value in ((self.title, title), (self.page, pre(self.text, "height: 22em"))):
+        title = f"<b>{escape(self.name)}</b> · {escape(self.status or 'not asked yet')}"
+        for widget, value in ((self.title, title), (self.page, pre(self.text))):
             if widget.value != value:
                 widget.value = value
 
 
 def _pace(state: str, answer: Stream, start: float) -> str:
-    seconds = max(time.monotonic() - start, 1e-9)
-    return f"{state} · {answer.num_tokens} tokens · {answer.num_tokens / seconds:.0f} tokens/s"
+    return f"{state} · {answer.num_tokens} tokens · {answer.num_tokens / (time.monotonic() - start):.0f} tokens/s"
 
 
 def describe(error: Exception) -> str:
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
-def _shown(handler: Callable) -> Callable:
-    """Errors of a widget's handler go to the panel: Jupyter would drop them."""
-
-    @wraps(handler)
-    def wrapped(self: "Playground", *arguments) -> None:
-        self.message.value = ""
-        try:
-            handler(self)
-        except Exception as error:
-            self.message.value = f'<p role="alert"><b>{escape(describe(error))}</b></p>'
-
-    return wrapped
-
-
 class Playground(widgets.VBox):
     """The panel; display it, or drive it with `generate()`, `await wait()` and `answers` where there is no page.
 
     `models` gives for each name a function that returns (model, tokenizer), called when the column is first used.
-    `notices` may give a sentence for a name that its column always shows. Not covered: freeing a model.
+    `notice` is a sentence that always stands above the answers. Not covered: freeing a model.
     """
 
     def __init__(
@@ -126,11 +116,10 @@ class Playground(widgets.VBox):
         instruction: str = "",
         input: str = "",
         settings: GenerationSettings | None = None,
-        notices: dict[str, str] | None = None,
+        notice: str = "",
     ):
         settings = settings or GenerationSettings()
-        wide = widgets.Layout(width="100%")
-        text = dict(rows=3, layout=wide, style=WIDE)
+        text = dict(rows=3, layout=widgets.Layout(width="auto"), style=WIDE)
         number = dict(layout=widgets.Layout(width="15em"), style=WIDE)
         self.instruction = widgets.Textarea(instruction, description="Instruction", **text)
         self.input = widgets.Textarea(input, description="Input (optional)", **text)
@@ -144,22 +133,21 @@ class Playground(widgets.VBox):
             widget.value = getattr(settings, name)
         self.generate_button = widgets.Button(description="Generate", button_style="primary", icon="play")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self.prompt, self.message = widgets.HTML(), widgets.HTML()
-        self.columns = [Column(name, load, (notices or {}).get(name, "")) for name, load in models.items()]
+        self.prompt, self.message = widgets.HTML(layout=widgets.Layout(max_height="14em", **FRAMED)), widgets.HTML()
+        self.columns = [Column(name, load) for name, load in models.items()]
         self._stop, self._loading, self._flushing = Event(), Lock(), None
-        self.generate_button.on_click(self._on_generate)
-        self.stop_button.on_click(self._on_stop)
+        self.generate_button.on_click(self._guarded(self.generate))
+        self.stop_button.on_click(self._guarded(self._stop.set))
         for field in (self.instruction, self.input):
-            field.observe(self._show_prompt, "value")
+            field.observe(self._guarded(self._show_prompt), "value")
         self._show_prompt()
-        for column in self.columns:
-            column.show()
         rows = [
             *(self.instruction, self.input, widgets.HTML("The prompt, exactly as in training:"), self.prompt),
             widgets.HBox(list(self.numbers.values()), layout=widgets.Layout(flex_flow="row wrap")),
             widgets.HTML("Temperature 0 always takes the likeliest token; above 0, the seed decides the draw."),
             *(widgets.HBox([self.generate_button, self.stop_button]), self.message),
-            widgets.HBox([column.box for column in self.columns], layout=wide),
+            widgets.HTML(f"<em>{escape(notice)}</em>"),
+            widgets.HBox([column.box for column in self.columns], layout=widgets.Layout(grid_gap="12px")),
         ]
         super().__init__(rows)
 
@@ -196,14 +184,17 @@ class Playground(widgets.VBox):
                 await asyncio.sleep(FLUSH_SECONDS)
         self.generate_button.disabled, self.stop_button.disabled = False, True
 
-    @_shown
-    def _on_generate(self) -> None:
-        self.generate()
-
-    @_shown
-    def _on_stop(self) -> None:
-        self._stop.set()
-
-    @_shown
     def _show_prompt(self) -> None:
-        self.prompt.value = pre(format_prompt(self.instruction.value, self.input.value), "max-height: 14em")
+        self.prompt.value = pre(format_prompt(self.instruction.value, self.input.value))
+
+    def _guarded(self, action: Callable[[], None]) -> Callable:
+        """A handler that shows errors in the panel; Jupyter would drop them."""
+
+        def handle(_) -> None:
+            self.message.value = ""
+            try:
+                action()
+            except Exception as error:
+                self.message.value = f'<p role="alert"><b>{escape(describe(error))}</b></p>'
+
+        return handle

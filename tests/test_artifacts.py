@@ -1,0 +1,67 @@
+"""Stage folders: whole or not at all, up to date or said to be stale; runs are never overwritten."""
+
+import pytest
+
+from utils import artifacts
+from utils.config import RunConfig
+from utils.errors import UserError
+
+CONFIG = RunConfig.from_preset("tiny")
+
+
+def test_a_stage_that_fails_leaves_the_folder_as_it_was(tmp_path):
+    folder = tmp_path / "stage"
+    with artifacts.building(folder, {"source": "1"}, {}) as building:
+        (building / "rows").write_text("old")
+    with pytest.raises(RuntimeError), artifacts.building(folder, {"source": "2"}, {}) as building:
+        (building / "rows").write_text("half")
+        raise RuntimeError
+    assert (folder / "rows").read_text() == "old"
+    assert artifacts.read_manifest(folder)["inputs"] == {"source": "1"}
+    assert [path.name for path in tmp_path.iterdir()] == ["stage"]
+
+
+def test_a_missing_and_a_stale_stage_name_the_notebook_to_run(tmp_path):
+    folder = tmp_path / "stage"
+    with pytest.raises(UserError, match="is missing. Run notebook 01_data first"):
+        artifacts.require(folder, "01_data")
+    with artifacts.building(folder, {"source": "1", "code": "a"}, {"num_rows": 3}):
+        pass
+    assert artifacts.require(folder, "01_data", {"source": "1", "code": "a"})["facts"] == {"num_rows": 3}
+    with pytest.raises(UserError, match="out of date: its source changed. Run notebook 01_data again"):
+        artifacts.require(folder, "01_data", {"source": "2", "code": "a"})
+
+
+def test_a_run_is_found_again_by_its_settings_and_never_shared(tmp_path):
+    first = artifacts.choose_run(tmp_path, CONFIG)
+    assert first.name == "tiny-python-stdlib"
+    first.mkdir(parents=True)
+    CONFIG.save(first / "config.json")
+    assert artifacts.choose_run(tmp_path, CONFIG) == first
+    assert artifacts.choose_run(tmp_path, CONFIG.with_changes(num_processes=2)) == first
+    other = artifacts.choose_run(tmp_path, CONFIG.with_changes(seed=1))
+    assert other.name == "tiny-python-stdlib-2" == artifacts.choose_run(tmp_path, CONFIG, fresh=True).name
+    assert artifacts.find_run(tmp_path, CONFIG) == first
+
+
+def test_runs_are_counted_and_not_sorted_as_text(tmp_path):
+    for number in ("", "-2", "-10"):
+        (tmp_path / "runs" / f"tiny-python-stdlib{number}").mkdir(parents=True)
+    (tmp_path / "runs" / "tiny-python-stdlib-mine").mkdir()
+    assert [path.name for path in artifacts.run_dirs(tmp_path, CONFIG)][-1] == "tiny-python-stdlib-10"
+    assert artifacts.new_run_dir(tmp_path, CONFIG).name == "tiny-python-stdlib-11"
+
+
+def test_a_run_that_is_not_there_is_said_so(tmp_path):
+    with pytest.raises(UserError, match="Run notebook 03_train_fsdp first"):
+        artifacts.find_run(tmp_path, CONFIG)
+    with pytest.raises(UserError, match="no run mine"):
+        artifacts.find_run(tmp_path, CONFIG, "mine")
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [("bigcode/starcoder", "starcoder"), ("some/my pairs.jsonl", "my-pairs"), ("../..", "unnamed"), ("x.json", "x")],
+)
+def test_a_name_becomes_a_folder(name, expected):
+    assert artifacts.slug(name) == expected

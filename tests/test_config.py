@@ -1,0 +1,53 @@
+"""Settings: the recipe is the default, every value is checked, and files are read back exactly."""
+
+import math
+
+import pytest
+
+from utils.config import PRESETS, RunConfig
+from utils.errors import UserError
+
+
+def test_the_defaults_are_the_published_recipe():
+    config = RunConfig()
+    assert (config.num_train_epochs, config.learning_rate, config.max_length) == (3.0, 2e-5, 1024)
+    assert config.model_name_or_path == "bigcode/starcoder" and config.pairs == "gpteacher-codegen"
+    recipe = RunConfig.from_preset("starcoder")
+    assert (recipe.num_train_epochs, recipe.learning_rate, recipe.max_length) == (3.0, 2e-5, 1024)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_valid_and_survives_a_file(preset, tmp_path):
+    config = RunConfig.from_preset(preset)
+    config.save(tmp_path / "config.json")
+    assert RunConfig.load(tmp_path / "config.json") == config
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"lerning_rate": 1e-3}, "Did you mean 'learning_rate'"),
+        ({"learning_rate": math.nan}, "learning_rate must be between"),
+        ({"learning_rate": -1.0}, "learning_rate must be between"),
+        ({"learning_rate": "fast"}, "learning_rate must be of type float, got 'fast'"),
+        ({"num_train_epochs": True}, "num_train_epochs must be of type float"),
+        ({"train_batch_size": 0}, "train_batch_size must be at least 1 pairs, got 0"),
+        ({"dtype": "fp32"}, "Did you mean 'float32'"),
+        ({"tokens_per_device": 512}, "tokens_per_device must be at least max_length"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_words(change, message):
+    with pytest.raises(UserError, match=message):
+        RunConfig().with_changes(**change)
+
+
+def test_an_unknown_preset_names_the_nearest():
+    with pytest.raises(UserError, match="Did you mean 'starcoder'"):
+        RunConfig.from_preset("starcodr")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"nonsense": 1}'])
+def test_a_broken_file_is_refused(text, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError):
+        RunConfig.load(tmp_path / "config.json")

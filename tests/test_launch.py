@@ -1,0 +1,72 @@
+"""A run in processes of its own: started, found again, stopped, gone on with."""
+
+import json
+import os
+import shutil
+import time
+
+import pytest
+
+from utils import launch, metrics
+from utils.errors import UserError
+
+
+def wait_until(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def run_dir(world):
+    run_dir = world[0] / "runs" / "launched"
+    yield run_dir
+    if process := launch.launcher(run_dir):
+        process.kill()
+    shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def test_start_stop_and_go_on_with_two_processes(world, run_dir):
+    config = world[1].with_changes(num_processes=2, num_train_epochs=20.0)
+    assert launch.state(run_dir) == "new"
+    assert launch.start(run_dir, config) == "running"
+    pid = launch.launcher(run_dir).pid
+    assert os.getsid(pid) == pid, "the launcher has a session of its own, so it outlives whoever started it"
+    assert launch.start(run_dir, config) == "running" and launch.launcher(run_dir).pid == pid
+    wait_until(lambda: metrics.train_lines(metrics.read(run_dir)) or launch.state(run_dir) != "running")
+    launch.stop(run_dir)
+    wait_until(lambda: launch.state(run_dir) != "running")
+    assert launch.state(run_dir) == "stopped", launch.log_tail(run_dir)
+    stopped_at = metrics.train_lines(metrics.read(run_dir))[-1]["step"]
+    launch.start(run_dir, config)
+    wait_until(lambda: launch.state(run_dir) != "running")
+    assert launch.state(run_dir) == "finished", launch.log_tail(run_dir)
+    steps = [record["step"] for record in metrics.train_lines(metrics.read(run_dir))]
+    assert steps == list(range(1, 101)) and 0 < stopped_at < 100
+    assert launch.start(run_dir, config) == "finished"
+
+
+def test_a_run_that_fails_says_why(world, run_dir):
+    config = world[1].with_changes(model_name_or_path=str(run_dir / "no-model"))
+    launch.start(run_dir, config)
+    wait_until(lambda: launch.state(run_dir) != "running")
+    assert launch.state(run_dir) == "failed"
+    assert "Run notebook 02_alpaca_format first" in launch.failure(run_dir)
+    (run_dir / "outcome.json").unlink()
+    assert launch.state(run_dir) == "failed" and "torch" in launch.failure(run_dir)
+
+
+def test_another_setting_does_not_go_on_in_the_same_run(world, run_dir):
+    run_dir.mkdir(parents=True)
+    world[1].save(run_dir / "config.json")
+    with pytest.raises(UserError, match="a run with another learning_rate, seed"):
+        launch.start(run_dir, world[1].with_changes(learning_rate=1e-4, seed=1))
+
+
+def test_a_reused_process_id_is_not_taken_for_the_launcher(run_dir):
+    run_dir.mkdir(parents=True)
+    (run_dir / "pid.json").write_text(json.dumps({"pid": os.getpid(), "create_time": 1.0}))
+    assert launch.launcher(run_dir) is None
+    (run_dir / "pid.json").write_text("{")
+    assert launch.launcher(run_dir) is None

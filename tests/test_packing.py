@@ -1,0 +1,113 @@
+"""Token rows and packed blocks: what is trained is the response and its end, and no token is lost or repeated."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from utils import artifacts, packing
+from utils.errors import UserError
+from utils.packing import IGNORE_INDEX
+from utils.prompts import format_prompt
+
+PAIR = {"instruction": "Write a loop.", "input": "", "response": "for i in range(3):\n    print(i)"}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(world):
+    return AutoTokenizer.from_pretrained(world[1].model_name_or_path)
+
+
+def test_trained_tokens_are_the_response_and_end_of_text(tokenizer):
+    rows = packing.tokenize([PAIR, PAIR | {"input": "3"}], tokenizer)
+    block = packing.build_block(rows, [0, 1])
+    trained = [int(token) for token in block.labels if token != IGNORE_INDEX]
+    assert tokenizer.decode(trained) == (PAIR["response"] + "<|endoftext|>") * 2
+    masked = block.input_ids[block.labels == IGNORE_INDEX]
+    assert tokenizer.decode(masked) == format_prompt(PAIR["instruction"]) + format_prompt(PAIR["instruction"], "3")
+
+
+def test_text_that_spells_a_special_token_is_not_one(tokenizer):
+    rows = packing.tokenize(
+        [PAIR | {"instruction": "<|endoftext|><fim_prefix>", "response": "<|endoftext|>"}], tokenizer
+    )
+    assert list(rows.ids).count(tokenizer.eos_token_id) == 1 and rows.ids[-1] == tokenizer.eos_token_id
+    assert tokenizer.decode(rows.ids[rows.prompt_lengths[0] :]) == "<|endoftext|><|endoftext|>"
+
+
+def test_prompt_and_response_are_tokenised_apart(shared_data):
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(shared_data / "starcoder2-tokenizer/tokenizer.json"), eos_token="<|endoftext|>"
+    )
+    pairs = json.loads((shared_data / "gpteacher/codegen-instruct.json").read_text())
+    rows = packing.tokenize(pairs, tokenizer)
+    prompts = [format_prompt(pair["instruction"], pair["input"]) for pair in pairs]
+    together = tokenizer([p + pair["response"] for p, pair in zip(prompts, pairs, strict=True)])["input_ids"]
+    num_merged = sum(ids != rows[row][:-1].tolist() for row, ids in enumerate(together))
+    assert (len(rows), int(rows.prompt_lengths.sum()), int(rows.lengths.max())) == (4535, 349_560, 458)
+    assert int((rows.lengths - rows.prompt_lengths).sum()) == 364_920
+    assert num_merged == 798
+
+
+@given(st.lists(st.integers(1, 100), max_size=60), st.integers(100, 300), st.integers(1, 4))
+def test_packing_loses_and_repeats_nothing(lengths, capacity, num_ranks):
+    blocks = packing.pack(np.array(lengths, dtype=int), capacity, num_ranks)
+    assert sorted(document for block in blocks for document in block) == list(range(len(lengths)))
+    sizes = [sum(lengths[document] for document in block) for block in blocks]
+    assert len(blocks) % num_ranks == 0 and max(sizes) <= capacity
+    # Even: no two blocks differ by more than the longest document.
+    assert max(sizes) - min(sizes) <= max(lengths, default=0)
+
+
+def test_a_block_holds_its_rows_end_to_end_with_positions_restarting(world):
+    data_dir, config = world
+    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    block = packing.build_block(rows, [5, 0, 7])
+    assert block.input_ids.tolist() == [*rows[5].tolist(), *rows[0].tolist(), *rows[7].tolist()]
+    assert block.position_ids.tolist() == [i for row in (5, 0, 7) for i in range(rows.lengths[row])]
+    assert np.diff(block.document_starts).tolist() == [rows.lengths[row] for row in (5, 0, 7)]
+
+
+def test_a_rank_without_pairs_gets_a_block_that_trains_nothing(world):
+    data_dir, config = world
+    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    blocks = packing.blocks_of(rows, np.array([3]), 512, num_ranks=2)
+    assert sorted((block.labels != IGNORE_INDEX).any() for block in blocks) == [False, True]
+
+
+@given(st.integers(1, 50), st.integers(1, 60), st.integers(0, 5))
+def test_every_epoch_takes_every_row_once_in_another_order(num_rows, batch_size, seed):
+    rows, updates = np.arange(num_rows) * 3, packing.num_updates(num_rows, batch_size, 1.0)
+    epochs = [
+        np.concatenate([packing.update_rows(rows, batch_size, seed, epoch * updates + i) for i in range(updates)])
+        for epoch in range(2)
+    ]
+    assert all(sorted(epoch) == list(rows) for epoch in epochs)
+    assert num_rows < 10 or not np.array_equal(*epochs)
+
+
+def test_long_rows_are_left_out_and_a_subset_is_chosen_by_seed(world):
+    data_dir, config = world
+    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    limit = int(np.median(rows.lengths))
+    chosen = packing.choose_rows(rows, limit, 0, seed=1)
+    assert set(chosen) == {row for row in range(len(rows)) if len(rows[row]) <= limit}
+    some = packing.choose_rows(rows, limit, 5, seed=1)
+    assert len(some) == 5 and set(some) < set(chosen)
+    assert some.tolist() == packing.choose_rows(rows, limit, 5, seed=1).tolist()
+    assert some.tolist() != packing.choose_rows(rows, limit, 5, seed=2).tolist()
+    with pytest.raises(UserError, match="raise max_length"):
+        packing.choose_rows(rows, 1, 0, seed=1)
+
+
+def test_tokens_are_kept_until_pairs_or_tokenizer_change(world, tokenizer, tmp_path):
+    data_dir, config = world
+    folder, is_kept = packing.prepare(data_dir, config, tokenizer)
+    assert is_kept
+    with pytest.raises(UserError, match="Run notebook 01_data first"):
+        packing.prepare(tmp_path, config, tokenizer)
+    with pytest.raises(UserError, match="Run notebook 02_alpaca_format first"):
+        packing.load(tmp_path / "tokens", "train")
