@@ -1,7 +1,8 @@
 """Start a run in processes of its own, find it again, stop it. The run's folder is the truth; torch is never loaded.
 
 `pid.json` holds the launcher's process id and start time (a reused id is not taken for it), `train.log` what it
-printed, `outcome.json` how it ended and, after a failure, why. The launcher has a session of its own: it outlives the notebook's kernel.
+printed, `outcome.json` how it ended and, after a failure, why. The launcher has a session of its own: it outlives the
+notebook's kernel.
 """
 
 import json
