@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 from utils import artifacts, metrics, model, packing
 from utils.artifacts import ROOT
 from utils.errors import UserError
-from utils.loss import trained_loss
+from utils.loss import SummedCrossEntropy, trained_loss
 from utils.ranks import Ranks
 from utils.train import Training, main, only_one
 
@@ -192,3 +192,15 @@ def test_without_validation_rows_training_still_works(world, new_run):
     training.eval_chosen = np.array([], dtype=int)
     assert training.train() == "finished"
     assert metrics.eval_lines(metrics.read(training.run_dir)) == []
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-6), (torch.bfloat16, 1e-2)])
+def test_the_loss_and_its_gradient_are_those_of_torch(dtype, tolerance, monkeypatch):
+    monkeypatch.setattr("utils.loss.CHUNK_BYTES", 4 * 50 * 7)  # seven rows at a time, and a rest
+    hidden, head = (torch.randn(shape, dtype=dtype, requires_grad=True) for shape in [(40, 16), (50, 16)])
+    targets = torch.randint(0, 50, (40,))
+    expected = 0.3 * functional.cross_entropy((hidden @ head.T).float(), targets, reduction="sum")
+    loss = 0.3 * SummedCrossEntropy.apply(hidden @ head.T, targets)
+    torch.testing.assert_close(loss, expected)
+    for mine, theirs in zip(*(torch.autograd.grad(one, (hidden, head)) for one in (loss, expected)), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=tolerance, atol=tolerance * float(theirs.abs().max()))

@@ -31,19 +31,11 @@ def packed_attention(module, query, key, value, attention_mask, scaling=None, do
 
     Not covered: dropout, which a run sets to 0, and caches.
     """
-    # Heads that share a key and value see it through a view; nothing is copied. (1, K, T, D) -> (1, H, T, D)
-    num_shared = query.shape[1] // key.shape[1]
-    key, value = (_share(states, num_shared) for states in (key, value))
+    lengths = [end - start for start, end in pairwise(document_starts)]
+    # Split, not sliced: the gradient of a split is one concatenation, that of each slice a whole block of zeros.
+    documents = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     parts = [
-        functional.scaled_dot_product_attention(
-            query[:, :, start:end], key[:, :, start:end], value[:, :, start:end], is_causal=True, scale=scaling
-        )
-        for start, end in pairwise(document_starts)
+        functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)  # (1, H, t, D)
+        for q, k, v in documents
     ]
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
-
-
-def _share(states: torch.Tensor, num_shared: int) -> torch.Tensor:
-    if states.shape[1] == 1:
-        return states.expand(-1, num_shared, -1, -1)
-    return states.repeat_interleave(num_shared, dim=1) if num_shared > 1 else states

@@ -69,11 +69,15 @@ def start(run_dir: Path, config: RunConfig) -> str:
 
 
 def _environment(config: RunConfig) -> dict[str, str]:
-    """What the launcher's processes inherit: the cores shared out, and traffic kept on this machine."""
+    """What the launcher's processes inherit: the cores shared out, traffic kept on this machine, memory kept by malloc.
+
+    glibc gives large blocks back to the system at once, and the next tensor pays for fresh pages: 5 to 10 % on a CPU.
+    """
     threads = max(1, (os.cpu_count() or 1) // config.num_processes)
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
     defaults = {"OMP_NUM_THREADS": str(threads), "GLOO_SOCKET_IFNAME": loopback, "PYTHONUNBUFFERED": "1"}
-    return defaults | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
+    malloc = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**28)}
+    return defaults | malloc | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
 
 
 def launcher(run_dir: Path) -> psutil.Process | None:
