@@ -1,5 +1,7 @@
 """Checkpoints: whole or not there, verified before they are used."""
 
+import errno
+
 import pytest
 import torch
 
@@ -13,7 +15,9 @@ def tensors(value):
 
 def saved(run_dir, *steps, keep=10):
     for step in steps:
-        checkpoint.save(run_dir, step, tensors(float(step)), {"step": step}, keep)
+        saver = checkpoint.Saver(run_dir, rank=0, num_ranks=1, keep=keep)
+        saver.save(step, tensors(float(step)), {"step": step})
+        saver.wait()
 
 
 def names(run_dir):
@@ -26,7 +30,7 @@ def test_a_checkpoint_gives_back_its_tensors_state_and_random_numbers(tmp_path):
     expected = torch.rand(4)
     torch.manual_seed(6)
     filled = tensors(0.0)
-    assert checkpoint.load(checkpoint.newest_good(tmp_path, print), filled) == {"step": 3}
+    assert checkpoint.load(checkpoint.newest_good(tmp_path, print), filled, rank=0) == {"step": 3}
     assert all(torch.equal(filled[name], tensor) for name, tensor in tensors(3.0).items())
     assert torch.equal(torch.rand(4), expected)
 
@@ -36,7 +40,7 @@ def test_only_the_newest_are_kept(tmp_path):
     assert names(tmp_path) == ["step-00000002", "step-00000010"]
 
 
-@pytest.mark.parametrize("name", ["state.json", "manifest.json", "random-00000.safetensors", "shard*"])
+@pytest.mark.parametrize("name", ["state.json", "manifest.json", "rank-00000.safetensors"])
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_taken(tmp_path, name, damage):
     saved(tmp_path, 1, 2)
@@ -64,6 +68,40 @@ def test_an_interrupted_save_is_not_a_checkpoint(tmp_path):
 def test_a_full_disk_leaves_the_earlier_checkpoint(tmp_path, monkeypatch):
     saved(tmp_path, 1)
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10}))
-    with pytest.raises(UserError, match="needs 88 bytes; .* has 10 free"):
+    with pytest.raises(UserError, match=r"needs [\d,]+ bytes and .* has 10 free"):
         saved(tmp_path, 2, keep=1)
     assert checkpoint.newest_good(tmp_path, print).name == "step-00000001"
+
+
+def test_the_disk_filling_up_while_it_is_written_leaves_the_earlier_checkpoint(tmp_path, monkeypatch):
+    saved(tmp_path, 1)
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for phase in ("save_file", "write_json", "_fsync"):
+        with monkeypatch.context() as patch, pytest.raises(UserError, match="The earlier checkpoints are kept"):
+            patch.setattr(checkpoint, phase, full)
+            saved(tmp_path, 2, keep=1)
+        assert names(tmp_path) == ["step-00000001"]
+    assert checkpoint.newest_good(tmp_path, print).name == "step-00000001"
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path):
+    for step, loss in [(1, 3.0), (2, 1.0), (3, None), (4, 2.0), (5, 1.5)]:
+        saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=1)
+        saver.save(step, tensors(1.0), {"eval_loss": loss})
+        saver.wait()
+    assert names(tmp_path) == ["step-00000002", "step-00000005"]
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    saved(tmp_path, 1)
+    with pytest.raises(UserError, match="lacks rows of model.weight"):
+        checkpoint.load(checkpoint.newest_good(tmp_path, print), {"model.weight": torch.zeros(8, 3)}, rank=0)
+
+
+def test_a_checkpoint_holds_no_pickle(tmp_path):
+    saved(tmp_path, 1)
+    suffixes = {path.suffix for path in (tmp_path / "checkpoints" / "step-00000001").iterdir()}
+    assert suffixes == {".json", ".safetensors"}

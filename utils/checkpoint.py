@@ -1,69 +1,134 @@
 """Checkpoints that hold: written beside their place, hashed, flushed to disk, then renamed; verified before use.
 
-`checkpoints/step-00000050/` holds the tensors of all ranks as safetensors, the random state of each rank, `state.json`
-and `manifest.json` with the sha256 of every file. A checkpoint loads on any number of ranks.
+`checkpoints/step-00000050/` holds one safetensors file for each rank with its shards, `state.json`, and `manifest.json`
+with the sha256 of every file. It loads on any number of ranks. Nothing in it is pickled, so a checkpoint from elsewhere
+runs no code. Over several machines the run's folder has to be on storage that all of them share.
 """
 
+import errno
 import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
-import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
-from safetensors.torch import load_file, save_file
-from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch.distributed.tensor import DTensor
 
 from utils.artifacts import MANIFEST, read_manifest, sha256_file, write_json
 from utils.errors import UserError
 
 FOLDER = "checkpoints"
+POLL_SECONDS = 0.05
 
 
-def _rank() -> int:
-    return dist.get_rank() if dist.is_initialized() else 0
+class Saver:
+    """Writes the checkpoints of one rank, each in the background while training goes on; one at a time.
 
-
-def _barrier() -> None:
-    if dist.is_initialized():
-        dist.barrier()
-
-
-def save(run_dir: Path, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any], keep: int) -> Path:
-    """Write the checkpoint of `step` and drop all but the newest `keep`; every rank calls it with its own shards.
-
-    Raises `UserError` when the disk is too full; the earlier checkpoints are then untouched.
+    Every rank has one and calls `save` at the same steps. `check` and `wait` raise what went wrong in the background.
     """
-    folder = run_dir / FOLDER / f"step-{step:08d}"
-    temporary = folder.with_suffix(".tmp")
-    if _rank() == 0:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        needed_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-        free_bytes = shutil.disk_usage(temporary).free
+
+    def __init__(self, run_dir: Path, rank: int, num_ranks: int, keep: int):
+        self.folder, self.rank, self.num_ranks, self.keep = run_dir / FOLDER, rank, num_ranks, keep
+        self._thread: Thread | None = None
+        self._error: BaseException | None = None
+
+    def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+        """Copy this rank's shards and begin to write them; waits for the checkpoint before, if that is not done yet.
+
+        Raises `UserError` when the disk is too full; the earlier checkpoints are then untouched.
+        """
+        self.wait()
+        shards, first_rows = {}, {}
+        for name, tensor in tensors.items():
+            local, first_row = _local(tensor)
+            if isinstance(tensor, DTensor) or self.rank == 0:
+                shards[name], first_rows[name] = local.detach().to("cpu", copy=True), str(first_row)
+        shards |= {f"random.{self.rank}.{kind}": value for kind, value in _random_state().items()}
+        needed_bytes = self.num_ranks * sum(shard.numel() * shard.element_size() for shard in shards.values())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free_bytes = shutil.disk_usage(self.folder).free
         if free_bytes < needed_bytes:
-            raise UserError(f"a checkpoint needs {needed_bytes:,} bytes; {temporary.parent} has {free_bytes:,} free.")
-    _barrier()
-    writer = HuggingFaceStorageWriter(temporary, save_distributed=True)
-    dcp.save(tensors, storage_writer=writer, no_dist=not dist.is_initialized())
-    save_file(_random_state(), temporary / f"random-{_rank():05d}.safetensors")
-    _barrier()
-    if _rank() == 0:
-        write_json(temporary / "state.json", state)
-        files = {path.name: sha256_file(path) for path in sorted(temporary.iterdir())}
-        write_json(temporary / MANIFEST, {"files": files})
-        for path in [*temporary.iterdir(), temporary]:
+            raise _disk_full(self.folder, needed_bytes, free_bytes)
+        self._thread = Thread(target=self._write, args=(step, shards, first_rows, state, needed_bytes), daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise the error of the save in the background, if it has failed."""
+        if self._error:
+            raise self._error
+
+    def wait(self) -> None:
+        """Return when nothing is being written; raises as `check` does."""
+        if self._thread:
+            self._thread.join()
+        self.check()
+
+    def _write(self, step: int, shards, first_rows, state, needed_bytes: int) -> None:
+        temporary = self.folder / f"step-{step:08d}.tmp"
+        try:
+            temporary.mkdir(exist_ok=True)
+            path = temporary / f"rank-{self.rank:05d}.safetensors"
+            save_file(shards, path, metadata=first_rows)
             _fsync(path)
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
-        _fsync(folder.parent)
-        for old in found(run_dir)[:-keep]:
+            # Written last: it tells the first rank that this one is done.
+            write_json(temporary / f"{path.name}.sha256", sha256_file(path))
+            if self.rank == 0:
+                self._complete(temporary, state)
+        except Exception as error:
+            is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+            self._error = _disk_full(self.folder, needed_bytes, 0) if is_full else error
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _complete(self, temporary: Path, state: dict[str, Any]) -> None:
+        """Wait for all ranks' files, then make the folder a checkpoint and drop what is no longer kept."""
+        names = [f"rank-{rank:05d}.safetensors" for rank in range(self.num_ranks)]
+        marks = [temporary / f"{name}.sha256" for name in names]
+        while not all(mark.exists() for mark in marks):
+            if not temporary.exists():
+                raise UserError(f"another process could not write its part of {temporary}; its own message says why.")
+            time.sleep(POLL_SECONDS)
+        write_json(temporary / "state.json", state)
+        files = {name: json.loads(mark.read_text()) for name, mark in zip(names, marks, strict=True)}
+        files["state.json"] = sha256_file(temporary / "state.json")
+        for mark in marks:
+            mark.unlink()
+        write_json(temporary / MANIFEST, {"files": files})
+        for path in (temporary / "state.json", temporary / MANIFEST, temporary):
+            _fsync(path)
+        place = temporary.with_suffix("")
+        shutil.rmtree(place, ignore_errors=True)
+        temporary.rename(place)
+        _fsync(self.folder)
+        for old in _no_longer_kept(found(self.folder.parent), self.keep):
             shutil.rmtree(old)
-    _barrier()
-    return folder
+
+
+def _disk_full(folder: Path, needed_bytes: int, free_bytes: int) -> UserError:
+    return UserError(
+        f"a checkpoint needs {needed_bytes:,} bytes and {folder} has {free_bytes:,} free. The earlier checkpoints are "
+        "kept. Free some space, or lower save_total_limit, and start again: the run goes on from the last one."
+    )
+
+
+def _no_longer_kept(folders: list[Path], keep: int) -> list[Path]:
+    """All but the newest `keep` and the one with the lowest validation loss."""
+    losses = {folder: _state(folder).get("eval_loss") for folder in folders}
+    measured = [folder for folder in folders if losses[folder] is not None]
+    best = min(measured, key=losses.get, default=None)
+    return [folder for folder in folders[:-keep] if folder != best]
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def _fsync(path: Path) -> None:
@@ -75,13 +140,18 @@ def _fsync(path: Path) -> None:
 
 
 def found(run_dir: Path) -> list[Path]:
-    """The complete checkpoints of a run, oldest first, not yet verified."""
+    """The checkpoints of a run, oldest first, not yet verified."""
     pattern = re.compile(r"step-\d{8}")
     return sorted(path for path in (run_dir / FOLDER).glob("step-*") if pattern.fullmatch(path.name))
 
 
 def newest_good(run_dir: Path, log) -> Path | None:
-    """The newest checkpoint whose every file has its recorded sha256; a bad one is set aside as `.corrupt`."""
+    """The newest checkpoint whose every file has its recorded sha256; a bad one is set aside as `.corrupt`.
+
+    What an interrupted save left behind is removed. Only one rank may call it.
+    """
+    for unfinished in (run_dir / FOLDER).glob("step-*.tmp"):
+        shutil.rmtree(unfinished)
     for folder in reversed(found(run_dir)):
         fault = _fault(folder)
         if fault is None:
@@ -95,8 +165,10 @@ def newest_good(run_dir: Path, log) -> Path | None:
 
 def _fault(folder: Path) -> str | None:
     manifest = read_manifest(folder)
-    if manifest is None:
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         return "no readable manifest"
+    if not {"state.json", "rank-00000.safetensors"} <= manifest["files"].keys():
+        return "the manifest lacks a file"
     for name, expected in manifest["files"].items():
         path = folder / name
         if not path.is_file():
@@ -106,16 +178,50 @@ def _fault(folder: Path) -> str | None:
     return None
 
 
-def load(folder: Path, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """Fill `tensors` in place from a verified checkpoint, set this rank's random state, and return `state.json`."""
-    dcp.load(tensors, storage_reader=HuggingFaceStorageReader(folder), no_dist=not dist.is_initialized())
-    random_file = folder / f"random-{_rank():05d}.safetensors"
-    if random_file.exists():  # a rank that the saving run did not have keeps its seed
-        states = load_file(random_file)
-        torch.set_rng_state(states["cpu"])
-        if "cuda" in states and torch.cuda.is_available():
-            torch.cuda.set_rng_state(states["cuda"])
-    return json.loads((folder / "state.json").read_text(encoding="utf-8"))
+def load(folder: Path, tensors: dict[str, torch.Tensor], rank: int) -> dict[str, Any]:
+    """Fill `tensors` in place from a verified checkpoint, set this rank's random state, and return `state.json`.
+
+    Raises `UserError` when the checkpoint does not hold all rows of a tensor.
+    """
+    shards: dict[str, list] = {}
+    for path in sorted(folder.glob("rank-*.safetensors")):
+        file = safe_open(path, "pt")
+        for name in file.keys():  # noqa: SIM118 (it is no dictionary)
+            shards.setdefault(name, []).append(file)
+    for name, tensor in tensors.items():
+        local, first_row = _local(tensor)
+        num_missing = len(local) if local.ndim else 1
+        for file in shards.get(name, []):
+            num_missing -= _copy_overlap(file, name, local, first_row)
+        if num_missing:
+            raise UserError(f"{folder} lacks rows of {name}: it was made from another model. Start a new run.")
+    # A rank that the saving run did not have keeps the state of its seed.
+    for kind, setter in {"cpu": torch.set_rng_state, "cuda": torch.cuda.set_rng_state}.items():
+        for file in shards.get(f"random.{rank}.{kind}", []):
+            setter(file.get_tensor(f"random.{rank}.{kind}"))
+    return _state(folder)
+
+
+def _copy_overlap(file, name: str, local: torch.Tensor, first_row: int) -> int:
+    """Copy those rows of a saved shard that `local` holds; returns how many."""
+    if not local.ndim:
+        local.copy_(file.get_tensor(name))
+        return 1
+    saved, saved_first = file.get_slice(name), int(file.metadata()[name])
+    start = max(first_row, saved_first)
+    end = min(first_row + len(local), saved_first + saved.get_shape()[0])
+    if end <= start:
+        return 0
+    local[start - first_row : end - first_row].copy_(saved[start - saved_first : end - saved_first])
+    return end - start
+
+
+def _local(tensor: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """This rank's rows of a tensor, and the number of the first of them; FSDP2 shares them out evenly."""
+    if not isinstance(tensor, DTensor):
+        return tensor, 0
+    num_rows, num_ranks = tensor.shape[0], tensor.device_mesh.size()
+    return tensor.to_local(), min(num_rows, -(-num_rows // num_ranks) * tensor.device_mesh.get_local_rank())
 
 
 def _random_state() -> dict[str, torch.Tensor]:

@@ -65,8 +65,11 @@ class RunConfig:
     gradient_checkpointing: bool = _setting(False, "Recompute activations: less memory, about a third slower.")
     num_processes: int = _setting(0, "Processes; 0: one per GPU, or 2 on a machine without.", minimum=0)
     eval_steps: int = _setting(10, "Updates between two evaluations.", unit="updates", minimum=1)
+    early_stopping_patience: int = _setting(
+        0, "Stop after this many evaluations without a lower loss; 0: never.", unit="evaluations", minimum=0
+    )
     save_steps: int = _setting(50, "Updates between two checkpoints.", unit="updates", minimum=1)
-    save_total_limit: int = _setting(2, "Checkpoints that are kept.", minimum=1)
+    save_total_limit: int = _setting(2, "Checkpoints that are kept, besides the best.", minimum=1)
     max_train_samples: int = _setting(0, "Train on this many pairs, chosen by seed; 0: all.", unit="pairs", minimum=0)
     max_eval_samples: int = _setting(0, "Evaluate on this many pairs; 0: all.", unit="pairs", minimum=0)
     seed: int = _setting(42, "Decides the order of the pairs and every random draw.", recipe=ASSUMED, minimum=0)

@@ -1,10 +1,13 @@
-"""The processes of a run: which one this is, what they agree on, and what they say."""
+"""The processes of a run: which one this is, what they agree on, and whether all of them are alive."""
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import torch
@@ -28,7 +31,9 @@ class Ranks:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
             torch.cuda.set_device(device)
         if num_ranks > 1:
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            # Long, so that a slow save is not taken for a dead process: that is what the heartbeat is for.
+            backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+            dist.init_process_group(backend, timeout=timedelta(hours=2))
         return cls(rank, num_ranks, device)
 
     def leave(self) -> None:
@@ -77,3 +82,59 @@ class StopRequest:
     @property
     def is_made(self) -> bool:
         return bool(self.signals) or (self.run_dir / "STOP").exists()
+
+
+class Heartbeat:
+    """Notices within 30 s that a process of the run has gone silent, and ends this one with `EXIT_STATUS`.
+
+    A process that is killed, stopped, or cut off from the network sends nothing more; one that is merely slow goes on
+    beating, from a thread of its own. Without this, the others would wait in a collective for hours. Each process
+    writes a count to a store that the first one serves, and reads those of the others.
+    """
+
+    BEAT_SECONDS, SILENCE_SECONDS, REPLY_SECONDS = 1.0, 18.0, 8.0
+    EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: try again
+
+    def __init__(self, ranks: Ranks):
+        self.ranks, self._ended = ranks, Event()
+        if ranks.num_ranks == 1:
+            return
+        host = os.environ["MASTER_ADDR"]
+        options = dict(timeout=timedelta(seconds=self.REPLY_SECONDS), wait_for_workers=False)
+        store = dist.TCPStore(host, 0, is_master=True, **options) if ranks.is_first else None
+        port = ranks.from_first(store.port if store else None)
+        self._store = store or dist.TCPStore(host, port, is_master=False, **options)
+        self._thread = Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the watch; to be called by all ranks before they part."""
+        self._ended.set()
+        if self.ranks.num_ranks > 1:
+            self._thread.join()
+            self.ranks.barrier()
+
+    def _watch(self) -> None:
+        peers = [rank for rank in range(self.ranks.num_ranks) if rank != self.ranks.rank]
+        seen = dict.fromkeys(peers, (b"", time.monotonic()))
+        beat = 0
+        while not self._ended.wait(self.BEAT_SECONDS):
+            beat += 1
+            try:
+                self._store.set(str(self.ranks.rank), str(beat))
+                for peer in peers:
+                    count = self._store.get(str(peer)) if self._store.check([str(peer)]) else b""
+                    if count != seen[peer][0]:
+                        seen[peer] = (count, time.monotonic())
+            except RuntimeError:  # the first rank does not answer any more
+                self._end("rank 0 does not answer")
+            silent = [peer for peer, (_, when) in seen.items() if time.monotonic() - when > self.SILENCE_SECONDS]
+            if silent:
+                self._end(f"silent for {self.SILENCE_SECONDS:.0f} s: rank {', '.join(map(str, silent))}")
+
+    def _end(self, what: str) -> None:
+        if self._ended.is_set():
+            return
+        message = f"rank {self.ranks.rank}: {what}. Ending; the run goes on from its newest checkpoint."
+        print(time.strftime("%H:%M:%S"), message, file=sys.stderr, flush=True)
+        os._exit(self.EXIT_STATUS)  # the main thread may be inside a collective that never returns

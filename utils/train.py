@@ -23,7 +23,7 @@ from utils import artifacts, checkpoint, metrics, model, optim, packing
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.loss import num_trained_tokens, trained_loss
-from utils.ranks import Ranks, StopRequest
+from utils.ranks import Heartbeat, Ranks, StopRequest
 
 
 @dataclass
@@ -33,6 +33,9 @@ class Progress:
     step: int = 0  # updates made
     total_tokens: int = 0
     seconds: float = 0.0
+    eval_loss: float | None = None  # of the newest evaluation
+    best_eval_loss: float | None = None
+    num_evals_since_best: int = 0
 
 
 class Training:
@@ -54,6 +57,7 @@ class Training:
         self.model = model.load_for_training(config, data_dir, ranks.device, ranks.num_ranks)
         self.tokenizer = model.load_tokenizer(config.model_name_or_path, data_dir, config.revision)
         self.optimizer = optim.build(self.model, config)
+        self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit)
         self.progress = self._resumed()
 
     def train(self) -> str:
@@ -79,11 +83,17 @@ class Training:
             is_last = progress.step == self.num_updates
             if is_last or progress.step % config.eval_steps == 0:
                 self.evaluate()
+                is_last |= 0 < config.early_stopping_patience <= progress.num_evals_since_best
             is_stopping = self.ranks.reduce([float(request.is_made)])[0] > 0
+            self.saver.check()
             if is_last or is_stopping or progress.step % config.save_steps == 0:
                 self.save_checkpoint()
-            if is_stopping and not is_last:
+            if is_last:
+                break
+            if is_stopping:
+                self.saver.wait()
                 return "stopped"
+        self.saver.wait()
         self.save_model()
         return "finished"
 
@@ -104,11 +114,14 @@ class Training:
             loss_sum += loss.detach()
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm or math.inf)
         grad_norm = float(grad_norm.full_tensor() if ranks.num_ranks > 1 else grad_norm)
-        loss = ranks.reduce([loss_sum.item()])[0] / num_trained
+        sums = ranks.reduce([loss_sum.item() if rank == ranks.rank else 0.0 for rank in range(ranks.num_ranks)])
+        loss = sum(sums) / num_trained
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+            broken = [rank for rank, value in enumerate(sums) if not math.isfinite(value)] or "none"
             raise UserError(
-                f"update {self.progress.step + 1}: loss {loss}, gradient norm {grad_norm}; the weights were not "
-                f"changed. Lower learning_rate, or look at the rows of the update: {rows.tolist()}."
+                f"update {self.progress.step + 1}: loss {loss} (not finite on rank: {broken}), gradient norm "
+                f"{grad_norm}; the weights were not changed. Lower learning_rate, or look at the rows of the update: "
+                f"{rows.tolist()}."
             )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
@@ -142,11 +155,16 @@ class Training:
         loss = ranks.reduce([loss_sum.item()])[0] / num_trained
         if not math.isfinite(loss):
             raise UserError(f"evaluation after update {self.progress.step}: loss {loss}; the model is broken.")
+        progress = self.progress
+        progress.eval_loss = loss
+        progress.num_evals_since_best += 1
+        if progress.best_eval_loss is None or loss < progress.best_eval_loss:
+            progress.best_eval_loss, progress.num_evals_since_best = loss, 0
         self._record(kind="eval", eval_loss=loss, num_trained_tokens=num_trained)
 
     def save_checkpoint(self) -> None:
         tensors = optim.state_tensors(self.model, self.optimizer)
-        checkpoint.save(self.run_dir, self.progress.step, tensors, asdict(self.progress), self.config.save_total_limit)
+        self.saver.save(self.progress.step, tensors, asdict(self.progress))
         self.ranks.log(f"checkpoint at update {self.progress.step}")
 
     def save_model(self) -> None:
@@ -163,7 +181,9 @@ class Training:
         newest = self.ranks.from_first(newest)
         progress = Progress()
         if newest:
-            progress = Progress(**checkpoint.load(newest, optim.state_tensors(self.model, self.optimizer)))
+            tensors = optim.state_tensors(self.model, self.optimizer)
+            progress = Progress(**checkpoint.load(newest, tensors, self.ranks.rank))
+            self.ranks.log(f"going on from {newest.name}")
         if self.ranks.is_first:
             metrics.truncate(self.run_dir, progress.step if newest else -1)
         return progress
@@ -218,16 +238,18 @@ def main(run_dir: Path) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     ranks = Ranks.join()
+    heartbeat = Heartbeat(ranks)
     with only_one(run_dir, ranks):
         if (run_dir / "model").exists():
             ranks.log("finished already")
-            return
+            return heartbeat.stop()
         if ranks.is_first:
             (run_dir / "STOP").unlink(missing_ok=True)
         outcome = Training(run_dir, config, ranks).train()
         if ranks.is_first:
             artifacts.write_json(run_dir / "outcome.json", {"outcome": outcome})
         ranks.log(outcome)
+    heartbeat.stop()
     ranks.leave()
 
 
