@@ -7,6 +7,8 @@
 # Variables given on the command line (make run PRESET=starcoder) reach the programs through the environment.
 
 PYTHON ?= python3
+# Threads that spin while they wait take the cores from other processes; read when torch loads.
+export OMP_WAIT_POLICY ?= passive
 BIN := .venv/bin
 
 .PHONY: help run lab test

@@ -70,14 +70,18 @@ def test_prose_stands_before_code_and_is_about_as_long(notebook):
     assert 0.5 < num_prose / num_code < 3
 
 
+def run_all(data_dir, **choices) -> subprocess.CompletedProcess:
+    """All notebooks in order, as `make run` does it, with data in a folder of their own."""
+    names = ("PAIRS", "RUN", "FRESH", "GPTEACHER_FILE", "RESPONSE_FIELD")
+    given = {"PRESET": "tiny", "OVERRIDES": json.dumps(SMALL), "DATA": str(data_dir)} | choices
+    command, environment = [sys.executable, "-m", "utils.workbook"], os.environ | dict.fromkeys(names, "") | given
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+
+
 @pytest.fixture(scope="module")
 def small_run(tmp_path_factory):
-    """All notebooks run in order, as `make run` does, with data in a folder of their own: result and folder."""
     data_dir = tmp_path_factory.mktemp("data")
-    choices = {"PRESET": "tiny", "PAIRS": "", "OVERRIDES": json.dumps(SMALL), "DATA": str(data_dir)}
-    environment = os.environ | dict.fromkeys(("RUN", "FRESH", "GPTEACHER_FILE", "RESPONSE_FIELD"), "") | choices
-    command = [sys.executable, "-m", "utils.workbook"]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300), data_dir
+    return run_all(data_dir), data_dir
 
 
 def test_all_notebooks_run_in_order(small_run):
@@ -97,3 +101,12 @@ def test_the_summary_agrees_with_the_books(small_run):
     assert books["num_read"] == books["num_kept"] + books["num_rejected"] + books["num_duplicates"]
     assert f"{books['num_read']:,} read = {books['num_kept']:,} kept" in summary
     assert summary.count("  before:") == summary.count("  after:") == 3
+
+
+def test_a_small_file_of_ones_own_goes_the_whole_way(tmp_path):
+    rows = [{"instruction": f"Say {word}.", "output": word} for word in ("yes", "no", "a")]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = run_all(tmp_path / "data", PAIRS=str(tmp_path / "mine.jsonl"), RESPONSE_FIELD="output")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "3 read = 3 kept" in result.stdout
+    assert "no pair was kept aside" in result.stdout, "these three all fall on the side of training"

@@ -64,6 +64,7 @@ class RunConfig:
     )
     gradient_checkpointing: bool = _setting(False, "Recompute activations: less memory, about a third slower.")
     num_processes: int = _setting(0, "Processes; 0: one per GPU, or 2 on a machine without.", minimum=0)
+    max_restarts: int = _setting(3, "How often processes that died are started again, from the checkpoint.", minimum=0)
     eval_steps: int = _setting(10, "Updates between two evaluations.", unit="updates", minimum=1)
     early_stopping_patience: int = _setting(
         0, "Stop after this many evaluations without a lower loss; 0: never.", unit="evaluations", minimum=0
@@ -126,6 +127,8 @@ def _checked(setting, value: Any) -> Any:
     if limits["choices"] and value not in limits["choices"]:
         raise unknown(name, value, limits["choices"])
     low, high = limits["minimum"], limits["maximum"]
+    if isinstance(value, float) and value == float("inf"):
+        raise UserError(f"{name} must be finite, got {value!r}.")
     # Written so that NaN, which compares false with everything, is refused.
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         allowed = f"at least {low}" if high is None else f"between {low} and {high}"

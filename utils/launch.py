@@ -33,6 +33,8 @@ def command(run_dir: Path, config: RunConfig) -> list[str]:
     # With efficient loading a checkpoint that lacks a key fails on every rank but the first.
     launcher += ["--fsdp_cpu_ram_efficient_loading", "false", "--num_processes", str(config.num_processes)]
     launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    # With the default, static rendezvous processes that are started again never find each other.
+    launcher += ["--rdzv_backend", "c10d", "--max_restarts", str(config.max_restarts)]
     return [*launcher, "-m", "utils.train", str(run_dir)]
 
 
@@ -76,6 +78,8 @@ def _environment(config: RunConfig) -> dict[str, str]:
     threads = max(1, (os.cpu_count() or 1) // config.num_processes)
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
     defaults = {"OMP_NUM_THREADS": str(threads), "GLOO_SOCKET_IFNAME": loopback, "PYTHONUNBUFFERED": "1"}
+    # Threads that spin while they wait take the cores from the other processes.
+    defaults["OMP_WAIT_POLICY"] = "passive"
     malloc = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**28)}
     return defaults | malloc | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
 

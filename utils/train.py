@@ -262,4 +262,5 @@ if __name__ == "__main__":
     except UserError as error:
         if run_dir.is_dir():
             artifacts.write_json(run_dir / "outcome.json", {"outcome": "failed", "reason": str(error)})
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -75,7 +75,7 @@ def make_plan(environment: dict[str, str]) -> Plan:
     if "RUN" in given:
         if clash := [name for name in ("PRESET", "PAIRS", "OVERRIDES", "FRESH") if name in given]:
             raise UserError(f"RUN names a run that has its settings already: leave out {' and '.join(clash)}.")
-        run_dir = data_dir / "runs" / given["RUN"]
+        run_dir = artifacts.find_run(data_dir, RunConfig(), given["RUN"])
         config = RunConfig.load(run_dir / "config.json")
     else:
         config = _config(given)
@@ -135,8 +135,8 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     notebook = nbformat.read(path, as_version=4)
-    stages = stage_names(notebook.cells)
-    current = {}
+    stages, current = stage_names(notebook.cells), {}
+    num_stages = len(set(stages.values()))
 
     def show(text: str) -> None:
         print(f"  {_clock(time.monotonic() - start)}  {text}")
@@ -144,8 +144,9 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
     def on_cell_start(cell, cell_index: int) -> None:
         if cell_index in stages:
             number, stage = stages[cell_index]
+            if stage != current.get("stage"):
+                show(f"{number}/{num_stages} {stage}")
             current.update(id=cell.id, stage=stage)
-            show(f"{number}/{len(stages)} {stage}")
 
     def on_cell_executed(cell, cell_index: int, execute_reply) -> None:
         printed = "".join(output.get("text", "") for output in cell.get("outputs", []))
@@ -187,14 +188,15 @@ async def _show_training(plan: Plan, show: Callable[[str], None]) -> None:
 
 
 def stage_names(cells: list) -> dict[int, tuple[int, str]]:
-    """For the index of each code cell: its number among them, from 1, and the heading it stands under (else its id)."""
-    stages, heading = {}, ""
+    """For the index of each code cell: the heading it stands under (else its id), with its number among them from 1."""
+    stages, numbers, heading = {}, {}, ""
     for index, cell in enumerate(cells):
         if cell.cell_type == "markdown":
             headings = re.findall(r"^#+ +(.+?)[ #]*$", cell.source, flags=re.MULTILINE)
             heading = headings[-1].replace("`", "") if headings else heading
         elif cell.cell_type == "code":
-            stages[index] = (len(stages) + 1, heading or cell.id)
+            name = heading or cell.id
+            stages[index] = (numbers.setdefault(name, len(numbers) + 1), name)
     return stages
 
 
@@ -231,12 +233,13 @@ def summarize(plan: Plan, seconds: dict[str, float]) -> str:
 
 def _training_lines(records: list[dict[str, Any]]) -> list[str]:
     train, losses = metrics.train_lines(records), [line["eval_loss"] for line in metrics.eval_lines(records)]
+    validation = f"{losses[0]:.3f} at the start, {losses[-1]:.3f} at the end" if losses else "no pair was kept aside"
     if not train:
         return ["No update was made."]
     speed = statistics.median(line["tokens_per_second"] for line in train)
     return [
         f"Training loss: {train[0]['loss']:.3f} in the first update, {train[-1]['loss']:.3f} in the last",
-        f"Validation loss: {losses[0]:.3f} at the start, {losses[-1]:.3f} at the end",
+        f"Validation loss: {validation}",
         f"Trained on {train[-1]['total_tokens']:,} tokens, {speed:,.0f} a second (median of {len(train)} updates)",
     ]
 

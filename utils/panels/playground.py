@@ -119,10 +119,10 @@ class Playground(widgets.VBox):
         notice: str = "",
     ):
         settings = settings or GenerationSettings()
-        text = dict(rows=3, layout=widgets.Layout(width="auto"), style=WIDE)
+        text = dict(layout=widgets.Layout(width="auto"), style=WIDE)
         number = dict(layout=widgets.Layout(width="15em"), style=WIDE)
-        self.instruction = widgets.Textarea(instruction, description="Instruction", **text)
-        self.input = widgets.Textarea(input, description="Input (optional)", **text)
+        self.instruction = widgets.Textarea(instruction, description="Instruction", rows=5, **text)
+        self.input = widgets.Textarea(input, description="Input (optional)", rows=3, **text)
         self.numbers = {
             "temperature": widgets.BoundedFloatText(min=0, max=5, step=0.1, description="Temperature", **number),
             "top_p": widgets.BoundedFloatText(min=0.01, max=1, step=0.05, description="Top-p", **number),
@@ -133,7 +133,7 @@ class Playground(widgets.VBox):
             widget.value = getattr(settings, name)
         self.generate_button = widgets.Button(description="Generate", button_style="primary", icon="play")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self.prompt, self.message = widgets.HTML(layout=widgets.Layout(max_height="14em", **FRAMED)), widgets.HTML()
+        self.prompt, self.message = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED)), widgets.HTML()
         self.columns = [Column(name, load) for name, load in models.items()]
         self._stop, self._loading, self._flushing = Event(), Lock(), None
         self.generate_button.on_click(self._guarded(self.generate))

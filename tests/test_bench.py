@@ -1,0 +1,65 @@
+"""`make bench` in its shortest form, in this process and without TRL: same updates for everybody, and a table."""
+
+import json
+import statistics
+
+import pytest
+from transformers import AutoTokenizer
+
+bench = pytest.importorskip("bench")  # beside this file, for `make bench`
+worker, jobs, table = (pytest.importorskip(f"bench_{name}") for name in ("worker", "jobs", "table"))
+
+
+def run(spec, config, **options):
+    return worker.run(spec)
+
+
+@pytest.fixture(scope="module")
+def job(world, tmp_path_factory):
+    """Pairs, a tokenizer and a model shape that take a second each."""
+    pairs = [json.loads(line) for line in (world[0] / "pairs" / "some" / "train.jsonl").read_text().splitlines()]
+    folder = tmp_path_factory.mktemp("bench")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(jobs.SHAPES, "tiny", (2, 4, 32, 512))
+        patch.setattr(jobs, "VOCABULARY", 320)
+        yield folder, pairs[:32], AutoTokenizer.from_pretrained(world[1].model_name_or_path)
+
+
+def test_every_contender_makes_the_same_updates(job):
+    data_dir, pairs, tokenizer = job
+    settings = dict(train_batch_size=8, max_length=400, tokens_per_device=512, learning_rate=1e-2)
+    config = jobs.build_job(data_dir / "same", "tiny", pairs, tokenizer, **settings)
+    specs = [
+        {"trainer": "plain", "dtype": "float32"},
+        {"trainer": "ours", "dtype": "float32", "rate": True},
+        {"trainer": "transformers", "layout": "padded", "dtype": "float32", "num_pairs": 4},
+        {"trainer": "ours", "dtype": "bfloat16", "rate": True},
+        {"trainer": "transformers", "layout": "padded", "dtype": "bfloat16", "num_pairs": 4},
+    ]
+    plain, *others = (bench.measure(data_dir / "same", config, spec, run) for spec in specs)
+    assert len(plain["losses"]) == 4 and plain["losses"][-1] < 0.9 * plain["losses"][0]
+    for result in others:
+        assert result["num_tokens"] == plain["num_tokens"]
+        limit = 1e-4 if result["spec"]["dtype"] == "float32" else 0.02
+        assert table.difference(result, plain) < limit, result["name"]
+    figures = {"finals": others, "losses": [plain, others[0]], "machine": "a machine", "versions": table.versions()}
+    text = table.markdown(figures | {"launch_seconds": [3.0, 13.0, 14.0], "ranks": [[others[0]], [others[0]]]})
+    assert "| launch to first update, 2 ranks | <= 12 s | 13.0 s | **no** |" in text
+    assert "| 2 ranks slower than 1, in all | <= 20 % | 0 % | yes |" in text
+    assert "On a GPU: not measured." in text and text.count("GFLOP/s, ours") == 2
+
+
+def test_a_model_is_measured_and_its_recipe_extrapolated(job):
+    data_dir, pairs, tokenizer = job
+    results = bench.measure_model(data_dir / "model", "tiny", pairs, tokenizer, "cpu", run)
+    assert all(len(result["losses"]) == 44 for result in results)
+    assert "float32" not in {result["spec"]["dtype"] for result in results}
+    text = table.of_model({"shape": "tiny", "model": results})
+    assert text.count("(extrapolated)") == len(results) > 0 and "| 40 |" in text
+
+
+def test_rates_and_shares_leave_the_first_update_out():
+    result = {"times": [9.0, 10.0, 12.0], "num_tokens": [7, 100, 100], "flop": [7, 40, 80], "flop_per_second": 50.0}
+    assert table.rates(result) == [100.0, 50.0]
+    assert table.tokens_per_second([result]) == statistics.median([100.0, 50.0])
+    assert table.share([result]) == pytest.approx((40 + 80) / 3 / 50)
