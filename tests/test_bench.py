@@ -42,7 +42,13 @@ def test_every_contender_makes_the_same_updates(job):
         assert result["num_tokens"] == plain["num_tokens"]
         limit = 1e-4 if result["spec"]["dtype"] == "float32" else 0.02
         assert table.difference(result, plain) < limit, result["name"]
-    figures = {"finals": others, "losses": [plain, others[0]], "machine": "a machine", "versions": table.versions()}
+    trl = others[1] | {"name": "trl padded bfloat16"}  # TRL itself is measured by `make bench` only
+    figures = {
+        "finals": [*others, trl],
+        "losses": [plain, others[0]],
+        "machine": "a machine",
+        "versions": table.versions(),
+    }
     text = table.markdown(figures | {"launch_seconds": [3.0, 13.0, 14.0], "ranks": [[others[0]], [others[0]]]})
     assert "| launch to first update, 2 ranks | <= 12 s | 13.0 s | **no** |" in text
     assert "| 2 ranks slower than 1, in all | <= 20 % | 0 % | yes |" in text
@@ -51,11 +57,11 @@ def test_every_contender_makes_the_same_updates(job):
 
 def test_a_model_is_measured_and_its_recipe_extrapolated(job):
     data_dir, pairs, tokenizer = job
-    results = bench.measure_model(data_dir / "model", "tiny", pairs, tokenizer, "cpu", run)
-    assert all(len(result["losses"]) == 44 for result in results)
+    results = bench.measure_model(data_dir / "model", "tiny", pairs[:4], tokenizer, "cpu", 6, run)
+    assert all(len(result["losses"]) == 6 for result in results)
     assert "float32" not in {result["spec"]["dtype"] for result in results}
     text = table.of_model({"shape": "tiny", "model": results})
-    assert text.count("(extrapolated)") == len(results) > 0 and "| 40 |" in text
+    assert text.count("(extrapolated)") == len(results) > 0 and "| 2 |" in text
 
 
 def test_rates_and_shares_leave_the_first_update_out():

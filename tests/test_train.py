@@ -4,21 +4,23 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Starcoder2Config
 
-from utils import artifacts, metrics, model, packing
+from utils import artifacts, machine, metrics, model, optim, packing
 from utils.artifacts import ROOT
 from utils.errors import UserError
 from utils.loss import SummedCrossEntropy, trained_loss
-from utils.ranks import Ranks
-from utils.train import Training, main, only_one
+from utils.ranks import Ranks, only_one
+from utils.train import Training, main
 
 CPU = torch.device("cpu")
+MEASURED = ("seconds", "tokens_per_second", "matrix_share", "memory_bytes")
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def weights(run_dir):
 
 
 def without_times(records):
-    return [{k: v for k, v in r.items() if k not in ("seconds", "tokens_per_second", "memory_bytes")} for r in records]
+    return [{k: v for k, v in r.items() if k not in MEASURED} for r in records]
 
 
 def test_packed_and_padded_give_the_same_loss(world):
@@ -161,9 +163,11 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move(world, new_run)
         training.model.transformer.ln_f.weight[0] = torch.inf
     before = {name: parameter.clone() for name, parameter in training.model.named_parameters()}
     with pytest.raises(
-        UserError, match=r"update 1: loss (nan|inf).*weights were not changed.*rows of the update: \[5, 2"
+        UserError,
+        match=r"update 1: loss (nan|inf).*on rank: \[0\].*weights were not changed.*rows of the update: \[5, 2",
     ):
-        training.update(np.array([5, 2]), 1e-3)
+        rows = np.array([5, 2])
+        training.update(rows, packing.blocks_of(training.rows, rows, 512), 1e-3)
     with pytest.raises(UserError, match=r"evaluation after update 0: loss (nan|inf)"):
         training.train()
     assert all(torch.equal(before[name], parameter) for name, parameter in training.model.named_parameters())
@@ -204,3 +208,103 @@ def test_the_loss_and_its_gradient_are_those_of_torch(dtype, tolerance, monkeypa
     torch.testing.assert_close(loss, expected)
     for mine, theirs in zip(*(torch.autograd.grad(one, (hidden, head)) for one in (loss, expected)), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=tolerance, atol=tolerance * float(theirs.abs().max()))
+
+
+def test_weights_in_bfloat16_do_not_lose_small_updates():
+    torch.manual_seed(0)
+    values = torch.full((100_000,), 1.0 + 2e-5)
+    rounded = optim.round_stochastically(values)
+    assert set(rounded.tolist()) == {1.0, 1.0078125}, "the neighbours of the value, and nothing else"
+    assert rounded.double().mean().item() == pytest.approx(1 + 2e-5, abs=1e-5)
+    exact = torch.randn(1000).bfloat16()
+    assert torch.equal(optim.round_stochastically(exact.float()), exact)
+
+    # A gradient of 1 moves a weight of 1 by the learning rate each time: 200 updates of 2e-5 are 0.004.
+    def trained(make, weight):
+        parameter = torch.nn.Parameter(weight)
+        optimizer = make([parameter])
+        for _ in range(200):
+            parameter.grad = torch.ones_like(parameter)
+            optimizer.step()
+        return parameter.detach().double().mean().item()
+
+    options = dict(lr=2e-5, betas=(0.9, 0.999), eps=1e-8)
+    reference = trained(lambda p: torch.optim.AdamW(p, **options, weight_decay=0), torch.ones(20_000))
+    nearest = trained(lambda p: torch.optim.AdamW(p, **options, weight_decay=0), torch.ones(20_000).bfloat16())
+    by_chance = trained(lambda p: optim.StochasticAdamW(p, **options), torch.ones(20_000).bfloat16())
+    assert reference == pytest.approx(1 - 0.004, abs=1e-5) and nearest == 1.0
+    assert by_chance == pytest.approx(reference, abs=3e-4)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "bfloat16_weights"])
+def test_low_precision_follows_float32_and_resumes_to_the_same_bits(new_run, dtype):
+    exact, whole, parts = new_run("exact"), new_run("whole", dtype=dtype), new_run("parts", dtype=dtype)
+    main(exact)
+    main(whole)
+    np.testing.assert_allclose(losses(metrics.read(whole)), losses(metrics.read(exact)), rtol=0.03)
+    config = json.loads((parts / "config.json").read_text())
+    main(parts)
+    for newest in ("step-00000010", "step-00000009"):
+        shutil.rmtree(parts / "checkpoints" / newest, ignore_errors=True)
+    shutil.rmtree(parts / "model")
+    assert config["dtype"] == dtype
+    main(parts)
+    assert without_times(metrics.read(parts)) == without_times(metrics.read(whole))
+
+
+def test_it_stops_early_when_the_validation_loss_does_not_fall(world, new_run, monkeypatch):
+    data_dir, config = world
+    run_dir = new_run("early", early_stopping_patience=2, eval_steps=1, learning_rate=0.0)
+    main(run_dir)
+    assert metrics.train_lines(metrics.read(run_dir))[-1]["step"] == 2
+    assert (run_dir / "model").exists()
+
+
+def test_running_out_of_memory_says_what_to_change(world, new_run, monkeypatch):
+    data_dir, config = world
+    training = Training(new_run("memory"), config, Ranks())
+
+    def fail(*arguments):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+
+    monkeypatch.setattr("utils.train.trained_loss", fail)
+    monkeypatch.setattr(training, "evaluate", lambda: None)
+    with pytest.raises(UserError, match=r"holds weights 0\.00 GiB.*Lower tokens_per_device \(now 512\)"):
+        training.train()
+
+
+def test_the_share_of_the_matrix_rate_counts_what_is_needed(world):
+    data_dir, config = world
+    network = model.load_for_training(config, data_dir, CPU, 1)
+    # c_attn 32 x (32 + 2 x 8), c_proj 32 x 32, the feed-forward 2 x 32 x 128, in two layers; the head 320 x 32.
+    assert machine.flops_per_token(network) == (6 * 2 * (32 * 48 + 32 * 32 + 2 * 32 * 128), 6 * 320 * 32)
+
+
+SHAPE = dict(vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
+
+
+@pytest.mark.parametrize(
+    "shape", [Starcoder2Config(**SHAPE, num_key_value_heads=2), LlamaConfig(**SHAPE), Qwen2Config(**SHAPE, num_key_value_heads=4)]
+)
+def test_other_causal_models_train_packed_as_padded_and_sharded_as_whole(world, new_run, shape, tmp_path):
+    data_dir, config = world
+    folder = Path(config.model_name_or_path).with_name(shape.model_type)
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(shape).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(config.model_name_or_path).save_pretrained(folder)
+    changed = config.with_changes(model_name_or_path=str(folder), num_train_epochs=1.0, learning_rate=1e-3)
+    packing.prepare(data_dir, changed, AutoTokenizer.from_pretrained(folder))
+    settings = dict(model_name_or_path=str(folder), num_train_epochs=1.0, learning_rate=1e-3)
+    one, two = new_run(f"{shape.model_type}-1", **settings), new_run(f"{shape.model_type}-2", **settings)
+    main(one)
+    np.testing.assert_allclose(losses(train_on(2, two)), losses(metrics.read(one)), rtol=1e-5)
+    rows = packing.load(artifacts.tokens_dir(data_dir, changed), "validation")
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        total, count = 0.0, 0
+        for row in range(len(rows)):
+            ids, start = torch.from_numpy(rows[row].astype(np.int64)), int(rows.prompt_lengths[row])
+            logits = plain(ids[None]).logits[0]
+            total += functional.cross_entropy(logits[start - 1 : -1], ids[start:], reduction="sum").item()
+            count += len(ids) - start
+    assert metrics.read(one)[0]["eval_loss"] == pytest.approx(total / count, rel=1e-5)

@@ -55,14 +55,15 @@ class RunConfig:
     adam_epsilon: float = _setting(1e-8, "AdamW's epsilon.", recipe=ASSUMED, minimum=0)
     dtype: str = _setting(
         "bfloat16",
-        "What matrix products are computed in; weights and optimizer states stay float32.",
+        "What matrix products are computed in; `bfloat16_weights` keeps the weights in it too, rounded by chance.",
         recipe=ASSUMED,
-        choices=("float32", "bfloat16"),
+        choices=("float32", "bfloat16", "bfloat16_weights"),
     )
     tokens_per_device: int = _setting(
         4096, "Tokens of packed pairs in one forward pass of one process.", unit="tokens", minimum=8
     )
     gradient_checkpointing: bool = _setting(False, "Recompute activations: less memory, about a third slower.")
+    cpu_offload: bool = _setting(False, "Keep weights and optimizer in main memory; several GPU processes only.")
     num_processes: int = _setting(0, "Processes; 0: one per GPU, or 2 on a machine without.", minimum=0)
     max_restarts: int = _setting(3, "How often processes that died are started again, from the checkpoint.", minimum=0)
     eval_steps: int = _setting(10, "Updates between two evaluations.", unit="updates", minimum=1)
@@ -73,6 +74,7 @@ class RunConfig:
     save_total_limit: int = _setting(2, "Checkpoints that are kept, besides the best.", minimum=1)
     max_train_samples: int = _setting(0, "Train on this many pairs, chosen by seed; 0: all.", unit="pairs", minimum=0)
     max_eval_samples: int = _setting(0, "Evaluate on this many pairs; 0: all.", unit="pairs", minimum=0)
+    report_to: str = _setting("", "Trackers besides metrics.jsonl, such as `tensorboard,wandb`; empty: none.")
     seed: int = _setting(42, "Decides the order of the pairs and every random draw.", recipe=ASSUMED, minimum=0)
 
     def __post_init__(self):

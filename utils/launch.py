@@ -38,8 +38,10 @@ def command(run_dir: Path, config: RunConfig) -> list[str]:
     return [*launcher, "-m", "utils.train", str(run_dir)]
 
 
-def start(run_dir: Path, config: RunConfig) -> str:
+def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
     """Make the run, or go on with it; returns its state. A running or finished run is left as it is.
+
+    `save_seconds` is the time that processes get to save when the launcher is told to end.
 
     Raises `UserError` when the folder holds a run with other settings.
     """
@@ -62,7 +64,7 @@ def start(run_dir: Path, config: RunConfig) -> str:
         log.write(f"$ {shlex.join(command(run_dir, config))}\n")
         log.flush()
         process = subprocess.Popen(
-            command(run_dir, config), cwd=ROOT, env=_environment(config), start_new_session=True,
+            command(run_dir, config), cwd=ROOT, env=_environment(config, save_seconds), start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     started = psutil.Process(process.pid).create_time()
@@ -70,7 +72,7 @@ def start(run_dir: Path, config: RunConfig) -> str:
     return "running"
 
 
-def _environment(config: RunConfig) -> dict[str, str]:
+def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
     """What the launcher's processes inherit: the cores shared out, traffic kept on this machine, memory kept by malloc.
 
     glibc gives large blocks back to the system at once, and the next tensor pays for fresh pages: 5 to 10 % on a CPU.
@@ -78,6 +80,7 @@ def _environment(config: RunConfig) -> dict[str, str]:
     threads = max(1, (os.cpu_count() or 1) // config.num_processes)
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
     defaults = {"OMP_NUM_THREADS": str(threads), "GLOO_SOCKET_IFNAME": loopback, "PYTHONUNBUFFERED": "1"}
+    defaults["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(save_seconds)
     # Threads that spin while they wait take the cores from the other processes.
     defaults["OMP_WAIT_POLICY"] = "passive"
     malloc = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**28)}

@@ -2,7 +2,8 @@
 
 A training line: `kind` "train", `step` (updates, from 1), `epoch`, `loss` (mean over its trained tokens, nats),
 `learning_rate`, `grad_norm` (before clipping), `num_tokens`, `num_trained_tokens`, `total_tokens` (since the start),
-`tokens_per_second`, `seconds` (training time since the start, over resumes), `memory_bytes` (largest process).
+`tokens_per_second`, `matrix_share` (operations needed, of those the machine could do: see `utils.machine`), `seconds`
+(training time since the start, over resumes), `memory_bytes` (largest process).
 An evaluation line: `kind` "eval", `step`, `epoch`, `eval_loss`, `num_trained_tokens`, `total_tokens`, `seconds`.
 """
 
@@ -10,6 +11,8 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+
+from utils.errors import unknown
 
 METRICS = "metrics.jsonl"
 
@@ -44,3 +47,41 @@ def train_lines(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def eval_lines(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [record for record in records if record["kind"] == "eval"]
+
+
+class Trackers:
+    """The trackers named in `report_to`, such as `tensorboard,wandb`, through accelerate's own classes for them.
+
+    Raises `UserError` for a name that accelerate does not know or whose package is not installed. Their files lie in
+    the run's folder where a tracker has files; what a tracker sends elsewhere, and its login, are its own affair.
+    """
+
+    def __init__(self, run_dir: Path, report_to: str, settings: dict[str, Any]):
+        self._trackers = []
+        names = [name.strip() for name in report_to.split(",") if name.strip()]
+        if not names:
+            return
+        from accelerate import PartialState
+        from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+        PartialState()  # its trackers ask it which process is the first
+        installed = [str(name) for name in get_available_trackers()]
+        for name in names:
+            if name not in installed:
+                raise unknown("tracker in report_to", name, installed or ["(none is installed)"])
+            kind = LOGGER_TYPE_TO_CLASS[name]
+            place = {"logging_dir": str(run_dir)} if kind.requires_logging_directory else {}
+            tracker = kind(run_dir.name, **place)
+            tracker.start()
+            tracker.store_init_configuration(settings)
+            self._trackers.append(tracker)
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Pass a metrics line on, each number under its own name."""
+        numbers = {name: value for name, value in record.items() if isinstance(value, int | float) and name != "step"}
+        for tracker in self._trackers:
+            tracker.log(numbers, step=record["step"])
+
+    def finish(self) -> None:
+        for tracker in self._trackers:
+            tracker.finish()

@@ -140,17 +140,20 @@ def load_config(config: RunConfig, data_dir: Path):
 
 
 def load_for_training(config: RunConfig, data_dir: Path, device: torch.device, num_ranks: int) -> PreTrainedModel:
-    """The model in float32 with dropout 0 and packed attention; each of several ranks loads only its shard (FSDP2)."""
+    """The model with dropout 0 and packed attention; each of several ranks loads only its shard (FSDP2)."""
     model_config = load_config(config, data_dir)
     # Every dropout that a transformers configuration knows ends in `dropout` or `_pdrop`.
     for name, value in model_config.to_dict().items():
         if name.endswith(("dropout", "_pdrop")) and isinstance(value, float):
             setattr(model_config, name, 0.0)
-    options = dict(config=model_config, dtype=torch.float32, use_safetensors=True)
+    dtype = torch.bfloat16 if config.dtype == "bfloat16_weights" else torch.float32
+    options = dict(config=model_config, dtype=dtype, use_safetensors=True)
     options["attn_implementation"] = attention.register()
     if num_ranks > 1:
         plan = sharding_plan(model_config)
-        options["distributed_config"] = DistributedConfig(fsdp_size=num_ranks, fsdp_plan=plan)
+        options["distributed_config"] = DistributedConfig(
+            fsdp_size=num_ranks, fsdp_plan=plan, fsdp_cpu_offload=config.cpu_offload
+        )
     network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, data_dir, config.revision, **options)
     network = network if num_ranks > 1 else network.to(device)
     if config.gradient_checkpointing:

@@ -3,19 +3,72 @@
 import math
 
 import torch
+from torch.distributed.tensor import DTensor
 
 from utils.config import RunConfig
 
 
-def build(network: torch.nn.Module, config: RunConfig) -> torch.optim.AdamW:
-    """AdamW, fused, its states in the dtype of the weights; norms and biases are spared the weight decay."""
-    named = [parameter for parameter in network.parameters() if parameter.requires_grad]
+def build(network: torch.nn.Module, config: RunConfig) -> torch.optim.Optimizer:
+    """AdamW with float32 states: torch's fused one, or `StochasticAdamW` where the weights are bfloat16.
+
+    Norms and biases are spared the weight decay.
+    """
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [p for p in named if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in named if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
-    betas = (config.adam_beta1, config.adam_beta2)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, eps=config.adam_epsilon, fused=True)
+    options = dict(lr=config.learning_rate, betas=(config.adam_beta1, config.adam_beta2), eps=config.adam_epsilon)
+    if config.dtype == "bfloat16_weights":
+        return StochasticAdamW(groups, **options)
+    return torch.optim.AdamW(groups, **options, fused=True)
+
+
+class StochasticAdamW(torch.optim.Optimizer):
+    """AdamW (Loshchilov and Hutter 2019) for bfloat16 weights, whose every update is rounded up or down by chance.
+
+    A weight near 1 has neighbours 0.008 apart: rounded to the nearest, an update of 2e-5 would be lost each time.
+    Rounded by chance, it is kept on average. Draws from torch's default generator.
+    """
+
+    def __init__(self, params, lr: float, betas: tuple[float, float], eps: float, weight_decay: float = 0.0):
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, group)
+
+    def _update(self, parameter: torch.Tensor, group: dict) -> None:
+        state, (beta1, beta2) = self.state[parameter], group["betas"]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"] = torch.zeros_like(parameter, dtype=torch.float32)
+            state["exp_avg_sq"] = torch.zeros_like(parameter, dtype=torch.float32)
+        state["step"] += 1
+        num_steps = state["step"].item()
+        tensors = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])
+        weight, gradient, exp_avg, exp_avg_sq = (t.to_local() if isinstance(t, DTensor) else t for t in tensors)
+        gradient = gradient.float()
+        exp_avg.lerp_(gradient, 1 - beta1)
+        exp_avg_sq.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        denominator = exp_avg_sq.sqrt().div_(math.sqrt(1 - beta2**num_steps)).add_(group["eps"])
+        moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
+        moved.addcdiv_(exp_avg, denominator, value=-group["lr"] / (1 - beta1**num_steps))
+        weight.copy_(round_stochastically(moved))
+
+
+def round_stochastically(values: torch.Tensor) -> torch.Tensor:
+    """Finite float32 values as bfloat16: the neighbour above or below, by chance, so that the mean is the value.
+
+    A bfloat16 is the upper half of a float32; a random number added to the lower half carries over as often as it
+    should.
+    """
+    bits = values.view(torch.int32)
+    bits = bits + torch.randint_like(bits, 1 << 16)
+    return (bits & -(1 << 16)).view(torch.float32).to(torch.bfloat16)
 
 
 def learning_rate(config: RunConfig, update: int, num_updates: int) -> float:

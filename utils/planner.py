@@ -22,7 +22,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes a run needs, in parts, beside what there is; weights, gradients and optimizer states are float32.
+    """Bytes a run needs, in parts, beside what there is; weights and gradients in their dtype, states in float32.
 
     Not covered: activations, which `tokens_per_device` and `gradient_checkpointing` decide.
     """
@@ -34,6 +34,11 @@ class Plan:
     free_bytes_per_process: int
     disk_bytes: dict[str, int]
     free_disk_bytes: int
+
+    @property
+    def save_seconds(self) -> int:
+        """How long a checkpoint may take: half a minute, and its bytes at 100 MB/s, as a slow disk writes them."""
+        return 30 + round(self.disk_bytes["checkpoints"] / 1e8)
 
 
 def devices(num_processes: int = 0) -> tuple[Device, ...]:
@@ -67,16 +72,17 @@ def plan(config: RunConfig, data_dir: Path) -> Plan:
     found = devices(config.num_processes)
     count = num_parameters(config, data_dir)
     share = -(-count // len(found))  # FSDP2 gives every process its part of each
+    width = 2 if config.dtype == "bfloat16_weights" else 4
     runs = Path(data_dir) / "runs"
     existing = next(folder for folder in [runs, *runs.absolute().parents] if folder.exists())
     return Plan(
         num_parameters=count,
         num_processes=len(found),
         devices=found,
-        memory_bytes_per_process={"weights": 4 * share, "gradients": 4 * share, "optimizer": 8 * share},
+        memory_bytes_per_process={"weights": width * share, "gradients": width * share, "optimizer": 8 * share},
         free_bytes_per_process=min(device.free_bytes for device in found),
-        # A checkpoint holds weights and both moments; one more is written before the oldest goes.
-        disk_bytes={"checkpoints": 12 * count * (config.save_total_limit + 1), "model": 4 * count},
+        # A checkpoint holds weights and both moments; beside the newest the best is kept, and one is being written.
+        disk_bytes={"checkpoints": (width + 8) * count * (config.save_total_limit + 2), "model": width * count},
         free_disk_bytes=shutil.disk_usage(existing).free,
     )
 

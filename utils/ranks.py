@@ -1,5 +1,7 @@
 """The processes of a run: which one this is, what they agree on, and whether all of them are alive."""
 
+import contextlib
+import fcntl
 import os
 import signal
 import sys
@@ -12,6 +14,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+from utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,18 @@ class StopRequest:
     @property
     def is_made(self) -> bool:
         return bool(self.signals) or (self.run_dir / "STOP").exists()
+
+
+@contextlib.contextmanager
+def only_one(run_dir: Path, ranks: Ranks):
+    """Hold the run's folder while training; raises `UserError` when another process trains in it."""
+    with open(run_dir / "lock", "w") as file:
+        if ranks.is_first:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{run_dir} is being trained by another process: wait for it, or stop it.") from None
+        yield
 
 
 class Heartbeat:

@@ -4,12 +4,11 @@ One update: its pairs are packed into blocks, the blocks shared out over the ran
 their trained tokens, the gradient clipped, the weights moved. Run again, it goes on where it stopped.
 """
 
-import contextlib
-import fcntl
 import math
-import resource
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,11 @@ import torch
 import torch.distributed as dist
 import transformers
 
-from utils import artifacts, checkpoint, metrics, model, optim, packing
+from utils import artifacts, checkpoint, machine, metrics, model, optim, packing
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.loss import num_trained_tokens, trained_loss
-from utils.ranks import Heartbeat, Ranks, StopRequest
+from utils.ranks import Heartbeat, Ranks, StopRequest, only_one
 
 
 @dataclass
@@ -58,7 +57,9 @@ class Training:
         self.tokenizer = model.load_tokenizer(config.model_name_or_path, data_dir, config.revision)
         self.optimizer = optim.build(self.model, config)
         self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit)
+        self.matrix_rate = machine.matrix_rate(ranks.device, self._dtype) * ranks.num_ranks
         self.progress = self._resumed()
+        self.trackers = metrics.Trackers(run_dir, config.report_to if ranks.is_first else "", asdict(config))
 
     def train(self) -> str:
         """Train to the end, or until it is asked to stop: returns `finished` or `stopped`."""
@@ -70,16 +71,20 @@ class Training:
         )
         if progress.step == 0:
             self.evaluate()
-        while progress.step < self.num_updates:
+        for rows, blocks in self._read_ahead(progress.step):
             start = time.perf_counter()
-            rows = packing.update_rows(self.chosen, config.train_batch_size, config.seed, progress.step)
             rate = optim.learning_rate(config, progress.step, self.num_updates)
-            result = self.update(rows, rate)
+            with machine.out_of_memory_explained(self.model, self.optimizer, config):
+                result = self.update(rows, blocks, rate)
             progress.step += 1
             progress.total_tokens += result["num_tokens"]
             seconds = time.perf_counter() - start
             progress.seconds += seconds
-            self._record(kind="train", learning_rate=rate, tokens_per_second=result["num_tokens"] / seconds, **result)
+            speed = {
+                "tokens_per_second": result["num_tokens"] / seconds,
+                "matrix_share": self._num_flops(result) / seconds / self.matrix_rate,
+            }
+            self._record(kind="train", learning_rate=rate, **speed, **result)
             is_last = progress.step == self.num_updates
             if is_last or progress.step % config.eval_steps == 0:
                 self.evaluate()
@@ -95,15 +100,15 @@ class Training:
                 return "stopped"
         self.saver.wait()
         self.save_model()
+        self.trackers.finish()
         return "finished"
 
-    def update(self, rows: np.ndarray, learning_rate: float) -> dict[str, Any]:
-        """One update of the weights from these rows, shared out over the ranks; returns what there is to log.
+    def update(self, rows: np.ndarray, blocks: list[packing.Block], learning_rate: float) -> dict[str, Any]:
+        """One update of the weights from these rows, packed into blocks for all ranks; returns what there is to log.
 
         Raises `UserError`, and leaves the weights as they are, when the loss or the gradient norm is not finite.
         """
         ranks, config = self.ranks, self.config
-        blocks = packing.blocks_of(self.rows, rows, config.tokens_per_device, ranks.num_ranks)
         num_trained = sum(num_trained_tokens(block) for block in blocks)
         loss_sum = torch.zeros((), device=ranks.device)
         for block in blocks[ranks.rank :: ranks.num_ranks]:
@@ -132,7 +137,7 @@ class Training:
             "grad_norm": grad_norm,
             "num_tokens": sum(len(block.input_ids) for block in blocks),
             "num_trained_tokens": num_trained,
-            "memory_bytes": int(ranks.reduce([peak_memory_bytes(ranks.device)], dist.ReduceOp.MAX)[0]),
+            "memory_bytes": int(ranks.reduce([machine.peak_memory_bytes(ranks.device)], dist.ReduceOp.MAX)[0]),
         }
 
     @torch.no_grad()
@@ -161,6 +166,24 @@ class Training:
         if progress.best_eval_loss is None or loss < progress.best_eval_loss:
             progress.best_eval_loss, progress.num_evals_since_best = loss, 0
         self._record(kind="eval", eval_loss=loss, num_trained_tokens=num_trained)
+
+    def _read_ahead(self, first: int) -> Iterator[tuple[np.ndarray, list[packing.Block]]]:
+        """The rows and blocks of every update from number `first` on, each packed while the one before is trained."""
+        config = self.config
+
+        def packed(update: int) -> tuple[np.ndarray, list[packing.Block]]:
+            rows = packing.update_rows(self.chosen, config.train_batch_size, config.seed, update)
+            return rows, packing.blocks_of(self.rows, rows, config.tokens_per_device, self.ranks.num_ranks)
+
+        with ThreadPoolExecutor(1) as reader:
+            upcoming = reader.submit(packed, first)
+            for update in range(first, self.num_updates):
+                ready, upcoming = upcoming, reader.submit(packed, min(update + 1, self.num_updates - 1))
+                yield ready.result()
+
+    def _num_flops(self, result: dict[str, Any]) -> int:
+        per_token, per_trained_token = machine.flops_per_token(self.model)
+        return per_token * result["num_tokens"] + per_trained_token * result["num_trained_tokens"]
 
     def save_checkpoint(self) -> None:
         tensors = optim.state_tensors(self.model, self.optimizer)
@@ -198,8 +221,12 @@ class Training:
         elif artifacts.stale_inputs(self.run_dir, inputs):
             raise UserError(f"{tokens_dir} changed since this run began: it cannot go on. Start a new run (FRESH=1).")
 
+    @property
+    def _dtype(self) -> torch.dtype:
+        return torch.float32 if self.config.dtype == "float32" else torch.bfloat16
+
     def _compute_dtype(self):
-        """Matrix products in bfloat16 where asked; the weights stay float32, on one rank as on many."""
+        """Matrix products in bfloat16 where asked; by autocast, so that one rank computes as many do."""
         return torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16")
 
     def _record(self, **record: Any) -> None:
@@ -209,27 +236,9 @@ class Training:
         place = dict(step=progress.step, epoch=epoch, total_tokens=progress.total_tokens, seconds=progress.seconds)
         if self.ranks.is_first:
             metrics.append(self.run_dir, record | place)
+            self.trackers.log(record | place)
         shown = {name: record[name] for name in ("loss", "eval_loss", "tokens_per_second") if name in record}
         self.ranks.log(f"update {progress.step} " + " ".join(f"{name} {value:,.4g}" for name, value in shown.items()))
-
-
-def peak_memory_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB on Linux
-
-
-@contextlib.contextmanager
-def only_one(run_dir: Path, ranks: Ranks):
-    """Hold the run's folder while training; raises `UserError` when another process trains in it."""
-    with open(run_dir / "lock", "w") as file:
-        if ranks.is_first:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{run_dir} is being trained by another process: wait for it, or stop it.") from None
-        yield
 
 
 def main(run_dir: Path) -> None:
