@@ -101,4 +101,4 @@ SHAPE = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_lay
     ],
 )
 def test_any_causal_model_is_sharded_by_its_blocks(config, blocks):
-    assert model.sharding_plan(config) == {blocks: "free_full_weight"}
+    assert model.sharding_plan(config, True) == {blocks: "free_full_weight"}

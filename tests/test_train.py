@@ -92,8 +92,10 @@ def test_the_pairs_of_a_block_do_not_see_each_other(world):
     torch.testing.assert_close(both, alone + first, rtol=1e-5, atol=0)
 
 
-def test_two_ranks_make_the_updates_of_one(new_run):
-    one, two = new_run("one"), new_run("two")
+@pytest.mark.parametrize("reshard", [True, False])
+def test_two_ranks_make_the_updates_of_one(new_run, reshard):
+    # Blocks so small that each rank has several: gradients are summed over them, and then over the ranks.
+    one, two = new_run("one"), new_run("two", tokens_per_device=400, reshard_after_forward=reshard)
     alone, together = train_on(1, one), train_on(2, two)
     assert [record["step"] for record in alone] == [record["step"] for record in together]
     np.testing.assert_allclose(losses(together), losses(alone), rtol=1e-5)
@@ -284,7 +286,12 @@ SHAPE = dict(vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_la
 
 
 @pytest.mark.parametrize(
-    "shape", [Starcoder2Config(**SHAPE, num_key_value_heads=2), LlamaConfig(**SHAPE), Qwen2Config(**SHAPE, num_key_value_heads=4)]
+    "shape",
+    [
+        Starcoder2Config(**SHAPE, num_key_value_heads=2),
+        LlamaConfig(**SHAPE),
+        Qwen2Config(**SHAPE, num_key_value_heads=4),
+    ],
 )
 def test_other_causal_models_train_packed_as_padded_and_sharded_as_whole(world, new_run, shape, tmp_path):
     data_dir, config = world

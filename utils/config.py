@@ -63,6 +63,9 @@ class RunConfig:
         4096, "Tokens of packed pairs in one forward pass of one process.", unit="tokens", minimum=8
     )
     gradient_checkpointing: bool = _setting(False, "Recompute activations: less memory, about a third slower.")
+    reshard_after_forward: bool = _setting(
+        True, "Free each block's gathered weights after use, and share gradients at once: less memory, more traffic."
+    )
     cpu_offload: bool = _setting(False, "Keep weights and optimizer in main memory; several GPU processes only.")
     num_processes: int = _setting(0, "Processes; 0: one per GPU, or 2 on a machine without.", minimum=0)
     max_restarts: int = _setting(3, "How often processes that died are started again, from the checkpoint.", minimum=0)
@@ -146,7 +149,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         learning_rate=1e-3,
         train_batch_size=16,
         dtype="float32",
-        tokens_per_device=1024,
+        tokens_per_device=2048,
+        reshard_after_forward=False,
         num_train_epochs=1.0,
         max_train_samples=1600,
         max_eval_samples=64,

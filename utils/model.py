@@ -150,7 +150,7 @@ def load_for_training(config: RunConfig, data_dir: Path, device: torch.device, n
     options = dict(config=model_config, dtype=dtype, use_safetensors=True)
     options["attn_implementation"] = attention.register()
     if num_ranks > 1:
-        plan = sharding_plan(model_config)
+        plan = sharding_plan(model_config, config.reshard_after_forward)
         options["distributed_config"] = DistributedConfig(
             fsdp_size=num_ranks, fsdp_plan=plan, fsdp_cpu_offload=config.cpu_offload
         )
@@ -161,8 +161,8 @@ def load_for_training(config: RunConfig, data_dir: Path, device: torch.device, n
     return network.train()
 
 
-def sharding_plan(model_config) -> dict[str, str]:
-    """Which modules FSDP2 gathers and frees one by one: the repeated blocks; the rest is gathered once, at the root."""
+def sharding_plan(model_config, reshard_after_forward: bool) -> dict[str, str]:
+    """Which modules FSDP2 gathers one by one: the repeated blocks; the rest is gathered once, at the root."""
     with torch.device("meta"):
         network = AutoModelForCausalLM.from_config(model_config)
     stacks = [
@@ -171,7 +171,7 @@ def sharding_plan(model_config) -> dict[str, str]:
     ]  # fmt: skip
     if not stacks:
         raise UserError(f"{type(network).__name__} has no list of repeated blocks to shard by.")
-    return {f"{stacks[0]}.*": "free_full_weight"}
+    return {f"{stacks[0]}.*": "free_full_weight" if reshard_after_forward else "keep_full_weight"}
 
 
 def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

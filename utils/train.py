@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import transformers
+from torch.distributed.fsdp import FSDPModule
 
 from utils import artifacts, checkpoint, machine, metrics, model, optim, packing
 from utils.config import RunConfig
@@ -111,7 +112,12 @@ class Training:
         ranks, config = self.ranks, self.config
         num_trained = sum(num_trained_tokens(block) for block in blocks)
         loss_sum = torch.zeros((), device=ranks.device)
-        for block in blocks[ranks.rank :: ranks.num_ranks]:
+        mine = blocks[ranks.rank :: ranks.num_ranks]
+        for index, block in enumerate(mine):
+            if ranks.num_ranks > 1 and not config.reshard_after_forward:
+                is_last = index == len(mine) - 1
+                self.model.set_requires_gradient_sync(is_last)
+                self.model.set_reshard_after_backward(is_last)
             with self._compute_dtype():
                 loss = trained_loss(self.model, block, ranks.device)
             # FSDP averages gradients over the ranks; the loss of an update is a sum over them.
@@ -153,9 +159,10 @@ class Training:
             with self._compute_dtype():
                 loss_sum += trained_loss(self.model, block, ranks.device)
         self.model.train()
-        if ranks.num_ranks > 1:
-            # Without a backward pass the root's weights would stay gathered, no longer the optimizer's.
-            self.model.reshard()
+        for module in self.model.modules():
+            # Without a backward pass gathered weights would stay so, no longer the optimizer's.
+            if isinstance(module, FSDPModule):
+                module.reshard()
         num_trained = sum(num_trained_tokens(block) for block in blocks)
         loss = ranks.reduce([loss_sum.item()])[0] / num_trained
         if not math.isfinite(loss):
