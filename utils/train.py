@@ -53,6 +53,7 @@ class Training:
         self.eval_chosen = packing.choose_rows(self.eval_rows, config.max_length, config.max_eval_samples, config.seed)
         self.num_updates = packing.num_updates(len(self.chosen), config.train_batch_size, config.num_train_epochs)
         self._made_from(tokens_dir)
+        self.trackers = metrics.Trackers(run_dir, config.report_to if ranks.is_first else "", asdict(config))
         torch.manual_seed(config.seed + ranks.rank)
         self.model = model.load_for_training(config, data_dir, ranks.device, ranks.num_ranks)
         self.tokenizer = model.load_tokenizer(config.model_name_or_path, data_dir, config.revision)
@@ -60,7 +61,6 @@ class Training:
         self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit)
         self.matrix_rate = machine.matrix_rate(ranks.device, self._dtype) * ranks.num_ranks
         self.progress = self._resumed()
-        self.trackers = metrics.Trackers(run_dir, config.report_to if ranks.is_first else "", asdict(config))
 
     def train(self) -> str:
         """Train to the end, or until it is asked to stop: returns `finished` or `stopped`."""

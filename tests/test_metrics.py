@@ -1,0 +1,45 @@
+"""Metrics: whole lines at full precision, whatever dies, and passed on to trackers."""
+
+import math
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from utils import metrics
+from utils.errors import UserError
+
+
+def test_numbers_come_back_exactly_and_none_is_made_up(tmp_path):
+    record = {"kind": "train", "step": 1, "loss": 0.1 + 0.2, "grad_norm": 1e-300}
+    metrics.append(tmp_path, record)
+    assert metrics.read(tmp_path) == [record]
+    for value in (math.nan, math.inf):
+        with pytest.raises(ValueError):
+            metrics.append(tmp_path, {"kind": "train", "step": 2, "loss": value})
+    assert metrics.read(tmp_path) == [record]
+
+
+def test_a_resumed_run_writes_on_from_its_checkpoint(tmp_path):
+    for step in range(5):
+        metrics.append(tmp_path, {"kind": "train", "step": step})
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"kind": "tra')
+    assert [record["step"] for record in metrics.read(tmp_path)] == [0, 1, 2, 3, 4]
+    metrics.truncate(tmp_path, 2)
+    metrics.append(tmp_path, {"kind": "train", "step": 3})
+    assert [record["step"] for record in metrics.read(tmp_path)] == [0, 1, 2, 3]
+
+
+def test_trackers_get_every_number(tmp_path):
+    trackers = metrics.Trackers(tmp_path, "tensorboard", {"learning_rate": 1e-3})
+    for step in (1, 2):
+        trackers.log({"kind": "train", "step": step, "loss": 3.0 / step, "num_tokens": 10})
+    trackers.finish()
+    events = EventAccumulator(str(tmp_path / tmp_path.name)).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 3.0), (2, 1.5)]
+    assert {"loss", "num_tokens"} <= set(events.Tags()["scalars"])
+
+
+def test_a_tracker_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UserError, match="Did you mean 'tensorboard'"):
+        metrics.Trackers(tmp_path, "tensorbord", {})
