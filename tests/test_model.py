@@ -102,3 +102,9 @@ SHAPE = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_lay
 )
 def test_any_causal_model_is_sharded_by_its_blocks(config, blocks):
     assert model.sharding_plan(config, True) == {blocks: "free_full_weight"}
+
+
+def test_offload_is_refused_where_there_is_nothing_to_offload_from(world):
+    data_dir, config = world
+    with pytest.raises(UserError, match="cpu_offload moves the weights of several GPU processes"):
+        model.load_for_training(config.with_changes(cpu_offload=True), data_dir, torch.device("cpu"), 2)

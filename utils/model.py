@@ -141,6 +141,8 @@ def load_config(config: RunConfig, data_dir: Path):
 
 def load_for_training(config: RunConfig, data_dir: Path, device: torch.device, num_ranks: int) -> PreTrainedModel:
     """The model with dropout 0 and packed attention; each of several ranks loads only its shard (FSDP2)."""
+    if config.cpu_offload and (device.type == "cpu" or num_ranks == 1):
+        raise UserError("cpu_offload moves the weights of several GPU processes to main memory: switch it off here.")
     model_config = load_config(config, data_dir)
     # Every dropout that a transformers configuration knows ends in `dropout` or `_pdrop`.
     for name, value in model_config.to_dict().items():
