@@ -115,12 +115,17 @@ def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Ite
         temporary.rename(folder)
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a stage folder, or None when there is none that can be read."""
+def read_json(path: Path) -> Any:
+    """What a JSON file holds, or None when there is none that can be read."""
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a stage folder, or None when there is none that can be read."""
+    return read_json(folder / MANIFEST)
 
 
 def stale_inputs(folder: Path, inputs: dict[str, str]) -> list[str]:

@@ -6,7 +6,6 @@ runs no code. Over several machines the run's folder has to be on storage that a
 """
 
 import errno
-import json
 import os
 import re
 import shutil
@@ -20,7 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.distributed.tensor import DTensor
 
-from utils.artifacts import MANIFEST, read_manifest, sha256_file, write_json
+from utils.artifacts import MANIFEST, read_json, read_manifest, sha256_file, write_json
 from utils.errors import UserError
 
 FOLDER = "checkpoints"
@@ -94,7 +93,7 @@ class Saver:
                 raise UserError(f"another process could not write its part of {temporary}; its own message says why.")
             time.sleep(POLL_SECONDS)
         write_json(temporary / "state.json", state)
-        files = {name: json.loads(mark.read_text()) for name, mark in zip(names, marks, strict=True)}
+        files = {name: read_json(mark) for name, mark in zip(names, marks, strict=True)}
         files["state.json"] = sha256_file(temporary / "state.json")
         for mark in marks:
             mark.unlink()
@@ -118,17 +117,10 @@ def _disk_full(folder: Path, needed_bytes: int, free_bytes: int) -> UserError:
 
 def _no_longer_kept(folders: list[Path], keep: int) -> list[Path]:
     """All but the newest `keep` and the one with the lowest validation loss."""
-    losses = {folder: _state(folder).get("eval_loss") for folder in folders}
+    losses = {folder: (read_json(folder / "state.json") or {}).get("eval_loss") for folder in folders}
     measured = [folder for folder in folders if losses[folder] is not None]
     best = min(measured, key=losses.get, default=None)
     return [folder for folder in folders[:-keep] if folder != best]
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    try:
-        return json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _fsync(path: Path) -> None:
@@ -199,7 +191,7 @@ def load(folder: Path, tensors: dict[str, torch.Tensor], rank: int) -> dict[str,
     for kind, setter in {"cpu": torch.set_rng_state, "cuda": torch.cuda.set_rng_state}.items():
         for file in shards.get(f"random.{rank}.{kind}", []):
             setter(file.get_tensor(f"random.{rank}.{kind}"))
-    return _state(folder)
+    return read_json(folder / "state.json")
 
 
 def _copy_overlap(file, name: str, local: torch.Tensor, first_row: int) -> int:

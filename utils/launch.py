@@ -5,7 +5,6 @@ printed, `outcome.json` how it ended and, after a failure, why. The launcher has
 notebook's kernel.
 """
 
-import json
 import os
 import shlex
 import socket
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from utils.artifacts import ROOT, write_json
+from utils.artifacts import ROOT, read_json, write_json
 from utils.config import RunConfig
 from utils.errors import UserError
 
@@ -89,11 +88,13 @@ def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
 
 def launcher(run_dir: Path) -> psutil.Process | None:
     """The launcher's process, while it lives."""
+    recorded = read_json(run_dir / "pid.json")
+    if recorded is None:
+        return None
     try:
-        recorded = json.loads((run_dir / "pid.json").read_text(encoding="utf-8"))
         process = psutil.Process(recorded["pid"])
         alive = process.create_time() == recorded["create_time"] and process.status() != psutil.STATUS_ZOMBIE
-    except (OSError, ValueError, psutil.NoSuchProcess):
+    except psutil.NoSuchProcess:
         return None
     return process if alive else None
 
@@ -106,20 +107,13 @@ def state(run_dir: Path) -> str:
         return "finished"
     if not (run_dir / "config.json").exists():
         return "new"
-    return _outcome(run_dir).get("outcome", "failed")
-
-
-def _outcome(run_dir: Path) -> dict[str, str]:
-    try:
-        return json.loads((run_dir / "outcome.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    return (read_json(run_dir / "outcome.json") or {}).get("outcome", "failed")
 
 
 def failure(run_dir: Path) -> str:
     """Why a run failed: what it said, or the end of its log when it died without a word."""
     tail = f"the end of {run_dir / 'train.log'}:\n{log_tail(run_dir)}"
-    return _outcome(run_dir).get("reason") or tail
+    return (read_json(run_dir / "outcome.json") or {}).get("reason") or tail
 
 
 def stop(run_dir: Path) -> None:
