@@ -3,11 +3,12 @@
 import json
 import statistics
 
+import bench
+import bench_jobs as jobs
+import bench_table as table
+import bench_worker as worker
 import pytest
 from transformers import AutoTokenizer
-
-bench = pytest.importorskip("bench")  # beside this file, for `make bench`
-worker, jobs, table = (pytest.importorskip(f"bench_{name}") for name in ("worker", "jobs", "table"))
 
 
 def run(spec, config, **options):

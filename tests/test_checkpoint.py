@@ -16,7 +16,7 @@ def tensors(value):
 def saved(run_dir, *steps, keep=10):
     for step in steps:
         saver = checkpoint.Saver(run_dir, rank=0, num_ranks=1, keep=keep)
-        saver.save(step, tensors(float(step)), {"step": step})
+        saver.save(step, tensors(float(step)), {}, {"step": step})
         saver.wait()
 
 
@@ -30,7 +30,7 @@ def test_a_checkpoint_gives_back_its_tensors_state_and_random_numbers(tmp_path):
     expected = torch.rand(4)
     torch.manual_seed(6)
     filled = tensors(0.0)
-    assert checkpoint.load(checkpoint.newest_good(tmp_path, print), filled, rank=0) == {"step": 3}
+    assert checkpoint.load(checkpoint.newest_good(tmp_path, print), filled, {}, rank=0) == {"step": 3}
     assert all(torch.equal(filled[name], tensor) for name, tensor in tensors(3.0).items())
     assert torch.equal(torch.rand(4), expected)
 
@@ -90,7 +90,7 @@ def test_the_disk_filling_up_while_it_is_written_leaves_the_earlier_checkpoint(t
 def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path):
     for step, loss in [(1, 3.0), (2, 1.0), (3, None), (4, 2.0), (5, 1.5)]:
         saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=1)
-        saver.save(step, tensors(1.0), {"eval_loss": loss})
+        saver.save(step, tensors(1.0), {}, {"eval_loss": loss})
         saver.wait()
     assert names(tmp_path) == ["step-00000002", "step-00000005"]
 
@@ -98,10 +98,21 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path):
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     saved(tmp_path, 1)
     with pytest.raises(UserError, match="lacks rows of model.weight"):
-        checkpoint.load(checkpoint.newest_good(tmp_path, print), {"model.weight": torch.zeros(8, 3)}, rank=0)
+        checkpoint.load(checkpoint.newest_good(tmp_path, print), {"model.weight": torch.zeros(8, 3)}, {}, rank=0)
 
 
 def test_a_checkpoint_holds_no_pickle(tmp_path):
     saved(tmp_path, 1)
     suffixes = {path.suffix for path in (tmp_path / "checkpoints" / "step-00000001").iterdir()}
     assert suffixes == {".json", ".safetensors"}
+
+
+def test_what_only_one_rank_needs_comes_back_to_that_rank_alone(tmp_path):
+    saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=1)
+    saver.save(1, tensors(1.0), {"codes": torch.arange(5)}, {})
+    saver.wait()
+    folder, own = checkpoint.newest_good(tmp_path, print), {"codes": torch.zeros(5, dtype=torch.long)}
+    checkpoint.load(folder, tensors(0.0), own, rank=0)
+    assert own["codes"].tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(UserError, match="another number of processes"):
+        checkpoint.load(folder, tensors(0.0), own, rank=1)

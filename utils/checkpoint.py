@@ -37,9 +37,10 @@ class Saver:
         self._thread: Thread | None = None
         self._error: BaseException | None = None
 
-    def save(self, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+    def save(self, step: int, tensors: dict[str, torch.Tensor], own: dict[str, torch.Tensor], state: dict) -> None:
         """Copy this rank's shards and begin to write them; waits for the checkpoint before, if that is not done yet.
 
+        `own` are tensors that only this rank needs, and again only on the same number of ranks.
         Raises `UserError` when the disk is too full; the earlier checkpoints are then untouched.
         """
         self.wait()
@@ -48,7 +49,8 @@ class Saver:
             local, first_row = _local(tensor)
             if isinstance(tensor, DTensor) or self.rank == 0:
                 shards[name], first_rows[name] = local.detach().to("cpu", copy=True), str(first_row)
-        shards |= {f"random.{self.rank}.{kind}": value for kind, value in _random_state().items()}
+        own = own | {f"random.{kind}": value for kind, value in _random_state().items()}
+        shards |= {f"own.{self.rank}.{name}": tensor.detach().to("cpu", copy=True) for name, tensor in own.items()}
         needed_bytes = self.num_ranks * sum(shard.numel() * shard.element_size() for shard in shards.values())
         self.folder.mkdir(parents=True, exist_ok=True)
         free_bytes = shutil.disk_usage(self.folder).free
@@ -170,10 +172,10 @@ def _fault(folder: Path) -> str | None:
     return None
 
 
-def load(folder: Path, tensors: dict[str, torch.Tensor], rank: int) -> dict[str, Any]:
-    """Fill `tensors` in place from a verified checkpoint, set this rank's random state, and return `state.json`.
+def load(folder: Path, tensors: dict[str, torch.Tensor], own: dict[str, torch.Tensor], rank: int) -> dict[str, Any]:
+    """Fill `tensors` and `own` in place from a verified checkpoint, set this rank's random state, return `state.json`.
 
-    Raises `UserError` when the checkpoint does not hold all rows of a tensor.
+    Raises `UserError` when the checkpoint does not hold all rows of a tensor, or not this rank's own.
     """
     shards: dict[str, list] = {}
     for path in sorted(folder.glob("rank-*.safetensors")):
@@ -187,11 +189,23 @@ def load(folder: Path, tensors: dict[str, torch.Tensor], rank: int) -> dict[str,
             num_missing -= _copy_overlap(file, name, local, first_row)
         if num_missing:
             raise UserError(f"{folder} lacks rows of {name}: it was made from another model. Start a new run.")
+    own_shards = {name: file.get_tensor(f"own.{rank}.{name}") for name, file in _own_files(shards, rank).items()}
+    for name, tensor in own.items():
+        if name not in own_shards or own_shards[name].shape != tensor.shape:
+            raise UserError(
+                f"{folder} has 8-bit optimizer states of another number of processes: go on with that many."
+            )
+        tensor.copy_(own_shards[name])
     # A rank that the saving run did not have keeps the state of its seed.
     for kind, setter in {"cpu": torch.set_rng_state, "cuda": torch.cuda.set_rng_state}.items():
-        for file in shards.get(f"random.{rank}.{kind}", []):
-            setter(file.get_tensor(f"random.{rank}.{kind}"))
+        if f"random.{kind}" in own_shards:
+            setter(own_shards[f"random.{kind}"])
     return read_json(folder / "state.json")
+
+
+def _own_files(shards: dict[str, list], rank: int) -> dict[str, Any]:
+    prefix = f"own.{rank}."
+    return {name.removeprefix(prefix): files[0] for name, files in shards.items() if name.startswith(prefix)}
 
 
 def _copy_overlap(file, name: str, local: torch.Tensor, first_row: int) -> int:

@@ -50,6 +50,12 @@ class RunConfig:
     max_grad_norm: float = _setting(
         1.0, "Gradients are clipped to this norm; 0 never clips.", recipe=ASSUMED, minimum=0
     )
+    optim: str = _setting(
+        "adamw_torch_fused",
+        "AdamW with states in float32, or in 8 bits, which takes the extra package torchao.",
+        recipe=ASSUMED,
+        choices=("adamw_torch_fused", "adamw_torch_8bit"),
+    )
     adam_beta1: float = _setting(0.9, "AdamW's first moment.", recipe=ASSUMED, minimum=0, maximum=1)
     adam_beta2: float = _setting(0.999, "AdamW's second moment.", recipe=ASSUMED, minimum=0, maximum=1)
     adam_epsilon: float = _setting(1e-8, "AdamW's epsilon.", recipe=ASSUMED, minimum=0)

@@ -6,12 +6,13 @@ import torch
 from torch.distributed.tensor import DTensor
 
 from utils.config import RunConfig
+from utils.errors import UserError
 
 
 def build(network: torch.nn.Module, config: RunConfig) -> torch.optim.Optimizer:
-    """AdamW with float32 states: torch's fused one, or `StochasticAdamW` where the weights are bfloat16.
+    """AdamW: torch's fused one, `StochasticAdamW` where the weights are bfloat16, or torchao's with states in 8 bits.
 
-    Norms and biases are spared the weight decay.
+    Norms and biases are spared the weight decay. Raises `UserError` when torchao is asked for and not installed.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
@@ -19,7 +20,14 @@ def build(network: torch.nn.Module, config: RunConfig) -> torch.optim.Optimizer:
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
     options = dict(lr=config.learning_rate, betas=(config.adam_beta1, config.adam_beta2), eps=config.adam_epsilon)
-    if config.dtype == "bfloat16_weights":
+    is_bfloat16 = config.dtype == "bfloat16_weights"
+    if config.optim == "adamw_torch_8bit":
+        try:
+            from torchao.optim import AdamW8bit
+        except ImportError:
+            raise UserError("adamw_torch_8bit needs torchao: pip install torchao==0.18.0, or another optim.") from None
+        return AdamW8bit(groups, **options, bf16_stochastic_round=is_bfloat16)
+    if is_bfloat16:
         return StochasticAdamW(groups, **options)
     return torch.optim.AdamW(groups, **options, fused=True)
 
@@ -87,19 +95,37 @@ def learning_rate(config: RunConfig, update: int, num_updates: int) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Every tensor a resumed run needs, by name: the weights and the optimizer's states, made where there are none."""
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):  # torchao's, which it compiles in
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict, dict]:
+    """Every tensor a resumed run needs, by name: the weights and the optimizer's states, made where there are none.
+
+    In the second dictionary those that belong to this process alone and cannot be shared out anew: states in 8 bits,
+    whose blocks do not keep to rows.
+    """
     if not optimizer.state:
+        set_learning_rate(optimizer, 0.0)
         for group in optimizer.param_groups:
-            group["lr"] = 0.0
             for parameter in group["params"]:
                 parameter.grad = torch.zeros_like(parameter)
         optimizer.step()  # at a rate of 0, to make the states
         optimizer.zero_grad()
         for state in optimizer.state.values():
             state["step"].zero_()
-    tensors: dict[str, torch.Tensor] = {}
+    shared, own = {}, {}
     for name, parameter in network.named_parameters():
-        tensors[f"model.{name}"] = parameter.data
-        tensors |= {f"optimizer.{name}.{key}": value for key, value in optimizer.state[parameter].items()}
-    return tensors
+        shared[f"model.{name}"] = parameter.data
+        for key, value in optimizer.state[parameter].items():
+            local = value.to_local() if isinstance(value, DTensor) else value
+            if hasattr(local, "__tensor_flatten__"):  # quantised: a tensor made of several
+                parts = local.__tensor_flatten__()[0]
+                own |= {f"optimizer.{name}.{key}.{part}": getattr(local, part) for part in parts}
+            else:
+                shared[f"optimizer.{name}.{key}"] = value
+    return shared, own

@@ -134,8 +134,7 @@ class Training:
                 f"{grad_norm}; the weights were not changed. Lower learning_rate, or look at the rows of the update: "
                 f"{rows.tolist()}."
             )
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        optim.set_learning_rate(self.optimizer, learning_rate)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return {
@@ -193,8 +192,8 @@ class Training:
         return per_token * result["num_tokens"] + per_trained_token * result["num_trained_tokens"]
 
     def save_checkpoint(self) -> None:
-        tensors = optim.state_tensors(self.model, self.optimizer)
-        self.saver.save(self.progress.step, tensors, asdict(self.progress))
+        tensors, own = optim.state_tensors(self.model, self.optimizer)
+        self.saver.save(self.progress.step, tensors, own, asdict(self.progress))
         self.ranks.log(f"checkpoint at update {self.progress.step}")
 
     def save_model(self) -> None:
@@ -211,8 +210,8 @@ class Training:
         newest = self.ranks.from_first(newest)
         progress = Progress()
         if newest:
-            tensors = optim.state_tensors(self.model, self.optimizer)
-            progress = Progress(**checkpoint.load(newest, tensors, self.ranks.rank))
+            tensors, own = optim.state_tensors(self.model, self.optimizer)
+            progress = Progress(**checkpoint.load(newest, tensors, own, self.ranks.rank))
             self.ranks.log(f"going on from {newest.name}")
         if self.ranks.is_first:
             metrics.truncate(self.run_dir, progress.step if newest else -1)
