@@ -31,11 +31,16 @@ def packed_attention(module, query, key, value, attention_mask, scaling=None, do
 
     Not covered: dropout, which a run sets to 0, and caches.
     """
+    dtype = query.dtype
+    if query.device.type == "cpu":
+        # torch's bfloat16 gradient is slower there than its float32 one: 3.5 ms against 1.7 for 150 tokens and 8 heads.
+        query, key, value = query.float(), key.float(), value.float()
     lengths = [end - start for start, end in pairwise(document_starts)]
     # Split, not sliced: the gradient of a split is one concatenation, that of each slice a whole block of zeros.
     documents = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
-    parts = [
-        functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)  # (1, H, t, D)
-        for q, k, v in documents
-    ]
-    return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
+    with torch.autocast(query.device.type, enabled=False):
+        parts = [
+            functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)
+            for q, k, v in documents
+        ]  # each (1, H, t, D)
+    return torch.cat(parts, dim=2).to(dtype).transpose(1, 2).contiguous(), None
