@@ -11,13 +11,16 @@ PYTHON ?= python3
 export OMP_WAIT_POLICY ?= passive
 BIN := .venv/bin
 
-.PHONY: help run lab test
+.PHONY: help run lab test faults bench
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make run    run notebooks 01 to 05 in order, without a browser, and print a summary'
 	@echo 'make lab    open the notebooks in JupyterLab, on this machine only'
 	@echo 'make test   run every test'
+	@echo 'make faults kill, damage and cut off training runs, some 30 minutes; FAULTS="kills --kills 20" for one part'
+	@echo 'make bench  measure training beside TRL and transformers.Trainer; about 12 minutes, better with nothing else'
+	@echo '            running. On a GPU: make bench DEVICE=cuda MODEL=1.1B (164M, 1.1B, 3.0B, 7.3B, 15.5B)'
 	@echo ''
 	@echo 'The first call makes .venv and installs into it; PYTHON=python3.12 chooses the interpreter it is made with.'
 	@echo 'Choices for run and lab, all optional (for lab give whole paths):'
@@ -40,6 +43,12 @@ lab: .venv/.installed
 test: .venv/.installed-tests
 	@$(BIN)/python -m pytest -q -rs
 
+faults: .venv/.installed-tests
+	@PYTHONPATH=. $(BIN)/python tests/faults.py $(FAULTS)
+
+bench: .venv/.installed-bench
+	@PYTHONPATH=. $(BIN)/python tests/bench.py $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL))
+
 # Made anew when it is missing, or when the interpreter it was made with is gone.
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -56,4 +65,8 @@ $(BIN)/python:
 
 .venv/.installed-tests: .venv/.installed tests/requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+.venv/.installed-bench: .venv/.installed tests/bench-requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -r tests/bench-requirements.txt
 	@touch $@
