@@ -54,3 +54,5 @@ def test_bfloat16_weights_take_half_the_memory_of_their_part(starcoder, monkeypa
     monkeypatch.setattr(planner, "devices", lambda num_processes: gpus)
     plan = planner.plan(starcoder[0].with_changes(dtype="bfloat16_weights"), starcoder[1])
     assert sum(plan.memory_bytes_per_process.values()) == 12 * 15_517_456_384 // 8
+    eight_bits = starcoder[0].with_changes(dtype="bfloat16_weights", optim="adamw_torch_8bit")
+    assert sum(planner.plan(eight_bits, starcoder[1]).memory_bytes_per_process.values()) == 6 * 15_517_456_384 // 8

@@ -22,7 +22,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes a run needs, in parts, beside what there is; weights and gradients in their dtype, states in float32.
+    """Bytes a run needs, in parts, beside what there is; weights and gradients in their dtype, optimizer states as `optim` says.
 
     Not covered: activations, which `tokens_per_device` and `gradient_checkpointing` decide.
     """
@@ -73,16 +73,17 @@ def plan(config: RunConfig, data_dir: Path) -> Plan:
     count = num_parameters(config, data_dir)
     share = -(-count // len(found))  # FSDP2 gives every process its part of each
     width = 2 if config.dtype == "bfloat16_weights" else 4
+    moments = 2 if config.optim == "adamw_torch_8bit" else 8
     runs = Path(data_dir) / "runs"
     existing = next(folder for folder in [runs, *runs.absolute().parents] if folder.exists())
     return Plan(
         num_parameters=count,
         num_processes=len(found),
         devices=found,
-        memory_bytes_per_process={"weights": width * share, "gradients": width * share, "optimizer": 8 * share},
+        memory_bytes_per_process={"weights": width * share, "gradients": width * share, "optimizer": moments * share},
         free_bytes_per_process=min(device.free_bytes for device in found),
         # A checkpoint holds weights and both moments; beside the newest the best is kept, and one is being written.
-        disk_bytes={"checkpoints": (width + 8) * count * (config.save_total_limit + 2), "model": width * count},
+        disk_bytes={"checkpoints": (width + moments) * count * (config.save_total_limit + 2), "model": width * count},
         free_disk_bytes=shutil.disk_usage(existing).free,
     )
 
