@@ -22,7 +22,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes a run needs, in parts, beside what there is; weights and gradients in their dtype, optimizer states as `optim` says.
+    """Bytes a run needs, in parts, beside what there is; weights, gradients and states as `dtype` and `optim` say.
 
     Not covered: activations, which `tokens_per_device` and `gradient_checkpointing` decide.
     """
