@@ -82,8 +82,7 @@ class Saver:
             if self.rank == 0:
                 self._complete(temporary, state)
         except Exception as error:
-            is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-            self._error = _disk_full(self.folder, needed_bytes, 0) if is_full else error
+            self._error = explained(error, self.folder, needed_bytes)
             shutil.rmtree(temporary, ignore_errors=True)
 
     def _complete(self, temporary: Path, state: dict[str, Any]) -> None:
@@ -110,9 +109,15 @@ class Saver:
             shutil.rmtree(old)
 
 
+def explained(error: Exception, folder: Path, needed_bytes: int) -> Exception:
+    """The error of a write, as a `UserError` that names the space needed where the disk was full."""
+    is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+    return _disk_full(folder, needed_bytes, 0) if is_full else error
+
+
 def _disk_full(folder: Path, needed_bytes: int, free_bytes: int) -> UserError:
     return UserError(
-        f"a checkpoint needs {needed_bytes:,} bytes and {folder} has {free_bytes:,} free. The earlier checkpoints are "
+        f"this needs {needed_bytes:,} bytes and {folder} has {free_bytes:,} free. The earlier checkpoints are "
         "kept. Free some space, or lower save_total_limit, and start again: the run goes on from the last one."
     )
 

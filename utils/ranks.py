@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
 import signal
 import sys
@@ -120,31 +121,40 @@ class Heartbeat:
         store = dist.TCPStore(host, 0, is_master=True, **options) if ranks.is_first else None
         port = ranks.from_first(store.port if store else None)
         self._store = store or dist.TCPStore(host, port, is_master=False, **options)
-        self._thread = Thread(target=self._watch, daemon=True)
-        self._thread.start()
+        self._heard = dict.fromkeys((rank for rank in range(ranks.num_ranks) if rank != ranks.rank), time.monotonic())
+        self._answered = time.monotonic()  # when the store last answered
+        self._beating = Thread(target=self._beat, daemon=True)
+        self._beating.start()
+        Thread(target=self._watch, daemon=True).start()
 
     def stop(self) -> None:
         """End the watch; to be called by all ranks before they part."""
         self._ended.set()
         if self.ranks.num_ranks > 1:
-            self._thread.join()
+            self._beating.join(self.REPLY_SECONDS)
             self.ranks.barrier()
 
-    def _watch(self) -> None:
-        peers = [rank for rank in range(self.ranks.num_ranks) if rank != self.ranks.rank]
-        seen = dict.fromkeys(peers, (b"", time.monotonic()))
-        beat = 0
-        while not self._ended.wait(self.BEAT_SECONDS):
-            beat += 1
+    def _beat(self) -> None:
+        """Tell the others, and hear them. A store whose process is stopped never answers, whatever its timeout."""
+        counts = dict.fromkeys(self._heard, b"")
+        for beat in itertools.count():
             try:
                 self._store.set(str(self.ranks.rank), str(beat))
-                for peer in peers:
-                    count = self._store.get(str(peer)) if self._store.check([str(peer)]) else b""
-                    if count != seen[peer][0]:
-                        seen[peer] = (count, time.monotonic())
+                for peer, before in counts.items():
+                    counts[peer] = self._store.get(str(peer)) if self._store.check([str(peer)]) else b""
+                    if counts[peer] != before:
+                        self._heard[peer] = time.monotonic()
             except RuntimeError:  # the first rank does not answer any more
                 self._end("rank 0 does not answer")
-            silent = [peer for peer, (_, when) in seen.items() if time.monotonic() - when > self.SILENCE_SECONDS]
+            self._answered = time.monotonic()
+            if self._ended.wait(self.BEAT_SECONDS):
+                return
+
+    def _watch(self) -> None:
+        """In a thread of its own, because the one that beats may hang."""
+        while not self._ended.wait(self.BEAT_SECONDS):
+            oldest = time.monotonic() - self.SILENCE_SECONDS
+            silent = [0] if self._answered < oldest else [rank for rank, when in self._heard.items() if when < oldest]
             if silent:
                 self._end(f"silent for {self.SILENCE_SECONDS:.0f} s: rank {', '.join(map(str, silent))}")
 

@@ -4,6 +4,7 @@ One update: its pairs are packed into blocks, the blocks shared out over the ran
 their trained tokens, the gradient clipped, the weights moved. Run again, it goes on where it stopped.
 """
 
+import contextlib
 import math
 import sys
 import time
@@ -199,7 +200,11 @@ class Training:
     def save_model(self) -> None:
         """Save the tuned model beside its place and move it there whole: `model/` says that the run is finished."""
         temporary = self.run_dir / "model.tmp"
-        model.save(self.model, self.tokenizer, temporary)
+        try:
+            model.save(self.model, self.tokenizer, temporary)
+        except Exception as error:
+            needed_bytes = sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
+            raise checkpoint.explained(error, self.run_dir, needed_bytes) from error
         self.ranks.barrier()
         if self.ranks.is_first:
             temporary.rename(self.run_dir / "model")
@@ -275,7 +280,7 @@ if __name__ == "__main__":
     try:
         main(run_dir)
     except UserError as error:
-        if run_dir.is_dir():
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # no folder, or a full disk
             artifacts.write_json(run_dir / "outcome.json", {"outcome": "failed", "reason": str(error)})
-        print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
