@@ -80,6 +80,9 @@ def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
     defaults = {"OMP_NUM_THREADS": str(threads), "GLOO_SOCKET_IFNAME": loopback, "PYTHONUNBUFFERED": "1"}
     defaults["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(save_seconds)
+    # A rendezvous of this run's own, and a store of its own for every restart: else two runs on one machine, or the
+    # processes before and after a restart, find each other.
+    defaults |= {"PET_STANDALONE": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
     # Threads that spin while they wait take the cores from the other processes.
     defaults["OMP_WAIT_POLICY"] = "passive"
     malloc = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**28)}
