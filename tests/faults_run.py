@@ -77,8 +77,7 @@ def command(run_dir: Path, config: RunConfig, fault: list[str], options: list[st
 def launched(run_dir: Path, config: RunConfig, *, fault=(), options=(), inside=(), **environment) -> Iterator:
     """Launch a run, with more launcher `options` and `inside` of other commands; yields the launcher's `Popen`."""
     whole = [*inside, *command(run_dir, config, list(fault), list(options))]
-    variables = {"PYTHONPATH": str(artifacts.ROOT), "PET_STANDALONE": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-    variables |= environment
+    variables = {"PYTHONPATH": str(artifacts.ROOT)} | environment
     with open(run_dir.with_suffix(".log"), "a") as log:
         process = subprocess.Popen(
             whole, cwd=artifacts.ROOT, env=launch._environment(config, SHUTDOWN_SECONDS) | variables,

@@ -60,6 +60,7 @@ class Training:
         self.tokenizer = model.load_tokenizer(config.model_name_or_path, data_dir, config.revision)
         self.optimizer = optim.build(self.model, config)
         self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit)
+        self.flops_per_token = machine.flops_per_token(self.model)
         self.matrix_rate = machine.matrix_rate(ranks.device, self._dtype) * ranks.num_ranks
         self.progress = self._resumed()
 
@@ -189,7 +190,7 @@ class Training:
                 yield ready.result()
 
     def _num_flops(self, result: dict[str, Any]) -> int:
-        per_token, per_trained_token = machine.flops_per_token(self.model)
+        per_token, per_trained_token = self.flops_per_token
         return per_token * result["num_tokens"] + per_trained_token * result["num_trained_tokens"]
 
     def save_checkpoint(self) -> None:
