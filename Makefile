@@ -46,8 +46,9 @@ test: .venv/.installed-tests
 faults: .venv/.installed-tests
 	@PYTHONPATH=. $(BIN)/python tests/faults.py $(FAULTS)
 
+# Nothing else runs then: every contender's threads wait as torch's default lets them.
 bench: .venv/.installed-bench
-	@PYTHONPATH=. $(BIN)/python tests/bench.py $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL))
+	@env -u OMP_WAIT_POLICY PYTHONPATH=. $(BIN)/python tests/bench.py $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL))
 
 # Made anew when it is missing, or when the interpreter it was made with is gone.
 $(BIN)/python:

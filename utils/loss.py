@@ -25,7 +25,8 @@ def trained_loss(network, block: Block, device: torch.device) -> torch.Tensor:
         use_cache=False,
         logits_to_keep=predicting.to(device),
     ).logits  # (1, K, vocabulary)
-    return SummedCrossEntropy.apply(logits[0], targets)
+    # Squeezed, not indexed, whose gradient would be a second array of this size.
+    return SummedCrossEntropy.apply(logits.squeeze(0), targets)
 
 
 def num_trained_tokens(block: Block) -> int:

@@ -75,8 +75,8 @@ def round_stochastically(values: torch.Tensor) -> torch.Tensor:
     should.
     """
     bits = values.view(torch.int32)
-    bits = bits + torch.randint_like(bits, 1 << 16)
-    return (bits & -(1 << 16)).view(torch.float32).to(torch.bfloat16)
+    rounded = torch.randint_like(bits, 1 << 16).add_(bits).bitwise_and_(-(1 << 16))
+    return rounded.view(torch.float32).to(torch.bfloat16)
 
 
 def learning_rate(config: RunConfig, update: int, num_updates: int) -> float:
