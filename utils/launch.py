@@ -83,8 +83,11 @@ def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
     # A rendezvous of this run's own, and a store of its own for every restart: else two runs on one machine, or the
     # processes before and after a restart, find each other.
     defaults |= {"PET_STANDALONE": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-    # Threads that spin while they wait take the cores from the other processes.
-    defaults["OMP_WAIT_POLICY"] = "passive"
+    if config.num_processes > 1:
+        # Threads that spin while they wait take the cores from the other processes.
+        defaults["OMP_WAIT_POLICY"] = "passive"
+    # Tensors in pages of 2 MB, where the system lends them: a tenth faster on a CPU.
+    defaults["THP_MEM_ALLOC_ENABLE"] = "1"
     malloc = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**28)}
     return defaults | malloc | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
 

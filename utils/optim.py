@@ -8,6 +8,8 @@ from torch.distributed.tensor import DTensor
 from utils.config import RunConfig
 from utils.errors import UserError
 
+CACHED_VALUES = 2**17
+
 
 def build(network: torch.nn.Module, config: RunConfig) -> torch.optim.Optimizer:
     """AdamW: torch's fused one, `StochasticAdamW` where the weights are bfloat16, or torchao's with states in 8 bits.
@@ -58,14 +60,17 @@ class StochasticAdamW(torch.optim.Optimizer):
         state["step"] += 1
         num_steps = state["step"].item()
         tensors = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])
-        weight, gradient, exp_avg, exp_avg_sq = (t.to_local() if isinstance(t, DTensor) else t for t in tensors)
-        gradient = gradient.float()
-        exp_avg.lerp_(gradient, 1 - beta1)
-        exp_avg_sq.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        denominator = exp_avg_sq.sqrt().div_(math.sqrt(1 - beta2**num_steps)).add_(group["eps"])
-        moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
-        moved.addcdiv_(exp_avg, denominator, value=-group["lr"] / (1 - beta1**num_steps))
-        weight.copy_(round_stochastically(moved))
+        tensors = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
+        # On a CPU in pieces that its caches hold: what is computed in between is then never written to memory.
+        size = CACHED_VALUES if parameter.device.type == "cpu" else max(1, parameter.numel())
+        for weight, gradient, exp_avg, exp_avg_sq in zip(*(t.view(-1).split(size) for t in tensors), strict=True):
+            gradient = gradient.float()
+            exp_avg.lerp_(gradient, 1 - beta1)
+            exp_avg_sq.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+            denominator = exp_avg_sq.sqrt().div_(math.sqrt(1 - beta2**num_steps)).add_(group["eps"])
+            moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
+            moved.addcdiv_(exp_avg, denominator, value=-group["lr"] / (1 - beta1**num_steps))
+            weight.copy_(round_stochastically(moved))
 
 
 def round_stochastically(values: torch.Tensor) -> torch.Tensor:
