@@ -1,0 +1,136 @@
+"""The language a response is written in, guessed by rules that can be told, and whether it parses if it is Python.
+
+Nothing is executed. Only Python is judged: it is the language whose parser comes with the interpreter.
+"""
+
+import ast
+import re
+import warnings
+
+PYTHON, PROSE, UNKNOWN = "Python", "prose", "not known"
+
+# A function's head in C and what came of it: which of them, the instruction has to say.
+TYPED = r"(?:static |const |unsigned |long )*(?:int|void|bool|char|float|double|long|size_t|u?int\d+_t)[ *]+\w+\("
+# For each language: how an instruction names it, and how lines begin that are hardly anything else.
+LANGUAGES = {
+    PYTHON: (
+        r"(?i:python\d?|django|flask|pandas|numpy|pytorch)",
+        r"(?:async )?def ?\w+ ?\(|class \w+(?:\(.*\))?:|import [\w.]+(?: as \w+)?$|from [\w.]+ import |"
+        r"@\w[\w.]*(?:\(|$)|print ?\(|self\.\w|"
+        r"(?:el)?if .+:$|else:$|for .+ in .+:$|while .+:$|with .+:$|try:$|except\b.*:$",
+    ),
+    "JavaScript": (
+        r"(?i:javascript|js|node(?:\.?js)?|react(?:\.?js)?|jquery|express(?:\.?js)|es6|vue(?:\.?js)?)",
+        r"(?:const|let|var) [\w{\[][^:]*=|(?:async )?function\b.*\(|console\.\w|export |\$\(|document\.|"
+        r"import .* from ['\"]",
+    ),
+    "TypeScript": (r"(?i:typescript|angular)", r"(?:export )?interface \w+ \{|(?:const|let) \w+: \w"),
+    "C": (r"C", rf"#include ?<\w+\.h>|printf\(|{TYPED}"),
+    "C++": (r"(?i:c\+\+)", rf"#include ?<\w+>|using namespace|std::|cout ?<<|template ?<|{TYPED}"),
+    "Java": (r"(?i:java)", rf"(?:public|private|protected) [\w<>\[\], ]+[({{]|import java|System\.out|{TYPED}"),
+    "C#": (
+        r"(?i:c#|\.net)",
+        rf"using System|namespace \w|Console\.Write|(?:public|private) (?:static )?\w+ \w+$|{TYPED}",
+    ),
+    "Go": (r"(?:Go|(?i:golang))", r"package \w+$|func (?:\(.*\) )?\w+\(|fmt\.|import \($"),
+    "Rust": (r"(?i:rust)", r"fn \w+|let mut |use \w+::|impl |println!"),
+    "Ruby": (r"(?i:ruby|rails)", r"def \w+[?!]?(?: ?\(.*\))?$|puts |require ['\"]|end$"),
+    "PHP": (r"(?i:php|laravel)", r"<\?php|\$\w+ ?=|echo ['\"$]"),
+    "Swift": (r"(?i:swift|swiftui)", r"func \w+\(|import (?:Foundation|UIKit|SwiftUI)|guard let"),
+    "Kotlin": (r"(?i:kotlin)", r"fun \w+\(|val \w+ ?[:=]"),
+    "Scala": (r"(?i:scala)", r"object \w|val \w+ =|import scala"),
+    "Perl": (r"(?i:perl)", r"#! ?/usr/bin/perl|use strict|my [$@%]|sub \w+ \{"),
+    "Haskell": (r"(?i:haskell)", r"\w+ :: |import Data\.|main = "),
+    "Julia": (r"(?i:julia)", r"using [A-Z]\w+$|println\("),
+    "R": (r"R", r"\w+ ?<- |library\("),
+    "SQL": (
+        r"(?i:(?:my|postgre|no)?sql(?:ite)?)",
+        r"(?i:select\b|insert into|create (?:table|view|index|database)|update \w+ set|delete from|alter table)",
+    ),
+    "HTML": (r"(?i:html5?)", r"<(?:!DOCTYPE|html|head|body|div|form|table|ul|p|style|nav|input|button|h\d)\b"),
+    "CSS": (r"(?i:css3?|sass|scss)", r"[.#]?[\w-]+(?:[ :>,.#][\w-]+)* ?\{$|@media"),
+    "shell": (
+        r"(?i:bash|shell|unix|zsh|powershell)",
+        r"#! ?/(?:usr/)?bin/(?:env )?(?:ba|z)?sh|(?:echo|grep|find|awk|sed|curl|git|sudo|chmod|tar) |if \[|fi$|done$",
+    ),
+}
+NAMED = {name: re.compile(rf"(?<![\w+#.'-])(?:{names})(?![\w+#'])") for name, (names, _) in LANGUAGES.items()}
+LOOKS = {name: re.compile(rf"^[ \t]*(?:{look})", re.MULTILINE) for name, (_, look) in LANGUAGES.items()}
+# How a code fence names them, besides the names above in lower case.
+TAGS = {"py": PYTHON, "python3": PYTHON, "js": "JavaScript", "jsx": "JavaScript", "ts": "TypeScript", "cpp": "C++"}
+TAGS |= {"csharp": "C#", "sh": "shell", "bash": "shell", "golang": "Go", "rb": "Ruby", "rs": "Rust"}
+TAGS |= {name.lower(): name for name in LANGUAGES}
+FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+#]*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
+TRANSLATION = re.compile(r"\b(?:translat|convert|conversion|equivalent|rewrit)", re.IGNORECASE)
+MAX_CHARACTERS = 200_000  # of a response that is looked at: the time for one has to end somewhere
+
+
+def guess(row: dict[str, str]) -> tuple[str, str]:
+    """The language of a row's response, and what gave it away.
+
+    In this order: a code fence that names it; the language the instruction names (the last of several where it asks
+    for a translation, else the first), if a line of the response looks like it; the language most lines look like.
+    """
+    response = row["response"][:MAX_CHARACTERS]
+    tags = [TAGS[tag.lower()] for tag, _ in FENCE.findall(response) if tag.lower() in TAGS] if "```" in response else []
+    if tags:
+        return tags[0], "a code fence names it"
+    named = _named(row["instruction"])
+    if named and LOOKS[named].search(response):
+        return named, "the instruction names it, and the response looks like it"
+    num_lines = {name: len(look.findall(response)) for name, look in LOOKS.items()}
+    likeliest = max(num_lines, key=num_lines.__getitem__)
+    if num_lines[likeliest]:
+        return likeliest, "the response looks like it"
+    if any(map(is_sentence, response.split("\n"))):
+        return PROSE, "sentences, and no line that looks like code"
+    return (named, "the instruction names it") if named else (UNKNOWN, "nothing names it")
+
+
+def _named(instruction: str) -> str:
+    found = [(match.start(), name) for name, names in NAMED.items() if (match := names.search(instruction))]
+    if not found:
+        return ""
+    return (max if TRANSLATION.search(instruction) else min)(found)[1]
+
+
+def is_sentence(line: str) -> bool:
+    """Whether a line that is not indented reads like prose: five words or more (three before a colon), little else."""
+    words = line.split() if re.match(r"['\"`(*-]*[A-Z0-9]|'\w+' ", line) else []
+    num_plain = sum(re.sub(r"\W", "", word).isalpha() and not re.search(r"\w[\[(=]|[{}]", word) for word in words)
+    return len(words) >= (3 if line.endswith(":") else 5) and num_plain >= 0.7 * len(words)
+
+
+def python_fault(row: dict[str, str], language: str) -> str:
+    """Why the Python of a row's response does not parse; empty when it does, or when it cannot be judged.
+
+    In a response with code fences, the blocks are judged that are named Python or not named. Elsewhere the whole is,
+    unless sentences stand in it. A part of a function may be indented. Not covered: whether the code runs, and blocks
+    that are the record of a session (`>>>`).
+    """
+    response = row["response"]
+    if language != PYTHON or len(response) > MAX_CHARACTERS:
+        return ""
+    if "```" in response:
+        blocks = [code for tag, code in FENCE.findall(response) if TAGS.get(tag.lower(), tag or PYTHON) == PYTHON]
+    else:
+        blocks = [] if any(map(is_sentence, response.split("\n"))) else [response]
+    # Whatever its name, a block has to look like Python: it may be a program's output.
+    faults = (_syntax_fault(code) for code in blocks if LOOKS[PYTHON].search(code) and ">>>" not in code)
+    return next(filter(None, faults), "")
+
+
+def _syntax_fault(code: str) -> str:
+    # A part of a function begins indented: it stands under something.
+    above = "if True:\n" if re.match(r"(?:[ \t]*\n)*[ \t]+\S", code) else ""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an invalid escape in somebody's data is not ours to report
+            ast.parse(above + code)
+    except SyntaxError as error:
+        return f"line {error.lineno - bool(above)}: {error.msg}" if error.lineno else str(error.msg)
+    except ValueError as error:  # a NUL character
+        return str(error)
+    except (RecursionError, MemoryError):  # nested too deeply for the parser: no verdict
+        pass
+    return ""
