@@ -19,8 +19,9 @@ help:
 	@echo 'make lab    open the notebooks in JupyterLab, on this machine only'
 	@echo 'make test   run every test'
 	@echo 'make faults kill, damage and cut off training runs, some 30 minutes; FAULTS="kills --kills 20" for one part'
-	@echo 'make bench  measure training beside TRL and transformers.Trainer; about 12 minutes, better with nothing else'
-	@echo '            running. On a GPU: make bench DEVICE=cuda MODEL=1.1B (164M, 1.1B, 3.0B, 7.3B, 15.5B)'
+	@echo 'make bench  measure training and data beside TRL and transformers.Trainer; about 20 minutes, better with nothing'
+	@echo '            else running; PART=training or PART=data for one. On a GPU:'
+	@echo '            make bench DEVICE=cuda MODEL=1.1B (164M, 1.1B, 3.0B, 7.3B, 15.5B)'
 	@echo ''
 	@echo 'The first call makes .venv and installs into it; PYTHON=python3.12 chooses the interpreter it is made with.'
 	@echo 'Choices for run and lab, all optional (for lab give whole paths):'
@@ -31,7 +32,10 @@ help:
 	@echo '  RUN=tiny-python-stdlib-2         a certain run: go on with it, or show it again'
 	@echo '  DATA=data                        the folder everything is kept in'
 	@echo '  GPTEACHER_FILE=codegen-instruct.json   a local copy of the GPTeacher file, so that nothing is downloaded'
-	@echo '  RESPONSE_FIELD=output            the field of your own file that holds the response'
+	@echo '  MAP=response=output              what your own file calls a field; IGNORE="id tags" passes over others'
+	@echo '  SKIP_BAD=1                       leave out rows with faults and duplicates; else a file with any is refused'
+	@echo '  REPAIRS="near_duplicates emails" repairs that the data doctor of notebook 01 proposes'
+	@echo '  BENCHMARKS=humaneval             benchmarks the pairs are compared with, or .jsonl files of your own'
 	@echo '  LAB_OPTIONS=--allow-root         more options for JupyterLab'
 
 run: .venv/.installed
@@ -48,7 +52,8 @@ faults: .venv/.installed-tests
 
 # Nothing else runs then: every contender's threads wait as torch's default lets them.
 bench: .venv/.installed-bench
-	@env -u OMP_WAIT_POLICY PYTHONPATH=. $(BIN)/python tests/bench.py $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL))
+	@env -u OMP_WAIT_POLICY PYTHONPATH=. $(BIN)/python tests/bench.py $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL)) \
+	  $(if $(PART),--part $(PART))
 
 # Made anew when it is missing, or when the interpreter it was made with is gone.
 $(BIN)/python:

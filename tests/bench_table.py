@@ -19,7 +19,7 @@ def name_of(spec: dict[str, Any]) -> str:
 
 def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in ("torch", "transformers", "accelerate", "trl", "datasets"):
+    for package in ("torch", "transformers", "accelerate", "trl", "datasets", "tokenizers"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -143,5 +143,7 @@ def markdown(figures: dict[str, Any]) -> str:
         parts.append(contenders("The job: 42 M parameters, 256 pairs, 64 an update.", figures["finals"]))
     if "heats" in figures:
         parts.append(contenders("Heats: the same model, 48 pairs, 16 an update.", figures["heats"]))
+    if "data" in figures:
+        parts.append(table(["data", "to reach", "here", "reached"], figures["data"]))
     parts.append(of_model(figures) if figures.get("model") else "On a GPU: not measured.")
     return "\n\n".join(parts) + "\n"

@@ -9,18 +9,16 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, GPTBigCodeConfig, GPTBigCodeForCausalLM, PreTrainedTokenizerFast
 
-from utils import packing, pairs
+from utils import packing, pairs, workbook
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.model import SPECIAL_TOKENS
-
-CHOICES = ["PRESET", "PAIRS", "OVERRIDES", "DATA", "RUN", "FRESH", "GPTEACHER_FILE", "RESPONSE_FIELD"]
 
 
 @pytest.fixture(autouse=True)
 def _no_choices(monkeypatch):
     """The notebooks' parameters of whoever runs the tests do not reach them."""
-    for name in CHOICES:
+    for name in workbook.CHOICES:
         monkeypatch.delenv(name, raising=False)
 
 

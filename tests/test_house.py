@@ -17,11 +17,19 @@ MAY_IMPORT = {
     "errors": "",
     "config": "",
     "artifacts": "config",
-    "sources": "config artifacts",
-    "pairs": "config artifacts sources",
-    "quality": "pairs",
+    "json_rows": "",
+    "reader": "json_rows",
+    "sources": "config artifacts reader",
+    "pairs": "config artifacts sources reader quality",
+    "ngrams": "",
+    "languages": "",
+    "private_data": "",
+    "benchmarks": "ngrams",
+    "findings": "private_data",
+    "quality": "benchmarks findings languages ngrams private_data",
     "prompts": "",
     "packing": "config artifacts pairs prompts",
+    "trust": "config artifacts pairs packing prompts loss model planner",
     "attention": "",
     "model": "config artifacts attention",
     "planner": "config artifacts model",
@@ -39,7 +47,7 @@ MAY_IMPORT = {
     "yardstick": "generate",
     # `sources` refuses unknown pairs before anything starts; `launch` stops training at Ctrl-C; `model`, imported for
     # the summary only, says whether the answers are those of an untrained base.
-    "workbook": "config artifacts metrics sources launch model",
+    "workbook": "config artifacts metrics reader sources launch model",
 }
 MAX_MODULE_LINES = 300
 MAX_FILE_BYTES = 16_000_000

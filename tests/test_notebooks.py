@@ -9,6 +9,7 @@ import sys
 import nbformat
 import pytest
 
+from utils import workbook
 from utils.artifacts import ROOT
 
 NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground"]
@@ -72,9 +73,11 @@ def test_prose_stands_before_code_and_is_about_as_long(notebook):
 
 def run_all(data_dir, **choices) -> subprocess.CompletedProcess:
     """All notebooks in order, as `make run` does it, with data in a folder of their own."""
-    names = ("PAIRS", "RUN", "FRESH", "GPTEACHER_FILE", "RESPONSE_FIELD")
     given = {"PRESET": "tiny", "OVERRIDES": json.dumps(SMALL), "DATA": str(data_dir)} | choices
-    command, environment = [sys.executable, "-m", "utils.workbook"], os.environ | dict.fromkeys(names, "") | given
+    command, environment = (
+        [sys.executable, "-m", "utils.workbook"],
+        os.environ | dict.fromkeys(workbook.CHOICES, "") | given,
+    )
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
@@ -106,7 +109,7 @@ def test_the_summary_agrees_with_the_books(small_run):
 def test_a_small_file_of_ones_own_goes_the_whole_way(tmp_path):
     rows = [{"instruction": f"Say {word}.", "output": word} for word in ("yes", "no", "a")]
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    result = run_all(tmp_path / "data", PAIRS=str(tmp_path / "mine.jsonl"), RESPONSE_FIELD="output")
+    result = run_all(tmp_path / "data", PAIRS=str(tmp_path / "mine.jsonl"), MAP="response=output")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "3 read = 3 kept" in result.stdout
     assert "no pair was kept aside" in result.stdout, "these three all fall on the side of training"

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from utils import pairs, sources
 from utils.artifacts import ROOT
 from utils.errors import UserError
+from utils.reader import Fields
 
 GPTEACHER_FILE = ROOT.parent / "shared" / "data" / "gpteacher" / "codegen-instruct.json"
 
@@ -35,83 +38,102 @@ def _assert_books_balance(folder: Path) -> dict:
     return books
 
 
-BAD_ROWS = {
-    "[1, 2]": "an object",
-    '"text"': "an object",
-    "null": "an object",
-    '{"instruction": "a", "output":  "b"}': "'response'",
-    '{"response": "b"}': "'instruction'",
-    '{"instruction": "a", "response": null}': "null",
-    '{"instruction": "a", "response": NaN}': "NaN",
-    '{"instruction": ["a"], "response": "b"}': "must be text",
-    '{"instruction": "a", "input": 5, "response": "b"}': "'input' must be text",
-    r'{"instruction": " \n", "response": "b"}': "blank",
-    '{"instruction": "a", "response": ""}': "blank",
-    r'{"instruction": "a", "response": "\u0000b"}': "NUL",
-    r'{"instruction": "a", "response": "b\ud800"}': "surrogate",
-    r'{"\udc00": "a", "response": "b"}': "'instruction'",
-}
+BAD_LINES = [
+    b"[1, 2]",
+    b'{"instruction": "a", "output": "b"}',
+    b'{"instruction": "a", "response": ""}',
+    b'{"instruction": "a", "response": "\xff\xed\xa0\x80"}',
+    b'{"instruction": "a", "response": "b"} {}',
+    rb'{"instruction": "a", "response": "b\ud800"}',
+    b'{"instruction": "cut',
+]
 
 
-@pytest.mark.parametrize("name", ["mine.json", "mine.jsonl"])
-def test_bad_rows_are_rejected_verbatim_and_every_row_is_accounted_for(tmp_path, name):
-    good = [_row(), _row(response="a - b"), _row(response="a + b \r\n"), _row(response="a + b", input=" ")]
-    folder, is_kept = pairs.prepare(_file(tmp_path, [*good, *BAD_ROWS], name), tmp_path)
-    books = _assert_books_balance(folder)
-    assert not is_kept
-    assert (books["num_kept"], books["num_duplicates"], books["num_rejected"]) == (2, 2, len(BAD_ROWS))
-    rejects = pairs.load(folder, "rejects")
-    assert [row["text"] for row in rejects] == list(BAD_ROWS)
-    place = "row" if name == "mine.json" else "line"
-    assert [row["place"] for row in rejects] == [f"{place} {number}" for number in range(5, 5 + len(BAD_ROWS))]
-    for row in rejects:
-        assert BAD_ROWS[row["text"]] in row["reason"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "place"),
-    [
-        ("mine.jsonl", b'{"instruction": "a"}\n{"instruction": "b",\n{}\n', "2:21"),
-        ("mine.jsonl", b'{"a": 1}\n\n{"b": 2} {"c": 3}\n', "3:10"),
-        ("mine.jsonl", b'{"a": "b"}\n{"a": "\xff"}\n', "2:8"),
-        ("mine.jsonl", b'\xef\xbb\xbf{"a": 1}\n', "1:1: a byte-order mark"),
-        ("mine.jsonl", '{"a": 1}\n'.encode("utf-16"), "1:1: not UTF-8"),
-        ("mine.jsonl", b"[" * 100_000, "1:1: maximum recursion"),
-        ("mine.json", b'[{"a": 1},\n {"b": }]', "2:8"),
-        ("mine.json", b'[{"a": 1}\n {"b": 2}]', "2:2: expected ','"),
-        ("mine.json", b'[{"a": 1},\n', "2:1"),
-        ("mine.json", b'[{"a": 1}', "1:10"),
-        ("mine.json", b'{"a": 1}\n', "1:1: expected '['"),
-        ("mine.json", b"[]\n[]", "2:1: expected the end"),
-        ("mine.json", b"", "1:1"),
-        ("mine.json", b"[]", " none of its 0 rows"),
-        ("mine.jsonl", b"\n\n", " none of its 0 rows"),
-    ],
-)
-def test_a_malformed_file_is_told_by_line_and_column_and_changes_nothing(tmp_path, name, content, place):
-    path, row = tmp_path / name, json.dumps(_row())
-    path.write_bytes(content)
-    with pytest.raises(UserError) as error:
+def test_a_file_with_faults_is_refused_with_all_of_them_and_nothing_changes(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b"\n".join([json.dumps(_row()).encode(), *BAD_LINES]))
+    with pytest.raises(pairs.Refused) as error:
         pairs.prepare(str(path), tmp_path)
-    assert str(error.value).startswith(f"{path}:{place}")
-    assert not (tmp_path / "pairs").exists()
-    path.write_text(f"[{row}]" if name == "mine.json" else row)
+    message = str(error.value)
+    assert "SKIP_BAD=1" in message and "MAP='response=output'" in message
+    for number in range(2, 2 + len(BAD_LINES)):
+        assert f"{path}:{number}:" in message
+    assert not (tmp_path / "pairs" / "mine").exists()
+    path.write_text(json.dumps(_row()))
     folder, _ = pairs.prepare(str(path), tmp_path)
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
-    path.write_bytes(content)
+    path.write_bytes(b"".join(BAD_LINES))
     with pytest.raises(UserError):
         pairs.prepare(str(path), tmp_path)
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert [file.name for file in folder.parent.iterdir()] == [folder.name]
 
 
-def test_the_name_of_the_response_is_declared_never_guessed(tmp_path):
-    path = _file(tmp_path, [{"instruction": "a", "output": "b"}])
-    with pytest.raises(UserError, match="unknown field 'response'.*'output'.*RESPONSE_FIELD"):
+def test_bad_rows_that_are_skipped_are_kept_byte_for_byte_and_every_row_is_accounted_for(tmp_path):
+    good = [_row(), _row(response="a - b"), _row(response="a + b \r\n"), _row(response="a + b", input=" ")]
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b"\n".join([*(json.dumps(row).encode() for row in good), *BAD_LINES]))
+    folder, is_kept = pairs.prepare(str(path), tmp_path, skip_bad=True)
+    books = _assert_books_balance(folder)
+    assert not is_kept
+    assert (books["num_kept"], books["num_duplicates"], books["num_rejected"]) == (2, 2, len(BAD_LINES))
+    rejects = pairs.load(folder, "rejects")
+    assert [row["text"].encode("utf-8", "surrogateescape") for row in rejects] == BAD_LINES
+    assert [row["line"] for row in rejects] == [*range(5, 5 + len(BAD_LINES))]
+    assert "no field 'response'" in rejects[1]["reason"]
+
+
+def test_a_syntax_error_in_an_array_that_is_skipped_costs_the_rest_of_it(tmp_path):
+    (tmp_path / "mine.json").write_text(f"[{json.dumps(_row())}, {json.dumps(_row('Subtract.'))}, x")
+    with pytest.raises(pairs.Refused, match="mine.json:1:"):
+        pairs.prepare(str(tmp_path / "mine.json"), tmp_path)
+    folder, _ = pairs.prepare(str(tmp_path / "mine.json"), tmp_path, skip_bad=True)
+    assert _assert_books_balance(folder)["num_kept"] == 2
+
+
+ROWS = st.builds(_row, st.sampled_from("abc"), st.sampled_from(["x", "y", " ", ""]))
+LINES = st.lists(
+    st.one_of(ROWS.map(json.dumps).map(str.encode), st.sampled_from([*BAD_LINES, b"", b"\r"]), st.binary())
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(lines=LINES)
+def test_the_books_balance_whatever_is_in_the_file(tmp_path_factory, lines):
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "mine.jsonl").write_bytes(b"\n".join(lines))
+    try:
+        pairs_dir, _ = pairs.prepare(str(folder / "mine.jsonl"), folder, skip_bad=True)
+    except UserError as error:
+        assert "none of its" in str(error)
+        return
+    books = _assert_books_balance(pairs_dir)
+    assert books["num_read"] == sum(bool(line.strip()) for line in b"\n".join(lines).split(b"\n"))
+
+
+def test_the_command_tells_every_fault_and_exits_by_what_it_found(tmp_path, capsys):
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b"\n".join([json.dumps(_row()).encode()] * 2 + BAD_LINES))
+    assert pairs.main(["check", str(path)]) == 1
+    output = capsys.readouterr()
+    for number in range(2, 3 + len(BAD_LINES)):
+        assert f"{path}:{number}:" in output.out
+    assert f"{path}:2: the same pair as line 1; leave one out\n" in output.out
+    assert "9 rows, 1 of them good" in output.err
+    assert pairs.main(["prepare", str(path), "--data", str(tmp_path)]) == 1
+    assert pairs.main(["prepare", str(path), "--data", str(tmp_path), "--skip-bad"]) == 0
+    path.write_text(json.dumps({"instruction": "a", "output": "b", "id": 1}))
+    assert pairs.main(["check", str(path), "--map", "response=output", "--ignore", "id"]) == 0
+    assert pairs.main(["check", str(tmp_path / "none.jsonl")]) == 2
+    assert pairs.main(["check", str(path), "--map", "output"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_field_that_is_mapped_reaches_the_pair(tmp_path):
+    path = _file(tmp_path, [{"instruction": "a", "output": "b", "id": 7}])
+    with pytest.raises(pairs.Refused, match="map it"):
         pairs.prepare(path, tmp_path)
-    with pytest.raises(UserError, match="Did you mean 'output'"):
-        pairs.prepare(path, tmp_path, response_field="outptu")
-    folder, _ = pairs.prepare(path, tmp_path, response_field="output")
+    folder, _ = pairs.prepare(path, tmp_path, fields=Fields.parse("response=output", "id"))
     (row,) = pairs.load(folder, "train") + pairs.load(folder, "validation")
     assert row == {
         "instruction": "a",
@@ -123,17 +145,32 @@ def test_the_name_of_the_response_is_declared_never_guessed(tmp_path):
     }
 
 
+def test_chosen_repairs_are_recorded_and_what_they_leave_out_is_kept(tmp_path):
+    tasks = [f"Write a function that adds the numbers in a list of {n} integers and returns the sum." for n in "ab"]
+    path = _file(tmp_path, [_row(tasks[0]), _row(tasks[1]), _row("Mail to ann@mail.org.", "ann@mail.org")])
+    folder, _ = pairs.prepare(path, tmp_path, repairs=("near_duplicates", "emails"))
+    books = _assert_books_balance(folder)
+    assert (books["num_kept"], books["num_rejected"]) == (2, 1)
+    assert [record["repair"] for record in books["repairs"]] == ["emails", "near_duplicates"]
+    (reject,) = pairs.load(folder, "rejects")
+    assert reject["reason"].startswith("near_duplicates: ") and json.loads(reject["text"])["instruction"] == tasks[1]
+    kept = (folder / "train.jsonl").read_text() + (folder / "validation.jsonl").read_text()
+    assert "ann" not in kept and "user@example.com" in kept
+    assert pairs.prepare(path, tmp_path, repairs=("near_duplicates", "emails"))[1]
+    assert not pairs.prepare(path, tmp_path)[1]
+
+
 def test_pairs_are_kept_until_something_they_were_made_from_changes(tmp_path, monkeypatch):
-    path = _file(tmp_path, [_row(output="other")])
+    path, fields = _file(tmp_path, [_row()]), Fields.parse(ignored="output")
     assert [pairs.prepare(path, tmp_path)[1] for _ in range(2)] == [False, True]
-    assert [pairs.prepare(path, tmp_path, response_field="output")[1] for _ in range(2)] == [False, True]
+    assert [pairs.prepare(path, tmp_path, fields=fields)[1] for _ in range(2)] == [False, True]
     _file(tmp_path, [_row(output="other"), _row("Subtract.", output="-")])
-    folder, is_kept = pairs.prepare(path, tmp_path, response_field="output")
+    folder, is_kept = pairs.prepare(path, tmp_path, fields=fields)
     assert not is_kept and pairs.load_books(folder)["num_read"] == 2
     (folder / "train.jsonl").unlink()
-    assert not pairs.prepare(path, tmp_path, response_field="output")[1]
+    assert not pairs.prepare(path, tmp_path, fields=fields)[1]
     monkeypatch.setattr(pairs.artifacts, "code_sha256", lambda *modules: "another version")
-    assert not pairs.prepare(path, tmp_path, response_field="output")[1]
+    assert not pairs.prepare(path, tmp_path, fields=fields)[1]
 
 
 def test_rows_keep_their_side_when_rows_are_added(tmp_path):

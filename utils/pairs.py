@@ -2,61 +2,98 @@
 
 A pair is {"instruction", "input", "response", "origin", "source", "license"}, all text, and "kind" where the source has
 kinds. `origin` is where it comes from, which decides its side of the split.
+
+`python -m utils.pairs check FILE` tells every fault of a file; `prepare FILE` does what notebook 01 does.
 """
 
+import argparse
+import hashlib
 import json
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts, sources
+from utils import artifacts, quality, reader, sources
 from utils.errors import UserError, unknown
+from utils.reader import Fault, Fields, Row
 
 PARTS = TRAIN, VALIDATION, REJECTS = "train", "validation", "rejects"
 REPORT = "report.json"
+CODE = (  # the modules that decide what the pairs are
+    *("sources", "json_rows", "reader", "pairs"),
+    *("quality", "findings", "benchmarks", "languages", "ngrams", "private_data"),
+)
+NUM_FAULTS_SHOWN = 20
+FIELDS_HINT = (
+    "If your file calls a field otherwise, say so: MAP='response=output'; IGNORE='id' passes over fields that are no "
+    "part of a pair."
+)
 
 # A twentieth of some thousand pairs is enough for a steady validation loss, and leaves nearly all of them to train on.
 VALIDATION_SHARE = 0.05
 
 
+class Refused(UserError):
+    """A source with faults that were not to be skipped."""
+
+
 def prepare(
-    pairs: str, data_dir: Path, gpteacher_file: str = "", response_field: str = "response"
+    pairs: str,
+    data_dir: Path,
+    gpteacher_file: str = "",
+    fields: Fields = Fields(),
+    skip_bad: bool = False,
+    repairs: tuple[str, ...] = (),
+    benchmarks: tuple[str, ...] = (),
 ) -> tuple[Path, bool]:
     """The folder with the clean pairs of a source (see `sources.find`), and whether it was kept as it was.
 
-    It is made again when the source, the response's field or the code has changed. It holds train.jsonl,
-    validation.jsonl, rejects.jsonl (bad rows as they were read, each with its reason) and report.json (the books).
-    Raises `UserError`, and leaves the folder as it was, when the source cannot be read or none of its rows can be used.
+    It is made again when the source, these choices or the code have changed. It holds train.jsonl, validation.jsonl,
+    rejects.jsonl (rows left out, byte for byte, each with its place and reason) and report.json (the books). Memory
+    holds one row at a time, and all of them only for `repairs`, those of `utils.quality`.
+
+    Raises `UserError`, and leaves the folder as it was, when the source cannot be read or none of its rows can be used,
+    and `Refused` for faults and duplicates in a source that was not made here, unless `skip_bad`.
     """
-    source = sources.find(pairs, data_dir, gpteacher_file, response_field)
+    source = sources.find(pairs, data_dir, gpteacher_file)
     folder = artifacts.pairs_dir(data_dir, pairs)
     inputs = {
         "source": source.name,
         "content": source.sha256,
-        "response field": source.response_field,
-        "code": artifacts.code_sha256("sources", "pairs"),
+        "fields": repr(fields),
+        "bad rows": "skipped" if skip_bad else "refused",
+        "repairs": " ".join(repairs),
+        "benchmarks": " ".join(f"{path} {artifacts.sha256_file(Path(path))}" for path in benchmarks),
+        "code": artifacts.code_sha256(*CODE),
     }
     is_whole = all((folder / f"{part}.jsonl").exists() for part in PARTS)
     if is_whole and not artifacts.stale_inputs(folder, inputs):
         return folder, True
-    kept, rejects, books = sort_rows(source)
-    with artifacts.building(folder, inputs, books) as building:
-        for split in (TRAIN, VALIDATION):
-            _write(building / f"{split}.jsonl", (row for row in kept if split_of(row["origin"]) == split))
-        _write(building / f"{REJECTS}.jsonl", rejects)
+    books: dict[str, Any] = {"source": source.name, "license": source.license}
+    with artifacts.building(folder, inputs, books) as building, ExitStack() as stack:
+        files = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
+        books |= sort_rows(source, files, fields, skip_bad, repairs, benchmarks)
         artifacts.write_json(building / REPORT, books)
     return folder, False
 
 
-def load(folder: Path, part: str) -> list[dict[str, str]]:
+def stream(folder: Path, part: str) -> Iterator[dict[str, str]]:
     """The rows of `train`, `validation` or `rejects` in a folder of pairs; raises `UserError` when it is missing."""
     if part not in PARTS:
         raise unknown("part of the pairs", part, PARTS)
     artifacts.require(Path(folder), "01_data")
     with open(Path(folder) / f"{part}.jsonl", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        yield from map(json.loads, file)
+
+
+def load(folder: Path, part: str) -> list[dict[str, str]]:
+    """As `stream`, all of them at once."""
+    return list(stream(folder, part))
 
 
 def load_books(folder: Path) -> dict[str, Any]:
@@ -64,38 +101,65 @@ def load_books(folder: Path) -> dict[str, Any]:
     return artifacts.require(Path(folder), "01_data")["facts"]
 
 
-def sort_rows(source: sources.Source) -> tuple[list[dict], list[dict], dict[str, Any]]:
-    """The pairs to keep, the rejected rows with their reasons, and the books, which count every row once."""
-    kept, rejects, seen, num_read = [], [], set(), 0
-    for place, text, value in _raw_rows(source):
-        num_read += 1
-        reason = _fault(value, source.response_field)
-        if reason:
-            rejects.append({"place": place, "reason": reason, "text": text})
+def sort_rows(source, files, fields=Fields(), skip_bad=True, repairs=(), benchmarks=()) -> dict[str, Any]:
+    """Write every row of a source into one of `files`, by part, and return the books, which count each row once."""
+    counts: Counter[str] = Counter()
+    faults: list[str] = []
+    rejects = files[REJECTS]
+
+    def clean_rows() -> Iterator[dict[str, str]]:
+        for item, fault_list in check(source, fields):
+            counts["num_read"] += isinstance(item, Row)
+            if not fault_list:
+                yield _clean_row(item, source)
+                continue
+            if not source.is_made_here:
+                counts["num_faults"] += len(fault_list)
+                faults.extend(map(str, fault_list[: NUM_FAULTS_SHOWN - len(faults)]))
+            if isinstance(item, Row):
+                is_duplicate = item.pair is not None
+                counts["num_duplicates" if is_duplicate else "num_rejected"] += 1
+                if not is_duplicate:
+                    _write(rejects, _reject(item.text, item.place, "; ".join(fault.reason for fault in fault_list)))
+
+    rows: Iterable[dict[str, str]] = clean_rows()
+    records: list[dict[str, Any]] = []
+    if repairs:
+        rows, records = _repaired(list(rows), repairs, benchmarks, rejects, counts)
+    origins, kinds = set(), Counter()
+    for row in rows:
+        split = split_of(row["origin"])
+        counts[f"num_{split}"] += 1
+        origins.add(hash(row["origin"]))
+        kinds.update([row["kind"]] if "kind" in row else [])
+        _write(files[split], row)
+    name = str(source.path or source.name)
+    if faults and not skip_bad:
+        raise Refused(_refusal(name, faults, counts["num_faults"]))
+    num_kept = counts["num_train"] + counts["num_validation"]
+    if not num_kept:
+        why = f" The first: {name}{faults[0]}." if faults else ""
+        raise UserError(f"{name}: none of its {counts['num_read']} rows can be used.{why} {FIELDS_HINT}")
+    names = ("num_read", "num_rejected", "num_duplicates", "num_train", "num_validation")
+    books = {"num_kept": num_kept} | {name: counts[name] for name in names}
+    return books | {"num_origins": len(origins), "kinds": dict(kinds), "repairs": records}
+
+
+def check(source: sources.Source, fields: Fields = Fields()) -> Iterator[tuple[Row | Fault, list[Fault]]]:
+    """Every row of a source, or fault that belongs to no row, beside its faults; a repeated row is one too.
+
+    Rows are the same when their cleaned texts are. Memory grows by some 200 bytes a row, to know them again.
+    """
+    seen: dict[bytes, Fault] = {}
+    for item in _raw_rows(source, fields):
+        if isinstance(item, Fault) or item.faults:
+            yield item, [item] if isinstance(item, Fault) else item.faults
             continue
-        row = _clean_row(value, source)
-        key = row["instruction"], row["input"], row["response"]
-        if key not in seen:
-            seen.add(key)
-            kept.append(row)
-    if not kept:
-        why = f" The first, {rejects[0]['place']}: {rejects[0]['reason']}." if rejects else ""
-        hint = f" RESPONSE_FIELD names the field with the response, now {source.response_field!r}."
-        raise UserError(f"{source.path or source.name}: none of its {num_read} rows can be used.{why}{hint}")
-    splits = Counter(split_of(row["origin"]) for row in kept)
-    books = {
-        "source": source.name,
-        "license": source.license,
-        "num_read": num_read,
-        "num_kept": len(kept),
-        "num_rejected": len(rejects),
-        "num_duplicates": num_read - len(kept) - len(rejects),
-        "num_train": splits[TRAIN],
-        "num_validation": splits[VALIDATION],
-        "num_origins": len({row["origin"] for row in kept}),
-        "kinds": dict(Counter(row["kind"] for row in kept if "kind" in row)),
-    }
-    return kept, rejects, books
+        text = "\0".join(clean(item.pair[name]) for name in reader.PAIR_FIELDS)
+        first = seen.setdefault(hashlib.blake2b(text.encode(), digest_size=16).digest(), item.place)
+        is_first = first is item.place
+        where = f"line {first.line}" if first.row is None else f"row {first.row}"
+        yield item, [] if is_first else [replace(item.place, reason=f"the same pair as {where}; leave one out")]
 
 
 def split_of(origin: str) -> str:
@@ -113,113 +177,110 @@ def clean(text: str) -> str:
     return re.sub(r"\A(?:[^\S\n]*\n)+", "", text)
 
 
-def _clean_row(value: dict[str, str], source: sources.Source) -> dict[str, str]:
-    row = {
-        "instruction": clean(value["instruction"]).lstrip(),
-        "input": clean(value.get("input", "")),
-        "response": clean(value[source.response_field]),
+def _clean_row(row: Row, source: sources.Source) -> dict[str, str]:
+    pair = {name: clean(text) for name, text in row.pair.items() if name in reader.PAIR_FIELDS}
+    pair["instruction"] = pair["instruction"].lstrip()
+    # Only the rows made here say themselves where they are from, and of what kind.
+    pair |= {
+        "origin": row.pair.get("origin") or _origin(pair["instruction"]),
+        "source": source.name,
+        "license": source.license,
     }
-    made = source.path is None  # only the rows made here say themselves where they are from, and of what kind
-    row["origin"] = value["origin"] if made else " ".join(re.findall(r"\w+", row["instruction"].casefold()))
-    row |= {"source": source.name, "license": source.license}
-    return row | {"kind": value["kind"]} if made else row
+    return pair | {"kind": row.pair["kind"]} if "kind" in row.pair else pair
 
 
-def _fault(value: Any, response_field: str) -> str:
-    """Why this row cannot be used; empty when it can."""
-    if not isinstance(value, dict):
-        return f"expected an object, got {_shown(value)}"
-    for field in ("instruction", response_field):
-        if field not in value:
-            return str(unknown("field", field, value)).rstrip(".")
-    for field in ("instruction", "input", response_field):
-        text = value.get(field, "")
-        if not isinstance(text, str):
-            return f"{field!r} must be text, got {_shown(text)}"
-        if field != "input" and not text.strip():
-            return f"{field!r} is blank"
-        if "\0" in text:
-            return f"{field!r} holds a NUL character"
-        if re.search("[\ud800-\udfff]", text):
-            return f"{field!r} holds half a surrogate pair, which is no character"
-    return ""
+def _origin(instruction: str) -> str:
+    return " ".join(re.findall(r"\w+", instruction.casefold()))
 
 
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:40] + "…"
+def _repaired(rows, repairs, benchmarks, rejects, counts) -> tuple[Iterable[dict[str, str]], list[dict[str, Any]]]:
+    """The rows after the chosen repairs of `utils.quality`; those left out are rejects, with the repair as reason."""
+    repaired, records = quality.apply_repairs(rows, list(repairs), benchmarks)
+    reasons = {
+        index: f"{record['repair']}: {why}" for record in records for index, why in record.pop("reasons").items()
+    }
+    for index, reason in sorted(reasons.items()):
+        counts["num_rejected"] += 1
+        _write(rejects, _reject(json.dumps(rows[index], ensure_ascii=False).encode(), Fault(None, None, ""), reason))
+    # What was replaced in an instruction must not live on in its origin.
+    kept = [
+        row | {"origin": _origin(row["instruction"])} if row["origin"] == _origin(old["instruction"]) else row
+        for row, old in zip(repaired, rows, strict=True)
+        if row is not None
+    ]
+    return kept, records
 
 
-def _raw_rows(source: sources.Source) -> Iterator[tuple[str, str, Any]]:
-    """Each row of a source: its place (`row 3`, `line 7`), its text as it stands there, and its value."""
-    if source.path is None:
+def _reject(text: bytes, place: Fault, reason: str) -> dict[str, Any]:
+    """A row that was left out. `text` has bytes that are not UTF-8 as Python's surrogate escapes."""
+    numbers = {name: getattr(place, name) for name in ("line", "row") if getattr(place, name)}
+    return numbers | {"reason": reason, "text": text.decode("utf-8", "surrogateescape")}
+
+
+def _raw_rows(source: sources.Source, fields: Fields) -> Iterator[Row | Fault]:
+    if source.hub:
+        yield from reader.hub_rows(*source.hub, fields)
+    elif source.path:
+        yield from reader.read(source.path, fields)
+    else:
         for number, pair in enumerate(sources.standard_library(), start=1):
-            yield f"row {number}", json.dumps(pair, ensure_ascii=False), pair
-        return
+            yield Row(Fault(None, None, "", number), json.dumps(pair, ensure_ascii=False).encode(), pair)
+
+
+def _refusal(name: str, faults: list[str], num_faults: int) -> str:
+    more = f"\n… and {num_faults - len(faults)} more" if num_faults > len(faults) else ""
+    return (
+        f"{name}: {num_faults:,} faults; nothing was changed. Correct the file, or leave these rows out: SKIP_BAD=1, "
+        f"--skip-bad. {FIELDS_HINT}\n" + "\n".join(f"{name}{fault}" for fault in faults) + more
+    )
+
+
+def _write(file, row: dict[str, Any]) -> None:
+    # Half a surrogate pair, which stands for a byte that is not UTF-8, cannot be written but as an escape.
+    is_plain = not reader.SURROGATE.search(row.get("text", ""))
+    file.write(json.dumps(row, ensure_ascii=not is_plain) + "\n")
+
+
+def _check_file(path: Path, fields: Fields) -> int:
+    """Print every fault of a file and the count of its rows; 0 when it is clean, 1 when it is not."""
+    source = sources.Source(path.name, "", "", path)
+    counts: Counter[str] = Counter()
+    for item, faults in check(source, fields):
+        counts["rows"] += isinstance(item, Row)
+        counts["good"] += not faults
+        for fault in faults:
+            counts["faults"] += 1
+            print(f"{path}{fault}")
+    print(f"{counts['rows']:,} rows, {counts['good']:,} of them good; {counts['faults']:,} faults", file=sys.stderr)
+    return 1 if counts["faults"] else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`check` or `prepare` a file of pairs; returns 0 where it is clean, 1 for faults, 2 where it cannot be read."""
+    parser = argparse.ArgumentParser(prog="python -m utils.pairs", description="Read instruction pairs strictly.")
+    parser.add_argument("action", choices=("check", "prepare"), help="tell every fault, or make clean pairs of it")
+    parser.add_argument(
+        "file", help="a .jsonl or .json file, also as .gz, or .parquet; prepare also takes other sources"
+    )
+    parser.add_argument("--map", nargs="*", default=[], metavar="OURS=THEIRS", help="such as response=output")
+    parser.add_argument("--ignore", nargs="*", default=[], metavar="FIELD", help="fields that are no part of a pair")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="prepare what is good, and keep the rest in rejects.jsonl"
+    )
+    parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="where prepare keeps what it makes")
+    options = parser.parse_args(arguments)
     try:
-        text = source.path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _syntax_error(source.path, error.object, error.start, f"not UTF-8 ({error.reason})") from error
-    if text.startswith("\ufeff"):
-        raise _syntax_error(source.path, text, 0, "a byte-order mark; save the file as UTF-8 without one")
-    rows = _json_lines if source.path.suffix == ".jsonl" else _json_array
-    yield from rows(source.path, text)
+        fields = Fields.parse(" ".join(options.map), " ".join(options.ignore))
+        if options.action == "check":
+            return _check_file(Path(options.file), fields)
+        folder, is_kept = prepare(options.file, options.data, fields=fields, skip_bad=options.skip_bad)
+        print(folder, "was up to date and is kept" if is_kept else "was made")
+        print(json.dumps(load_books(folder), indent=2, ensure_ascii=False))
+        return 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, Refused) else 2
 
 
-def _json_lines(path: Path, text: str) -> Iterator[tuple[str, str, Any]]:
-    """One value on each line; blank lines are passed over. Lines end at `\\n` only: JSON may hold U+2028 unescaped."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        value, end = _json_value(path, line, _skip_space(line, 0), number)
-        end = _skip_space(line, end)
-        if end < len(line):
-            raise _syntax_error(path, line, end, "expected the end of the line after one JSON value", number)
-        yield f"line {number}", line, value
-
-
-def _json_array(path: Path, text: str) -> Iterator[tuple[str, str, Any]]:
-    """The elements of one JSON array."""
-    position, number = _skip_space(text, 0), 0
-    if text[position : position + 1] != "[":
-        raise _syntax_error(path, text, position, "expected '[', the start of a JSON array of objects")
-    position = _skip_space(text, position + 1)
-    is_open = text[position : position + 1] != "]"
-    while is_open:
-        value, end = _json_value(path, text, position)
-        number += 1
-        yield f"row {number}", text[position:end], value
-        position = _skip_space(text, end)
-        is_open = text[position : position + 1] == ","
-        if not is_open and text[position : position + 1] != "]":
-            raise _syntax_error(path, text, position, "expected ',' or ']' after an element of the array")
-        position = _skip_space(text, position + 1) if is_open else position
-    if text[position + 1 :].strip():
-        raise _syntax_error(path, text, _skip_space(text, position + 1), "expected the end of the file after ']'")
-
-
-def _json_value(path: Path, text: str, position: int, first_line: int = 1) -> tuple[Any, int]:
-    """The JSON value that starts at this position of the text, and where it ends."""
-    try:
-        return json.JSONDecoder().raw_decode(text, position)
-    except json.JSONDecodeError as error:
-        raise _syntax_error(path, text, error.pos, error.msg, first_line) from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, objects nested thousands deep
-        raise _syntax_error(path, text, position, str(error), first_line) from error
-
-
-def _skip_space(text: str, position: int) -> int:
-    return re.compile(r"[ \t\n\r]*").match(text, position).end()
-
-
-def _syntax_error(path: Path, content: str | bytes, position: int, reason: str, first_line: int = 1) -> UserError:
-    """The error at a position of a file's content, as FILE:LINE:COLUMN; columns of bytes where it is not text."""
-    newline = "\n" if isinstance(content, str) else b"\n"
-    line = content.count(newline, 0, position) + first_line
-    column = position - content.rfind(newline, 0, position)
-    return UserError(f"{path}:{line}:{column}: {reason}. Correct the file and run this again; nothing was changed.")
-
-
-def _write(path: Path, rows) -> None:
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+if __name__ == "__main__":
+    sys.exit(main())

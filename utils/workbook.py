@@ -19,12 +19,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts, launch, metrics, sources
+from utils import artifacts, launch, metrics, reader, sources
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.errors import UserError
 
-CHOICES = ("PRESET", "PAIRS", "OVERRIDES", "DATA", "RUN", "FRESH", "GPTEACHER_FILE", "RESPONSE_FIELD")
+CHOICES = (
+    *("PRESET", "PAIRS", "OVERRIDES", "DATA", "RUN", "FRESH", "GPTEACHER_FILE"),
+    *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS"),
+)
 PROGRESS_SECONDS = 10
 # The page of an executed notebook runs no script and asks nobody for anything, whatever a model wrote into it.
 TEMPLATE = """{%- extends 'index.html.j2' -%}
@@ -82,8 +85,8 @@ def make_plan(environment: dict[str, str]) -> Plan:
         run_dir = artifacts.choose_run(data_dir, config, fresh="FRESH" in given)
     if "GPTEACHER_FILE" in given:
         given["GPTEACHER_FILE"] = str(Path(given["GPTEACHER_FILE"]).expanduser().resolve())
-    response_field = given.get("RESPONSE_FIELD", "response")
-    sources.find(config.pairs, data_dir, given.get("GPTEACHER_FILE", ""), response_field)
+    reader.Fields.parse(given.get("MAP", ""), given.get("IGNORE", ""))
+    sources.find(config.pairs, data_dir, given.get("GPTEACHER_FILE", ""))
     preset = asdict(RunConfig.from_preset(config.preset))
     changes = {name: value for name, value in asdict(config).items() if value != preset[name]}
     decided = {"PRESET": config.preset, "PAIRS": config.pairs, "OVERRIDES": json.dumps(changes), "RUN": run_dir.name}

@@ -1,0 +1,253 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from utils import json_rows, reader
+from utils.errors import UserError
+from utils.json_rows import Fault
+from utils.reader import Fields, Row
+
+GOOD = b'{"instruction": "Add.", "input": "", "response": "a + b"}'
+PAIR = {"instruction": "Add.", "input": "", "response": "a + b"}
+
+
+def _row(**changes) -> bytes:
+    return json.dumps({**PAIR, **changes}).encode()
+
+
+def _faults(path: Path, fields: Fields = Fields()) -> list[str]:
+    items = list(reader.read(path, fields))
+    faults = [fault for item in items for fault in ([item] if isinstance(item, Fault) else item.faults)]
+    return [str(fault) for fault in faults]
+
+
+# The content of a .jsonl file, and its faults: each its place and a part of the reason.
+BAD_LINES = {
+    "bad UTF-8": (GOOD + b'\n{"instruction": "\xc3\xa9\xff"}\n', [(":2:19:", "not UTF-8: byte 0xFF")]),
+    "UTF-8 cut off": (b'{"instruction": "\xe2\x82', [(":1:18:", "not UTF-8: byte 0xE2, unexpected end")]),
+    "an encoded surrogate": (b'{"instruction": "\xed\xa0\x80"}\n', [(":1:18:", "not UTF-8: byte 0xED")]),
+    "Latin-1": ('{"instruction": "é"}'.encode("latin-1"), [(":1:18:", "save the file as UTF-8")]),
+    "a byte-order mark": (b"\xef\xbb\xbf" + GOOD, [(":1:1:", "byte-order mark; save")]),
+    "UTF-16": (GOOD.decode().encode("utf-16"), [(":1:1:", "not UTF-8 but UTF-16; convert it: iconv")]),
+    "UTF-16 without a mark": (GOOD.decode().encode("utf-16-le"), [(":1:1:", "UTF-16-LE")]),
+    "UTF-32": (GOOD.decode().encode("utf-32"), [(":1:1:", "UTF-32")]),
+    "a raw NUL": (b'{"instruction": "a\0b"}\n' + GOOD, [(":1:19:", "the control character U+0000 unescaped")]),
+    "a raw tab": (GOOD + b'\n{"instruction": "a\tb"}', [(":2:19:", "the control character U+0009 unescaped")]),
+    "a NUL between": (GOOD + b'\n\0{"instruction": "a"}', [(":2:1:", "expecting value")]),
+    "an escaped NUL": (_row(response="a\0"), [(":1:", "'response' holds the control character U+0000 at character 2")]),
+    "an escaped bell": (_row(instruction="\a"), [(":1:", "'instruction' holds the control character U+0007")]),
+    "an escape code": (_row(input="\x1b[2J"), [(":1:", "'input' holds the control character U+001B")]),
+    "a delete character": (_row(input="a\x7f"), [(":1:", "U+007F")]),
+    "a lone surrogate": (_row(response="ab\ud800"), [(":1:", "half a surrogate pair, U+D800, at character 3")]),
+    "truncated in a text": (
+        GOOD + b'\n{"instruction": "Ad',
+        [(":2:17:", "a text without its closing quote: it seems to")],
+    ),
+    "truncated after a key": (b'{"instruction":', [(":1:16:", "expecting value: it seems to be cut off")]),
+    "truncated after a pair": (b'{"instruction": "a",', [(":1:", "it seems to be cut off")]),
+    "a missing comma": (b'{"instruction": "a" "response": "b"}', [(":1:21:", "expecting ',' delimiter")]),
+    "a trailing comma": (b'{"instruction": "a",}', [(":1:2", "")]),
+    "single quotes": (b"{'instruction': 'a'}", [(":1:2:", "expecting property name")]),
+    "a bad escape": (rb'{"instruction": "\x41"}', [(":1:18:", "invalid \\escape")]),
+    "two objects on a line": (GOOD + b" " + GOOD, [(":1:59:", "put each object on a line of its own")]),
+    "a trailing word": (GOOD + b" x\n" + GOOD, [(":1:59:", "expected the end of the line")]),
+    "a pretty printed object": (b'{\n"instruction": "a"\n}', [(":1:2:", ""), (":2:14:", ""), (":3:1:", "")]),
+    "a comment": (b"# pairs\n" + GOOD, [(":1:1:", "expecting value")]),
+    "a list": (b'["Add.", "a + b"]', [(":1:", "expected an object with the fields of a pair, got a list")]),
+    "a text": (b'"Add."', [(":1:", 'got "Add."')]),
+    "null": (b"null\n", [(":1:", "got null")]),
+    "a repeated key": (
+        b'{"instruction": "a", "response": "b", "response": "c"}',
+        [(":1:", "'response' stands there 2")],
+    ),
+    "NaN": (
+        b'{"instruction": "NaN", "response": NaN}',
+        [(":1:36:", "NaN, which JSON"), (":1:", "must be text, got NaN")],
+    ),
+    "Infinity": (_row(score=float("-inf")), [(":1:", "-Infinity, which JSON"), (":1:", "a field 'score'")]),
+    "a null": (_row(response=None), [(":1:", "'response' must be text, got null")]),
+    "a number": (_row(input=5), [(":1:", "'input' must be text, got 5")]),
+    "a huge number": (b'{"instruction": "a", "response": 1' + b"0" * 9000 + b"}", [(":1:", "'response' must be text")]),
+    "a boolean": (_row(instruction=True), [(":1:", "'instruction' must be text, got true")]),
+    "a list of texts": (_row(response=["a"]), [(":1:", "'response' must be text, got a list")]),
+    "an object": (_row(response={"a": 1}), [(":1:", "'response' must be text, got an object")]),
+    "a missing field": (b'{"instruction": "a"}', [(":1:", "no field 'response', only 'instruction'")]),
+    "an extra field": (_row(id="7"), [(":1:", "a field 'id' that a pair does not have; map it to one, or ignore it")]),
+    "a misnamed field": (
+        b'{"instruction": "a", "output": "b"}',
+        [(":1:", "if one of them is meant, map it: response=output"), (":1:", "a field 'output' that")],
+    ),
+    "an empty object": (b"{}", [(":1:", "no field 'instruction', only an empty"), (":1:", "no field 'response'")]),
+    "an empty instruction": (_row(instruction=""), [(":1:", "'instruction' is empty")]),
+    "a blank response": (_row(response=" \n\u2003"), [(":1:", "'response' is blank")]),
+    "many in one row": (_row(instruction="", response=3), [(":1:", "is empty"), (":1:", "got 3")]),
+    "faults far apart": (
+        b"\n".join([b"{", *[GOOD] * 99, b"}"]),
+        [(":1:2:", "cut off"), (":101:1:", "expecting value")],
+    ),
+    "a nesting bomb": (GOOD + b"\n" + b"[" * 200_000, [(":2:", "nested thousands deep")]),
+    "a nesting bomb of objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, [(":1:", "nested thousands deep")]),
+    "an empty file": (b"", [(":1:", "an empty file")]),
+    "a blank file": (b"\n \n\n", [(":1:", "an empty file")]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LINES)
+def test_every_fault_of_json_lines_is_told_with_its_place(tmp_path, case):
+    content, expected = BAD_LINES[case]
+    (tmp_path / "x.jsonl").write_bytes(content)
+    faults = _faults(tmp_path / "x.jsonl")
+    assert len(faults) == len(expected), faults
+    for fault, (place, reason) in zip(faults, expected, strict=True):
+        assert fault.startswith(place) and reason in fault, fault
+
+
+BAD_ARRAYS = {
+    "a missing value": (b'[{"a": 1},\n {"b": }]', ":2:8: expecting value"),
+    "a missing comma": (b"[" + GOOD + b"\n " + GOOD + b"]", ":2:2: expected ',' or ']'"),
+    "an open array": (b"[" + GOOD + b",\n", ":2:1: expecting value: it seems to be cut off"),
+    "an array that is not closed": (b"[" + GOOD, ":1:59: expected ',' or ']'"),
+    "an element cut off": (b"[" + GOOD + b',\n{"instruction": "a', ":2:17: a text without its closing quote"),
+    "no array": (GOOD + b"\n", ":1:1: expected '['"),
+    "two arrays": (b"[" + GOOD + b"]\n[]", ":2:1: expected the end of the file"),
+    "bad UTF-8": (b"[" + GOOD + b',\n{"instruction": "\xff"}]', ":2:18: not UTF-8: byte 0xFF"),
+    "a byte-order mark": (b"\xef\xbb\xbf[" + GOOD + b"]", ":1:1: a byte-order mark"),
+    "a nesting bomb": (b"[" * 200_000, ":1:2: objects or lists nested"),
+    "a field": (b"[" + GOOD + b",\n\n" + _row(response=5) + b"]", ":3: row 2: 'response' must be text, got 5"),
+    "NaN in a later line": (b'[{"instruction": "a",\n"response": NaN}]', ":2:13: NaN, which JSON does not have"),
+    "an empty file": (b"", ":1: an empty file"),
+    "no rows": (b" [ ] ", ":1: an empty file"),
+}
+
+
+@pytest.mark.parametrize("window", [1, 7, 2**16])
+@pytest.mark.parametrize("case", BAD_ARRAYS)
+def test_an_array_tells_line_and_row_and_ends_at_its_first_syntax_error(tmp_path, monkeypatch, case, window):
+    monkeypatch.setattr(json_rows, "WINDOW_CHARACTERS", window)
+    content, expected = BAD_ARRAYS[case]
+    (tmp_path / "x.json").write_bytes(content)
+    faults = [fault for fault in _faults(tmp_path / "x.json") if "no field" not in fault and "a field" not in fault]
+    assert faults[0].startswith(expected), faults
+    assert len(faults) <= 2
+
+
+def test_an_over_long_line_costs_itself_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_rows, "MAX_ROW_BYTES", 100)
+    long = _row(input="x" * 1000)
+    (tmp_path / "x.jsonl").write_bytes(b"\n".join([GOOD, long, GOOD, long]))
+    faults = _faults(tmp_path / "x.jsonl")
+    assert [fault[:3] for fault in faults] == [":2:", ":4:"]
+    assert f"a line of {len(long) + 1:,} bytes, at most 100 are read" in faults[0]
+    items = list(reader.read(tmp_path / "x.jsonl"))
+    assert [item.pair is not None for item in items] == [True, False, True, False]
+    assert items[1].text == long[:100]
+    (tmp_path / "x.json").write_bytes(b"[" + GOOD + b',{"instruction": "' + b"x" * 1000 + b'", }]')
+    assert "1:" in _faults(tmp_path / "x.json")[0]
+
+
+def test_a_field_under_another_name_is_mapped_or_ignored_only_where_told(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"instruction": "a", "output": "b", "id": 7}\n')
+    assert len(_faults(path)) == 3
+    fields = Fields.parse("response=output", "id")
+    (row,) = reader.read(path, fields)
+    assert row.pair == {"instruction": "a", "input": "", "response": "b"} and not row.faults
+    # A field that was mapped away is not read under its own name.
+    path.write_bytes(b'{"instruction": "a", "output": "b", "response": "c"}\n')
+    assert "a field 'response'" in _faults(path, fields)[0]
+    with pytest.raises(UserError, match="Did you mean 'response'"):
+        Fields.parse("respons=output")
+    with pytest.raises(UserError, match="OURS=THEIRS"):
+        Fields.parse("response")
+
+
+@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(GOOD * 99)[:-20], gzip.compress(GOOD)[:12]])
+def test_a_damaged_archive_cannot_be_read(tmp_path, content):
+    (tmp_path / "x.jsonl.gz").write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read"):
+        list(reader.read(tmp_path / "x.jsonl.gz"))
+
+
+def test_what_cannot_be_read_is_told(tmp_path):
+    for path in (tmp_path / "none.jsonl", tmp_path / "none.parquet"):
+        with pytest.raises(UserError, match="cannot be read"):
+            list(reader.read(path))
+    (tmp_path / "x.jsonl").mkdir()
+    with pytest.raises(UserError, match="cannot be read"):
+        list(reader.read(tmp_path / "x.jsonl"))
+    (tmp_path / "x.parquet").write_bytes(b"no parquet")
+    with pytest.raises(UserError, match="cannot be read"):
+        list(reader.read(tmp_path / "x.parquet"))
+    with pytest.raises(UserError, match="ending in"):
+        list(reader.read(tmp_path / "x.csv"))
+
+
+def test_parquet_is_held_to_the_same_checks(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = {"instruction": ["a", None, "c"], "response": ["b", "b", " "], "id": [1, 2, 3]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "x.parquet")
+    assert _faults(tmp_path / "x.parquet", Fields.parse(ignored="id")) == [
+        ": row 2: 'instruction' must be text, got null",
+        ": row 3: 'response' is blank",
+    ]
+    assert len(_faults(tmp_path / "x.parquet")) == 5
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
+PAIRS = st.lists(
+    st.fixed_dictionaries({"instruction": TEXTS, "input": st.text("x\n\t é\U0001f600"), "response": TEXTS})
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    pairs=PAIRS,
+    is_ascii=st.booleans(),
+    window=st.sampled_from([1, 3, 64, 2**16]),
+    name=st.sampled_from(reader.SUFFIXES[:4]),
+)
+def test_good_pairs_come_back_as_they_were(tmp_path_factory, pairs, is_ascii, window, name):
+    path = tmp_path_factory.mktemp("good") / f"x{name}"
+    lines = [json.dumps(pair, ensure_ascii=is_ascii) for pair in pairs]
+    text = "\r\n".join(lines) if ".jsonl" in name else f"[{' , '.join(lines)}\n]"
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_rows, "WINDOW_CHARACTERS", window)
+        items = list(reader.read(path))
+    if not pairs:
+        assert ["an empty file" in str(item) for item in items] == [True]
+        return
+    assert [item.pair for item in items] == pairs
+    assert [item.text.rstrip(b"\r").decode() for item in items] == lines
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    content=st.one_of(
+        st.binary(),
+        st.lists(
+            st.sampled_from([GOOD, b"\n", b"[", b"]", b",", b"\xff", b'"', b"{", b"}", b"NaN", b"\xef\xbb\xbf", b"1e9"])
+        ).map(b"".join),
+    ),
+    name=st.sampled_from(reader.SUFFIXES),
+)
+def test_no_file_whatever_is_in_it_ends_in_anything_but_rows_and_faults(tmp_path_factory, content, name):
+    path = tmp_path_factory.mktemp("any") / f"x{name}"
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    try:
+        items = list(reader.read(path))
+    except UserError:
+        assert name.endswith(".parquet")
+        return
+    assert items
+    for item in items:
+        assert isinstance(item, Fault) or (isinstance(item, Row) and (item.pair is None) == bool(item.faults))
+    if name == ".jsonl" and not any(isinstance(item, Fault) for item in items):
+        # Every line that is not blank is a row, byte for byte.
+        assert [item.text for item in items] == [line for line in content.split(b"\n") if line.strip()]
