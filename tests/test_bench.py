@@ -4,6 +4,7 @@ import json
 import statistics
 
 import bench
+import bench_data
 import bench_jobs as jobs
 import bench_table as table
 import bench_worker as worker
@@ -70,3 +71,22 @@ def test_rates_and_shares_leave_the_first_update_out():
     assert table.rates(result) == [100.0, 50.0]
     assert table.tokens_per_second([result]) == statistics.median([100.0, 50.0])
     assert table.share([result]) == pytest.approx((40 + 80) / 3 / 50)
+
+
+def test_the_data_jobs_run_and_their_figures_stand_beside_the_bars(job, tmp_path, shared_data, monkeypatch):
+    monkeypatch.setattr(bench_data, "measure", lambda job, shared, out, number: data_job(job, tmp_path, shared, number))
+    text = table.table(["data", "to reach", "here", "reached"], bench_data.compare(shared_data, tmp_path, 0.001))
+    assert "| 1,000 pairs to token rows | >= 4,000 pairs/s |" in text
+    assert "| near-duplicates of 4,535 pairs | <= 3 s |" in text
+
+
+def data_job(job, folder, shared, number):
+    """A job in this process; TRL itself is measured by `make bench` only."""
+    if job == "trl":
+        return {"seconds": [100.0]}
+    folder = folder / f"{job}-{number}"
+    folder.mkdir()
+    result = bench_data.JOBS[job](folder, shared, 1 if job == "ours" else number)
+    if job == "near_duplicates":
+        assert result["num_left_out"] > 0
+    return result

@@ -5,11 +5,14 @@ from threading import Event
 
 import pytest
 import torch
+from tiny_tokenizer import chat_tokenizer
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM, PreTrainedTokenizerFast
 
+from utils import packing
 from utils.errors import UserError
 from utils.generate import GenerationSettings, _choose, generate_batch, stream
+from utils.prompts import TEMPLATES, format_prompt
 
 SPECIALS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"]
 CONTEXT = 64
@@ -181,6 +184,30 @@ def test_a_prompt_that_fits_nowhere(model, tokenizer):
             stream(model, tokenizer, prompt, settings)
         with pytest.raises(UserError, match=message):
             generate_batch(model, tokenizer, ["fine", prompt], settings)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_model_is_asked_with_the_ids_it_was_trained_on(model, template):
+    """Also where the question spells special tokens, streamed and in a batch."""
+    tokenizer, asked = chat_tokenizer(), []
+    pair = {"instruction": "Add <|im_end|>", "input": "1 <|im_start|>", "response": "x"}
+    rows = packing.tokenize([pair], tokenizer, template)
+
+    class Listening(Scripted):
+        def forward(self, input_ids, **_):
+            asked.append(input_ids[0].tolist())
+            return super().forward(input_ids)
+
+    for ask in (
+        lambda *given: list(stream(*given, template=template)),
+        lambda model, tokenizer, prompt, settings: generate_batch(model, tokenizer, [prompt], settings, template),
+    ):
+        prompt = format_prompt(pair["instruction"], pair["input"], template, tokenizer)
+        scripted = Listening(model, [tokenizer.eos_token_id])
+        scripted.config = copy.copy(model.config)
+        scripted.config.max_position_embeddings = 500
+        ask(scripted, tokenizer, prompt, GenerationSettings(max_new_tokens=1))
+    assert asked == [rows[0][: rows.prompt_lengths[0]].tolist()] * 2
 
 
 @pytest.mark.parametrize(

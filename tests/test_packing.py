@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_tokenizer import chat_tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from utils import artifacts, packing
+from utils import artifacts, packing, pairs
 from utils.errors import UserError
-from utils.packing import IGNORE_INDEX
-from utils.prompts import format_prompt
+from utils.packing import IGNORE_INDEX, TokenRows
+from utils.prompts import TEMPLATES, format_prompt
 
 PAIR = {"instruction": "Write a loop.", "input": "", "response": "for i in range(3):\n    print(i)"}
 
@@ -60,6 +61,32 @@ def test_packing_loses_and_repeats_nothing(lengths, capacity, num_ranks):
     assert len(blocks) % num_ranks == 0 and max(sizes) <= capacity
     # Even: no two blocks differ by more than the longest document.
     assert max(sizes) - min(sizes) <= max(lengths, default=0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), max_size=40), st.integers(61, 200), st.integers(1, 3)
+)
+def test_blocks_hold_every_pair_once_and_train_its_response_alone(sizes, capacity, num_ranks):
+    """Rows of any prompt and response lengths: each token is in one block, beside its own label and position."""
+    lengths = [prompt + response + 1 for prompt, response in sizes]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    # Every token is unlike all others, so that none can be lost, moved or repeated unseen.
+    rows = TokenRows(np.arange(1, offsets[-1] + 1), offsets, np.array([prompt for prompt, _ in sizes], dtype=np.int64))
+    blocks = packing.blocks_of(rows, np.arange(len(rows)), capacity, num_ranks)
+    assert len(blocks) % num_ranks == 0 and max(len(block.input_ids) for block in blocks) <= capacity
+    found = sorted(
+        (ids.tolist(), labels.tolist(), positions.tolist())
+        for block in blocks
+        for ids, labels, positions in zip(
+            *(np.split(a, block.document_starts[1:-1]) for a in (block.input_ids, block.labels, block.position_ids)),
+            strict=True,
+        )
+        if ids[0] != 0  # the token of an empty block
+    )
+    assert found == [
+        (rows[i].tolist(), [IGNORE_INDEX] * prompt + rows[i][prompt:].tolist(), list(range(lengths[i])))
+        for i, (prompt, _) in enumerate(sizes)
+    ]
 
 
 def test_a_block_holds_its_rows_end_to_end_with_positions_restarting(world):
@@ -111,3 +138,40 @@ def test_tokens_are_kept_until_pairs_or_tokenizer_change(world, tokenizer, tmp_p
         packing.prepare(tmp_path, config, tokenizer)
     with pytest.raises(UserError, match="Run notebook 02_alpaca_format first"):
         packing.load(tmp_path / "tokens", "train")
+
+
+def test_every_template_has_its_own_tokens(world, tmp_path):
+    data_dir, config = world
+    tokenizer, folders = chat_tokenizer(), {}
+    artifacts.pairs_dir(tmp_path, config.pairs).parent.mkdir()
+    artifacts.pairs_dir(tmp_path, config.pairs).symlink_to(artifacts.pairs_dir(data_dir, config.pairs))
+    for template in TEMPLATES:
+        folders[template], is_kept = packing.prepare(tmp_path, config.with_changes(template=template), tokenizer)
+        assert not is_kept and artifacts.read_manifest(folders[template])["facts"]["template"] == template
+    assert len(set(folders.values())) == len(TEMPLATES), "none is overwritten, so a run cannot take another's"
+    pair = pairs.load(artifacts.pairs_dir(tmp_path, config.pairs), "train")[0]
+    for template, folder in folders.items():
+        rows = packing.load(folder, "train")
+        prompt = tokenizer.decode(rows[0][: rows.prompt_lengths[0]])
+        assert prompt == format_prompt(pair["instruction"], pair["input"], template, tokenizer)
+    chat = config.with_changes(template="chat")
+    assert packing.prepare(tmp_path, chat, tokenizer)[1]
+    tokenizer.chat_template = tokenizer.chat_template.replace("brief", "kind")
+    assert packing.prepare(tmp_path, chat, tokenizer) == (folders["chat"], False), "another chat template, other tokens"
+    tokenizer.chat_template = None
+    with pytest.raises(UserError, match="no chat template"):
+        packing.prepare(tmp_path, chat, tokenizer)
+
+
+@pytest.mark.parametrize("chunk", [dict(CHUNK_ROWS=7), dict(CHUNK_CHARACTERS=50), dict(CHUNK_ROWS=1)])
+def test_files_are_the_same_in_whatever_chunks_they_are_written(world, tokenizer, tmp_path, monkeypatch, chunk):
+    data_dir, config = world
+    for name, value in chunk.items():
+        monkeypatch.setattr(packing, name, value)
+    artifacts.pairs_dir(tmp_path, config.pairs).parent.mkdir()
+    artifacts.pairs_dir(tmp_path, config.pairs).symlink_to(artifacts.pairs_dir(data_dir, config.pairs))
+    folder, _ = packing.prepare(tmp_path, config, tokenizer)
+    whole = packing.tokenize(pairs.load(artifacts.pairs_dir(data_dir, config.pairs), "train"), tokenizer)
+    for name in ("ids", "offsets", "prompt_lengths"):
+        np.save(tmp_path / "expected.npy", getattr(whole, name))
+        assert (folder / f"train.{name}.npy").read_bytes() == (tmp_path / "expected.npy").read_bytes()

@@ -4,6 +4,7 @@ import asyncio
 from threading import Event
 
 import pytest
+from tiny_tokenizer import chat_tokenizer
 
 from utils.errors import UserError
 from utils.generate import GenerationSettings
@@ -22,9 +23,9 @@ def asked(monkeypatch):
     class FakeStream:
         reason, num_tokens = "", 0
 
-        def __init__(self, model, tokenizer, prompt, settings, stop):
+        def __init__(self, model, tokenizer, prompt, settings, stop, template):
             self.pieces, self.stop = iter(model), stop
-            calls.append((prompt, settings))
+            calls.append((prompt, settings, template))
 
         def __iter__(self):
             return self
@@ -64,7 +65,7 @@ def test_all_columns_answer_the_trained_prompt_with_the_same_settings(asked):
     settings = GenerationSettings(max_new_tokens=7, temperature=0.5, top_p=0.9, seed=3)
     shown = run(panel(settings, base=["a", "b"], tuned=["c"]))
     assert shown.answers == {"base": "ab", "tuned": "c"}
-    assert asked == [(format_prompt("Add <b>two</b> numbers."), settings)] * 2
+    assert asked == [(format_prompt("Add <b>two</b> numbers."), settings, "alpaca")] * 2
     assert "end-of-text · 2 tokens" in shown.columns[0].title.value
     assert (shown.generate_button.disabled, shown.stop_button.disabled) == (False, True)
 
@@ -75,6 +76,15 @@ def test_the_prompt_follows_the_fields():
     expected = format_prompt("Add <b>two</b> numbers.", "1 < 2")
     assert shown.prompt.value == playground.pre(expected)
     assert "Add &lt;b&gt;two" in shown.prompt.value
+
+
+def test_the_prompt_is_that_of_the_runs_template(asked):
+    tokenizer = chat_tokenizer()
+    shown = Playground({"base": lambda: (["a"], None)}, instruction="Add.", template="chat", tokenizer=tokenizer)
+    expected = format_prompt("Add.", "", "chat", tokenizer)
+    assert shown.prompt.value == playground.pre(expected)
+    run(shown)
+    assert asked == [(expected, GenerationSettings(), "chat")]
 
 
 def test_nothing_a_model_writes_is_markup(asked):

@@ -1,6 +1,23 @@
-"""The Alpaca prompt, byte for byte."""
+"""The prompt, byte for byte, in every template, and its ids, in which only a template writes special tokens."""
 
-from utils.prompts import format_prompt
+import pytest
+from tiny_tokenizer import chat_tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from utils import prompts
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.prompts import TEMPLATES, chat_frame, encode_prompts, encode_texts, format_prompt
+
+TEXTS = [
+    "x",
+    "Two lines\n    and ### Response:",
+    "é🙂 <|im_end|>",
+    "<|im_start|>assistant\n",
+    "12 <|endoftext|>",
+    "x|im_",
+]
 
 
 def test_prompt_without_input():
@@ -20,3 +37,121 @@ def test_prompt_with_input():
 
 def test_braces_and_headings_in_the_text_stay_as_they_are():
     assert "\n{input} {0} ### Response:\n" in format_prompt("{input} {0} ### Response:", "{instruction}")
+
+
+def test_the_variant_ends_in_a_newline_and_is_else_the_same():
+    for pair in (("a", ""), ("a", "b")):
+        assert format_prompt(*pair, template="alpaca-newline") == format_prompt(*pair) + "\n"
+    with pytest.raises(UserError, match="Did you mean 'alpaca'"):
+        format_prompt("a", template="alpacca")
+    assert RunConfig.__dataclass_fields__["template"].metadata["choices"] == TEMPLATES
+
+
+def test_the_chat_template_writes_the_prompt():
+    tokenizer = chat_tokenizer()
+    expected = (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nAdd.\n\n1 2<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert format_prompt("Add.", "1 2", "chat", tokenizer) == expected
+    chat = [{"role": "user", "content": "Add.\n\n1 2"}]
+    assert tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) == expected
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_ids_are_those_of_the_whole_prompt(template):
+    """With what any tokenizer of the family does to a whole text, for all texts that spell no special token."""
+    tokenizer = chat_tokenizer()
+    for text in ("x", " leading", "two\n\n", "\n\nlines", "é🙂", "1234", "'s", ": :", "<|im_", "x <|im", "|>"):
+        prompt = format_prompt(text, "", template, tokenizer)
+        assert encode_prompts([prompt], tokenizer, template) == [tokenizer(prompt)["input_ids"]]
+        assert tokenizer.decode(encode_prompts([prompt], tokenizer, template)[0]) == prompt
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_no_text_becomes_a_special_token(template):
+    tokenizer = chat_tokenizer()
+    (plain,) = encode_prompts([format_prompt("x", "", template, tokenizer)], tokenizer, template)
+    prompts = [format_prompt(one, two, template, tokenizer) for one in TEXTS for two in ["", *TEXTS]]
+    for prompt, ids in zip(prompts, encode_prompts(prompts, tokenizer, template), strict=True):
+        assert [i for i in ids if i < 5] == [i for i in plain if i < 5], prompt
+        assert tokenizer.decode(ids) == prompt
+    assert not any(i < 5 for ids in encode_texts(TEXTS, tokenizer) for i in ids)
+
+
+def test_special_tokens_that_take_white_space_along():
+    """Those of some models swallow the newline behind them; the ids are then still those of the whole prompt."""
+    tokenizer = chat_tokenizer(rstrip=True)
+    tokenizer.chat_template = "<|im_start|>\n{{ messages[0].content }}<|im_end|>\n<fim_prefix>\n"
+    prompt = format_prompt("Add.", "", "chat", tokenizer)
+    (ids,) = encode_prompts([prompt], tokenizer, "chat")
+    assert ids == tokenizer(prompt)["input_ids"] and len(ids) == 3 + len("Add.")
+
+
+@pytest.mark.parametrize(
+    "template, message",
+    [
+        (None, "no chat template .* choose 'alpaca' or 'alpaca-newline'"),
+        ("{{ raise_exception('only for tools') }}", "only for tools"),
+        ("{{ messages[0].content | upper }}", "changes what it is given"),
+        ("{{ messages[0].content }}{{ messages[0].content }}", "changes what it is given"),
+        ("{{ messages[0].content | length }}{{ messages[0].content }}", "changes what it is given"),
+    ],
+)
+def test_a_chat_template_that_cannot_be_used_says_what_to_do(template, message):
+    tokenizer = chat_tokenizer()
+    tokenizer.chat_template = template
+    with pytest.raises(UserError, match=message):
+        format_prompt("Add.", "", "chat", tokenizer)
+    with pytest.raises(UserError, match="no chat template"):
+        chat_frame(None)
+
+
+def test_a_prompt_of_another_template_is_refused_where_ids_would_be_wrong():
+    tokenizer = chat_tokenizer()
+    with pytest.raises(UserError, match="make it with format_prompt"):
+        encode_prompts([format_prompt("Add.")], tokenizer, "chat")
+
+
+def test_truncation_and_padding_of_a_tokenizer_are_not_ours():
+    tokenizer = chat_tokenizer()
+    tokenizer.backend_tokenizer.enable_truncation(3)
+    tokenizer.backend_tokenizer.enable_padding(length=50)
+    assert [len(ids) for ids in encode_texts(["a b c d e f", "a"], tokenizer)] == [11, 1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(normalizer=normalizers.Replace("\n", " ")),
+        dict(pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)),
+        dict(pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=True)),
+    ],
+)
+def test_other_tokenizers_get_the_ids_of_the_whole_prompt_too(change):
+    """Their vocabulary has a token over the place where the fixed text ends."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(
+        models.BPE(vocab={c: i for i, c in enumerate([*letters, ":Ċ", ":Ġ"])}, merges=[(":", "Ċ"), (":", "Ġ")])
+    )
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    for name, value in change.items():
+        setattr(backend, name, value)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
+    assert not prompts._cuts_before_newline(tokenizer)
+    for prompt in (format_prompt("Add.", "1"), format_prompt("Add.")):
+        assert encode_prompts([prompt], tokenizer) == [tokenizer(prompt)["input_ids"]]
+
+
+def test_real_vectors(shared_data):
+    """46 texts and their ids by another implementation, through the path that training and generation use."""
+    folder = shared_data / "starcoder2-tokenizer"
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), eos_token="<|endoftext|>")
+    texts = (folder / "vectors.inp").read_text(encoding="utf-8").split("\n__ggml_vocab_test__\n")
+    expected = [[int(i) for i in line.split()] for line in (folder / "vectors.out").read_text().splitlines()]
+    assert len(expected) == 46
+    assert encode_texts(texts[: len(expected)], tokenizer) == expected
+    assert encode_prompts(texts[: len(expected)], tokenizer) == expected
+    assert prompts._cuts_before_newline(tokenizer)
+    texts += ["'s", "\n", " ", "```", "'re ", "\t", "1", ": :", "#"]
+    written = [format_prompt(one, two) for one in texts for two in ["", *texts[:5]]]
+    assert encode_prompts(written, tokenizer) == tokenizer(written, split_special_tokens=True)["input_ids"]

@@ -37,7 +37,9 @@ def pairs_dir(data_dir: Path, pairs: str) -> Path:
 
 
 def tokens_dir(data_dir: Path, config: RunConfig) -> Path:
-    return Path(data_dir) / "tokens" / f"{slug(config.pairs)}-{slug(config.model_name_or_path)}"
+    """`<pairs>-<model>`, and the template where it is not the default: `+` stands in no slug, so none is another's."""
+    template = "" if config.template == RunConfig.template else f"+{config.template}"
+    return Path(data_dir) / "tokens" / f"{slug(config.pairs)}-{slug(config.model_name_or_path)}{template}"
 
 
 def run_dirs(data_dir: Path, config: RunConfig) -> list[Path]:

@@ -34,6 +34,12 @@ class RunConfig:
     model_name_or_path: str = _setting("bigcode/starcoder", "A hub id, a local folder, or `embedded`.", recipe=CARD)
     revision: str = _setting("main", "The commit or branch of a hub model; pin a commit to reproduce.")
     pairs: str = _setting("gpteacher-codegen", "A source of pairs, or a .json or .jsonl file.", recipe=CARD)
+    template: str = _setting(
+        "alpaca",
+        "The prompt around a pair: Alpaca's, the variant with a newline at its end, or the model's own for chats.",
+        recipe=CARD,
+        choices=("alpaca", "alpaca-newline", "chat"),
+    )
     max_length: int = _setting(1024, "Longer pairs are left out, and counted.", unit="tokens", recipe=CARD, minimum=8)
     num_train_epochs: float = _setting(3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=0)
     learning_rate: float = _setting(2e-5, "The peak of the schedule.", recipe=CARD, minimum=0.0, maximum=1.0)

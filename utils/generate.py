@@ -3,7 +3,8 @@
 One decoding loop serves both: the prompt goes through the model once, then one token at a time over a key/value cache.
 Every row draws from a generator of its own, so the same seed gives the same text alone, in a batch, or beside another
 model at work. Text is decoded with special tokens shown (only the final end-of-text is left out), so nothing that a
-model writes is hidden. A special token spelled out in a prompt, such as `<|endoftext|>`, stays text, as in training.
+model writes is hidden. A special token spelled out in a prompt, such as `<|endoftext|>`, stays text, as in training;
+only those that a chat template writes itself are special.
 """
 
 import math
@@ -15,6 +16,7 @@ import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from utils.errors import UserError
+from utils.prompts import ALPACA, encode_prompts
 
 END_OF_TEXT, LIMIT, STOPPED = "end-of-text", "limit", "stopped"
 
@@ -46,10 +48,10 @@ class Stream(Iterator[str]):
     A piece is never half a character, and the pieces joined are the decoded new tokens without end-of-text.
     """
 
-    def __init__(self, model, tokenizer, prompt: str, settings: GenerationSettings, stop: Event | None):
+    def __init__(self, model, tokenizer, prompt: str, settings: GenerationSettings, stop: Event | None, template: str):
         self.reason = ""
         self.num_tokens = 0
-        prompt_ids = _prompt_ids(model, tokenizer, prompt)
+        prompt_ids = prompt_row(model, tokenizer, prompt, template)
         self._pieces = _pieces(tokenizer, self._ids(model, tokenizer, prompt_ids, settings, stop or Event()))
 
     def __next__(self) -> str:
@@ -76,14 +78,16 @@ def stream(
     prompt: str,
     settings: GenerationSettings,
     stop: Event | None = None,
+    template: str = ALPACA,
 ) -> Stream:
     """The answer to `prompt`, piece by piece, as an iterator with `reason` and `num_tokens`.
 
+    `template` is the one that `format_prompt` made the prompt with: in `chat` its special tokens become ids.
     `reason` is `end-of-text`, `limit` (`max_new_tokens` or the model's context is used up) or `stopped` (the event
     `stop` was set: at most one more token is computed). Raises `UserError` for a prompt that is empty or fills the
     model's context. Not covered: stop strings, models whose context is not `config.max_position_embeddings`.
     """
-    return Stream(model, tokenizer, prompt, settings, stop)
+    return Stream(model, tokenizer, prompt, settings, stop, template)
 
 
 def generate_batch(
@@ -91,6 +95,7 @@ def generate_batch(
     tokenizer: PreTrainedTokenizerBase,
     prompts: list[str],
     settings: GenerationSettings,
+    template: str = ALPACA,
 ) -> list[str]:
     """The answers to `prompts`, in one batch padded on the left; every answer is the one `stream` gives alone.
 
@@ -99,7 +104,7 @@ def generate_batch(
     """
     if not prompts:
         return []
-    rows = [_prompt_ids(model, tokenizer, prompt) for prompt in prompts]
+    rows = [prompt_row(model, tokenizer, prompt, template) for prompt in prompts]
     limits = [_num_new_tokens(model, row, settings) for row in rows]
     answers: list[list[int]] = [[] for _ in rows]
     is_open = [True] * len(rows)
@@ -112,9 +117,9 @@ def generate_batch(
     return [_text(tokenizer, answer) for answer in answers]
 
 
-def _prompt_ids(model, tokenizer, prompt: str) -> list[int]:
-    """The prompt's ids with nothing added, as in training; raises `UserError` when no answer fits behind them."""
-    ids = tokenizer(prompt, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+def prompt_row(model, tokenizer, prompt: str, template: str) -> list[int]:
+    """The prompt's ids, made as in training; raises `UserError` when no answer fits behind them."""
+    (ids,) = encode_prompts([prompt], tokenizer, template)
     context = model.config.max_position_embeddings
     if not ids:
         raise UserError("The prompt is empty: write at least one character.")

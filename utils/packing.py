@@ -5,8 +5,11 @@ each pair restarting at 0, so packed training does step by step the arithmetic o
 """
 
 import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,13 @@ import numpy as np
 from utils import artifacts
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.prompts import format_prompt
+from utils.prompts import CHAT, chat_frame, encode_prompts, encode_texts, format_prompt, plain_backend
 
 # Labels with this value are not trained on: the default `ignore_index` of torch's cross-entropy.
 IGNORE_INDEX = -100
 SPLITS = ("train", "validation")
+# What is tokenised at once; bounds the memory, whatever the number and the length of the pairs.
+CHUNK_ROWS, CHUNK_CHARACTERS = 4096, 2**23
 
 
 @dataclass(frozen=True)
@@ -55,23 +60,19 @@ class Block:
         return [*np.flatnonzero(self.position_ids == 0).tolist(), len(self.position_ids)]
 
 
-def tokenize(pairs: list[dict[str, Any]], tokenizer) -> TokenRows:
+def tokenize(pairs: list[dict[str, Any]], tokenizer, template: str = "alpaca") -> TokenRows:
     """Prompt, response and end-of-text of every pair as ids, prompt and response apart.
 
     Apart, because as one string the prompt's last `:` can merge with the response's first character: the model would
     train on a context that it never sees when it answers. Text that spells a special token stays plain text.
     """
-
-    def encode(texts: list[str]) -> list[list[int]]:
-        return tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"] if texts else []
-
-    prompts = encode([format_prompt(pair["instruction"], pair["input"]) for pair in pairs])
-    responses = encode([pair["response"] for pair in pairs])
+    texts = [format_prompt(pair["instruction"], pair["input"], template, tokenizer) for pair in pairs]
+    prompts = encode_prompts(texts, tokenizer, template)
+    responses = encode_texts([pair["response"] for pair in pairs], tokenizer)
     rows = [prompt + response + [tokenizer.eos_token_id] for prompt, response in zip(prompts, responses, strict=True)]
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    dtype = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
     return TokenRows(
-        ids=np.array([token for row in rows for token in row], dtype=dtype),
+        ids=np.fromiter(chain.from_iterable(rows), dtype=_id_dtype(tokenizer), count=int(lengths.sum())),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         prompt_lengths=np.array([len(prompt) for prompt in prompts], dtype=np.int64),
     )
@@ -86,21 +87,77 @@ def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
 
     pairs_dir, folder = artifacts.pairs_dir(data_dir, config.pairs), artifacts.tokens_dir(data_dir, config)
     made_from = artifacts.require(pairs_dir, "01_data")["files"]
+    frame = chat_frame(tokenizer) if config.template == CHAT else ()
     inputs = {f"{split} pairs": made_from[f"{split}.jsonl"] for split in SPLITS} | {
-        "tokenizer": artifacts.sha256_text(tokenizer.backend_tokenizer.to_str()),
+        "tokenizer": artifacts.sha256_text(f"{plain_backend(tokenizer).to_str()} {tokenizer.eos_token_id}"),
+        "template": artifacts.sha256_text(repr((config.template, frame))),
         "code": artifacts.code_sha256("prompts", "packing"),
     }
     if not artifacts.stale_inputs(folder, inputs):
         return folder, True
-    facts: dict[str, Any] = {"tokenizer": config.model_name_or_path}
+    facts: dict[str, Any] = {"tokenizer": config.model_name_or_path, "template": config.template}
     with artifacts.building(folder, inputs, facts) as temporary:
         for split in SPLITS:
-            rows = tokenize(pairs.load(pairs_dir, split), tokenizer)
-            np.save(temporary / f"{split}.ids.npy", rows.ids)
-            np.save(temporary / f"{split}.offsets.npy", rows.offsets)
-            np.save(temporary / f"{split}.prompt_lengths.npy", rows.prompt_lengths)
-            facts |= {f"num_{split}": len(rows), f"num_tokens_{split}": len(rows.ids)}
+            chunks = (tokenize(chunk, tokenizer, config.template) for chunk in _chunks(pairs.stream(pairs_dir, split)))
+            num_rows, num_tokens = save(temporary, split, chunks, _id_dtype(tokenizer))
+            facts |= {f"num_{split}": num_rows, f"num_tokens_{split}": num_tokens}
     return folder, False
+
+
+def save(folder: Path, split: str, chunks: Iterable[TokenRows], dtype: type) -> tuple[int, int]:
+    """Write rows, given in chunks, as what `load` reads; returns how many rows and tokens they are."""
+    num_rows = num_tokens = 0
+    with ExitStack() as stack:
+        ids, offsets, prompt_lengths = (
+            stack.enter_context(_growing_array(folder / f"{split}.{name}.npy", dtype))
+            for name, dtype in (("ids", dtype), ("offsets", np.int64), ("prompt_lengths", np.int64))
+        )
+        offsets(np.zeros(1))
+        for rows in chunks:
+            ids(rows.ids)
+            offsets(rows.offsets[1:] + num_tokens)
+            prompt_lengths(rows.prompt_lengths)
+            num_rows, num_tokens = num_rows + len(rows), num_tokens + len(rows.ids)
+    return num_rows, num_tokens
+
+
+@contextmanager
+def _growing_array(path: Path, dtype: type) -> Iterator[Callable[[np.ndarray], None]]:
+    """A function that appends to the array in a new .npy file, which is then as `np.save` would have written it."""
+    length = 0
+
+    def append(values: np.ndarray) -> None:
+        nonlocal length
+        file.write(values.astype(dtype).data)
+        length += len(values)
+
+    def write_header() -> None:
+        # Of one size for every length: numpy leaves room in it for the first dimension to grow.
+        form = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(file, form)
+
+    with open(path, "wb") as file:
+        write_header()
+        yield append
+        file.seek(0)
+        write_header()
+
+
+def _chunks(pairs: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
+    chunk: list[dict[str, str]] = []
+    num_characters = 0
+    for pair in pairs:
+        chunk.append(pair)
+        num_characters += len(pair["instruction"]) + len(pair["input"]) + len(pair["response"])
+        if len(chunk) >= CHUNK_ROWS or num_characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, num_characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def _id_dtype(tokenizer) -> type:
+    return np.uint16 if len(tokenizer) <= 2**16 else np.uint32
 
 
 def load(folder: Path, split: str) -> TokenRows:

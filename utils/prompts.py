@@ -1,5 +1,17 @@
-"""The Alpaca prompt, byte for byte as stanford_alpaca trains it."""
+"""The text a model sees before it answers, and its token ids: the same in training and in generation.
 
+`alpaca` is the prompt of stanford_alpaca, byte for byte; `alpaca-newline` the common variant with a newline at its end;
+`chat` the model's own chat template. Text from a pair never becomes a special token, whatever it spells; only a chat
+template itself writes them.
+"""
+
+import json
+import re
+from functools import lru_cache
+
+from utils.errors import UserError, unknown
+
+TEMPLATES = ALPACA, ALPACA_NEWLINE, CHAT = "alpaca", "alpaca-newline", "chat"
 PROMPT_WITH_INPUT = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.\n\n"
@@ -10,12 +22,141 @@ PROMPT_WITHOUT_INPUT = (
     "Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n{instruction}\n\n### Response:"
 )
+# What both kinds of prompt begin with, up to the newline before the instruction.
+HEADS = tuple(text.partition("\n{instruction}")[0] for text in (PROMPT_WITH_INPUT, PROMPT_WITHOUT_INPUT))
 
 
-def format_prompt(instruction: str, input: str = "") -> str:
-    """The text the model sees before it answers; the response follows the last `:` at once.
+def format_prompt(instruction: str, input: str = "", template: str = ALPACA, tokenizer=None) -> str:
+    """The text the model sees before it answers; in `alpaca` the response follows the last `:` at once.
 
-    Source: `PROMPT_DICT` of tatsu-lab/stanford_alpaca. Not covered: other templates, and text that imitates a heading.
+    Source: `PROMPT_DICT` of tatsu-lab/stanford_alpaca. `chat` takes the tokenizer, and raises `UserError` when that has
+    no usable chat template. Not covered: text that imitates a heading, chats of several turns, system messages.
     """
-    template = PROMPT_WITH_INPUT if input else PROMPT_WITHOUT_INPUT
-    return template.format(instruction=instruction, input=input)
+    if template not in TEMPLATES:
+        raise unknown("template", template, TEMPLATES)
+    if template == CHAT:
+        before, after = chat_frame(tokenizer)
+        return before + (f"{instruction}\n\n{input}" if input else instruction).strip() + after
+    text = PROMPT_WITH_INPUT if input else PROMPT_WITHOUT_INPUT
+    return text.format(instruction=instruction, input=input) + ("\n" if template == ALPACA_NEWLINE else "")
+
+
+def encode_prompts(prompts: list[str], tokenizer, template: str = ALPACA) -> list[list[int]]:
+    """The ids of prompts made by `format_prompt`; special tokens only where the chat template itself writes them.
+
+    The ids are those of each prompt as a whole, but a template's fixed beginning and end are tokenised once.
+    """
+    beginnings, end = _fixed_ends(tokenizer, template)
+    first_ids = {start: _encode_template(start, tokenizer) for start in beginnings.values()}
+    last_ids = _encode_template(end, tokenizer)
+    starts = [next((beginnings[text] for text in beginnings if prompt.startswith(text)), None) for prompt in prompts]
+    if None in starts or not all(prompt.endswith(end) for prompt in prompts):
+        raise UserError("a prompt is not of this tokenizer's chat template: make it with format_prompt.")
+    middles = [prompt[len(start) : len(prompt) - len(end)] for prompt, start in zip(prompts, starts, strict=True)]
+    encoded = encode_texts(middles, tokenizer)
+    return [[*first_ids[start], *ids, *last_ids] for start, ids in zip(starts, encoded, strict=True)]
+
+
+def encode_texts(texts: list[str], tokenizer) -> list[list[int]]:
+    """The ids of texts that nobody vouches for: a special token that is spelled out in them stays text."""
+    encodings = plain_backend(tokenizer).encode_batch_fast(texts, add_special_tokens=False)
+    return [encoding.ids for encoding in encodings]
+
+
+def plain_backend(tokenizer):
+    """The tokenizer's Rust part, set to cut nothing off, to add nothing and to read special tokens as text.
+
+    transformers sets all of this anew at each of its own calls.
+    """
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = True
+    return backend
+
+
+def _fixed_ends(tokenizer, template: str) -> tuple[dict[str, str], str]:
+    """What prompts begin with, each with the part of it that can be tokenised alone, and the like part of their end."""
+    if template == CHAT:
+        first, _, _, last = _chat_parts(tokenizer, _chat_template(tokenizer))
+        return {first: first}, last
+    # The empty one is for tokenizers that may not cut behind the heads, and for text that is no Alpaca prompt.
+    return ({head + "\n": head for head in HEADS} if _cuts_before_newline(tokenizer) else {}) | {"": ""}, ""
+
+
+def chat_frame(tokenizer) -> tuple[str, str]:
+    """What the tokenizer's chat template writes before and after a user's message, up to where the answer begins.
+
+    Raises `UserError` when there is none, or when it does more than put fixed text around the message.
+    """
+    first, before, after, last = _chat_parts(tokenizer, _chat_template(tokenizer))
+    return first + before, after + last
+
+
+def _chat_template(tokenizer) -> str:
+    try:
+        return tokenizer.get_chat_template()
+    except (AttributeError, ValueError) as error:
+        raise UserError(
+            "the model's tokenizer has no chat template (base models mostly have none): "
+            f"choose {ALPACA!r} or {ALPACA_NEWLINE!r} as the template, or a model made for chats."
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _chat_parts(tokenizer, template: str) -> tuple[str, str, str, str]:
+    """The chat template's fixed text: up to its last special token before the message, the rest before it, what
+    follows the message up to the next special token, and the rest."""
+    messages = ("zqxjk", "Zqx jkv.\n\n    1 indented line")
+    try:
+        frames = []
+        for message in messages:
+            chat = [{"role": "user", "content": message}]
+            text = tokenizer.apply_chat_template(
+                chat, chat_template=template, add_generation_prompt=True, tokenize=False
+            )
+            frames.append(text.partition(message) if message in text else None)
+    except Exception as error:  # a template is a program, and may fail in any way
+        raise UserError(f"the chat template fails ({error}): choose {ALPACA!r} as the template.") from error
+    if None in frames or frames[0][::2] != frames[1][::2]:
+        raise UserError(f"the chat template changes what it is given: choose {ALPACA!r} as the template.")
+    before, _, after = frames[1]
+    special = _special_pattern(tokenizer)
+    cuts, next_one = [match.end() for match in special.finditer(before)], special.search(after)
+    first, last = (cuts or [0])[-1], next_one.start() if next_one else len(after)
+    parts = before[:first], before[first:], after[:last], after[last:]
+    for message in messages:
+        whole = _encode_template(before + message + after, tokenizer)
+        middle = encode_texts([parts[1] + message + parts[2]], tokenizer)[0]
+        if whole != _encode_template(parts[0], tokenizer) + middle + _encode_template(parts[3], tokenizer):
+            raise UserError(f"this tokenizer cannot cut a chat at its special tokens: choose {ALPACA!r}.")
+    return parts
+
+
+def _special_pattern(tokenizer) -> re.Pattern:
+    """Matches a special token as the tokenizer does, with the white space that some of them take along."""
+    tokens = [token for token in tokenizer.added_tokens_decoder.values() if token.special and token.content]
+    tokens.sort(key=lambda token: -len(token.content))
+    parts = [r"\s*" * token.lstrip + re.escape(token.content) + r"\s*" * token.rstrip for token in tokens]
+    return re.compile("|".join(parts) or r"(?!)")  # without special tokens: nothing
+
+
+def _encode_template(text: str, tokenizer) -> list[int]:
+    """The ids of a template's own text, in which special tokens are meant."""
+    return tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"] if text else []
+
+
+def _cuts_before_newline(tokenizer) -> bool:
+    """Whether a `:` before a newline always ends a token, and what follows has no part in the tokens before it.
+
+    So it is with GPT-2's way of cutting text into words, StarCoder's too; of any other tokenizer nothing is assumed.
+    """
+    backend = tokenizer.backend_tokenizer
+    are_special = all(token.special for token in tokenizer.added_tokens_decoder.values())  # others are cut out first
+    if backend.normalizer is not None or backend.pre_tokenizer is None or not are_special:
+        return False
+    state = json.loads(backend.pre_tokenizer.__getstate__())
+    steps = state["pretokenizers"] if state["type"] == "Sequence" else [state]
+    words = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+    known = [step["type"] for step in steps] in (["ByteLevel"], ["Digits", "ByteLevel"])
+    return known and words.items() <= steps[-1].items()

@@ -15,7 +15,7 @@ import ipywidgets as widgets
 
 from utils.errors import UserError
 from utils.generate import GenerationSettings, Stream, stream
-from utils.prompts import format_prompt
+from utils.prompts import ALPACA, format_prompt
 
 FLUSH_SECONDS = 0.1
 WIDE = {"description_width": "9em"}
@@ -67,18 +67,18 @@ class Column:
     def is_writing(self) -> bool:
         return self.thread is not None and self.thread.is_alive()
 
-    def start(self, prompt: str, settings: GenerationSettings, stop: Event, loading: Lock) -> None:
+    def start(self, prompt: str, settings: GenerationSettings, stop: Event, template: str, loading: Lock) -> None:
         self.text, self.status = "", "waiting for its model"
-        self.thread = Thread(target=self._write, args=(prompt, settings, stop, loading), daemon=True)
+        self.thread = Thread(target=self._write, args=(prompt, settings, stop, template, loading), daemon=True)
         self.thread.start()
 
-    def _write(self, prompt: str, settings: GenerationSettings, stop: Event, loading: Lock) -> None:
+    def _write(self, prompt: str, settings: GenerationSettings, stop: Event, template: str, loading: Lock) -> None:
         try:
             with loading:  # transformers cannot load two models at once
                 if self.model_and_tokenizer is None:
                     self.status = "loading the model"
                     self.model_and_tokenizer = self.load()
-            start, answer = time.monotonic(), stream(*self.model_and_tokenizer, prompt, settings, stop)
+            start, answer = time.monotonic(), stream(*self.model_and_tokenizer, prompt, settings, stop, template)
             self.status = "reading the prompt"
             for piece in answer:
                 self.text += piece
@@ -107,7 +107,8 @@ class Playground(widgets.VBox):
     """The panel; display it, or drive it with `generate()`, `await wait()` and `answers` where there is no page.
 
     `models` gives for each name a function that returns (model, tokenizer), called when the column is first used.
-    `notice` is a sentence that always stands above the answers. Not covered: freeing a model.
+    `notice` is a sentence that always stands above the answers. `template` is the run's; for `chat` it takes the
+    models' `tokenizer`. Not covered: freeing a model, models with different tokenizers side by side.
     """
 
     def __init__(
@@ -117,6 +118,8 @@ class Playground(widgets.VBox):
         input: str = "",
         settings: GenerationSettings | None = None,
         notice: str = "",
+        template: str = ALPACA,
+        tokenizer=None,
     ):
         settings = settings or GenerationSettings()
         text = dict(layout=widgets.Layout(width="auto"), style=WIDE)
@@ -135,6 +138,7 @@ class Playground(widgets.VBox):
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.prompt, self.message = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED)), widgets.HTML()
         self.columns = [Column(name, load) for name, load in models.items()]
+        self.template, self.tokenizer = template, tokenizer
         self._stop, self._loading, self._flushing = Event(), Lock(), None
         self.generate_button.on_click(self._guarded(self.generate))
         self.stop_button.on_click(self._guarded(self._stop.set))
@@ -162,11 +166,11 @@ class Playground(widgets.VBox):
         if any(column.is_writing for column in self.columns):
             raise UserError("The models are still writing: wait for them, or press Stop.")
         settings = GenerationSettings(**{name: widget.value for name, widget in self.numbers.items()})
-        prompt = format_prompt(self.instruction.value, self.input.value)
+        prompt = self._formatted()
         self._stop.clear()
         self.generate_button.disabled, self.stop_button.disabled = True, False
         for column in self.columns:
-            column.start(prompt, settings, self._stop, self._loading)
+            column.start(prompt, settings, self._stop, self.template, self._loading)
         self._flushing = asyncio.get_running_loop().create_task(self._flush())
 
     async def wait(self) -> None:
@@ -184,8 +188,11 @@ class Playground(widgets.VBox):
                 await asyncio.sleep(FLUSH_SECONDS)
         self.generate_button.disabled, self.stop_button.disabled = False, True
 
+    def _formatted(self) -> str:
+        return format_prompt(self.instruction.value, self.input.value, self.template, self.tokenizer)
+
     def _show_prompt(self) -> None:
-        self.prompt.value = pre(format_prompt(self.instruction.value, self.input.value))
+        self.prompt.value = pre(self._formatted())
 
     def _guarded(self, action: Callable[[], None]) -> Callable:
         """A handler that shows errors in the panel; Jupyter would drop them."""
