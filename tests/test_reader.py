@@ -199,6 +199,15 @@ def test_parquet_is_held_to_the_same_checks(tmp_path):
     assert len(_faults(tmp_path / "x.parquet")) == 5
 
 
+def test_a_data_set_of_the_hub_is_held_to_the_same_checks(tmp_path):
+    # A folder stands for the hub, whose loader is the same.
+    (tmp_path / "train.jsonl").write_bytes(GOOD + b"\n" + _row(response=" ") + b"\n" + GOOD)
+    good, blank, _ = reader.hub_rows(str(tmp_path), "0" * 40)
+    assert good.pair == PAIR and [str(fault) for fault in blank.faults] == [": row 2: 'response' is blank"]
+    with pytest.raises(UserError, match="nobody/nothing@0000.* cannot be read"):
+        list(reader.hub_rows("nobody/nothing", "0" * 40))
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
 PAIRS = st.lists(
     st.fixed_dictionaries({"instruction": TEXTS, "input": st.text("x\n\t é\U0001f600"), "response": TEXTS})
