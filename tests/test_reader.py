@@ -199,7 +199,9 @@ def test_parquet_is_held_to_the_same_checks(tmp_path):
     assert len(_faults(tmp_path / "x.parquet")) == 5
 
 
-def test_a_data_set_of_the_hub_is_held_to_the_same_checks(tmp_path):
+def test_a_data_set_of_the_hub_is_held_to_the_same_checks(tmp_path, monkeypatch):
+    for module in ("huggingface_hub.constants", "datasets.config"):
+        monkeypatch.setattr(f"{module}.HF_HUB_OFFLINE", True)
     # A folder stands for the hub, whose loader is the same.
     (tmp_path / "train.jsonl").write_bytes(GOOD + b"\n" + _row(response=" ") + b"\n" + GOOD)
     good, blank, _ = reader.hub_rows(str(tmp_path), "0" * 40)
