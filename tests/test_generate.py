@@ -95,9 +95,10 @@ def test_a_row_of_a_batch_is_the_row_alone(model, tokenizer, stopping, temperatu
     """Rows that end at the end of the context, and rows that end on their own, at different steps."""
     settings = GenerationSettings(max_new_tokens=CONTEXT, temperature=temperature, top_p=0.95, seed=3)
     for tokens in (tokenizer, stopping):
-        alone = ["".join(stream(model, tokens, prompt, settings)) for prompt in PROMPTS]
+        streams = [stream(model, tokens, prompt, settings) for prompt in PROMPTS]
+        alone = [("".join(one), one.reason) for one in streams]
         assert generate_batch(model, tokens, PROMPTS, settings) == alone
-        assert len(set(map(len, alone))) > 1
+        assert len({len(text) for text, _ in alone}) > 1
     assert generate_batch(model, tokenizer, [], settings) == []
 
 

@@ -43,8 +43,9 @@ MAY_IMPORT = {
     "launch": "config artifacts metrics",
     "plots": "metrics",
     "generate": "prompts model",
-    "corpus": "config quality packing",
-    "yardstick": "generate",
+    "code_files": "artifacts ngrams packing pairs sources",
+    "corpus": "config artifacts code_files model packing prompts",
+    "yardstick": "generate model prompts",
     # `sources` refuses unknown pairs before anything starts; `launch` stops training at Ctrl-C; `model`, imported for
     # the summary only, says whether the answers are those of an untrained base.
     "workbook": "config artifacts metrics reader sources launch model",

@@ -255,6 +255,30 @@ def test_low_precision_follows_float32_and_resumes_to_the_same_bits(new_run, dty
     assert without_times(metrics.read(parts)) == without_times(metrics.read(whole))
 
 
+MUON_RUNS = [("adamw", "adamw_torch_fused"), ("whole", "muon"), ("parts", "muon")]
+
+
+def test_muon_moves_matrices_its_own_way_and_resumes_to_the_same_bits(new_run):
+    other, whole, parts = (new_run(name, learning_rate=1e-3, optim=optim) for name, optim in MUON_RUNS)
+    for run_dir in (other, whole, parts):
+        main(run_dir)
+    of_muon, of_adamw = losses(metrics.read(whole)), losses(metrics.read(other))
+    assert of_muon[0] == of_adamw[0] and of_muon[-1] != of_adamw[-1] and of_muon[-1] < 0.97 * of_muon[0]
+    names = safe_open(parts / "checkpoints" / "step-00000010" / "rank-00000.safetensors", "pt").keys()
+    kinds = {name.rpartition(".")[2] for name in names if name.startswith("optimizer.")}
+    assert kinds == {"momentum_buffer", "step", "exp_avg", "exp_avg_sq"}
+    assert not any(name.endswith("momentum_buffer") and ".wte." in name for name in names)
+    shutil.rmtree(parts / "checkpoints" / "step-00000010")
+    shutil.rmtree(parts / "model")
+    main(parts)
+    assert without_times(metrics.read(parts)) == without_times(metrics.read(whole))
+
+
+def test_muon_refuses_weights_that_it_cannot_update(new_run):
+    with pytest.raises(UserError, match="muon needs whole weights in float32"):
+        main(new_run("low", optim="muon", dtype="bfloat16_weights"))
+
+
 def test_it_stops_early_when_the_validation_loss_does_not_fall(world, new_run, monkeypatch):
     data_dir, config = world
     run_dir = new_run("early", early_stopping_patience=2, eval_steps=1, learning_rate=0.0)

@@ -58,9 +58,9 @@ class RunConfig:
     )
     optim: str = _setting(
         "adamw_torch_fused",
-        "AdamW with states in float32, or in 8 bits, which takes the extra package torchao.",
+        "AdamW with states in float32, or in 8 bits, which takes the extra package torchao; Muon, from scratch.",
         recipe=ASSUMED,
-        choices=("adamw_torch_fused", "adamw_torch_8bit"),
+        choices=("adamw_torch_fused", "adamw_torch_8bit", "muon"),
     )
     adam_beta1: float = _setting(0.9, "AdamW's first moment.", recipe=ASSUMED, minimum=0, maximum=1)
     adam_beta2: float = _setting(0.999, "AdamW's second moment.", recipe=ASSUMED, minimum=0, maximum=1)
@@ -168,6 +168,23 @@ PRESETS: dict[str, dict[str, Any]] = {
         max_eval_samples=64,
         eval_steps=20,
         save_steps=25,
+    ),
+    # What made the embedded model, from random weights on code: a row in place of a pair (`python -m utils.corpus`).
+    "base": dict(
+        pairs="python-corpus",
+        optim="muon",
+        learning_rate=3e-3,
+        weight_decay=0.1,
+        adam_beta2=0.95,
+        warmup_steps=0.02,
+        train_batch_size=16,
+        num_train_epochs=2.0,
+        tokens_per_device=16384,
+        num_processes=1,
+        max_eval_samples=64,
+        eval_steps=100,
+        save_steps=100,
+        save_total_limit=1,
     ),
     # The real family, from a laptop's GPU to the recipe; all gated: accept the licence on the hub and log in.
     "tiny-starcoder-py": dict(model_name_or_path="bigcode/tiny_starcoder_py"),

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from threading import Event
+from typing import NamedTuple
 
 import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
@@ -40,6 +41,13 @@ class GenerationSettings:
 def _check(name: str, value: float, is_allowed: bool, allowed: str) -> None:
     if not is_allowed:
         raise UserError(f"{name} must be {allowed}, got {value!r}.")
+
+
+class Answer(NamedTuple):
+    """What a model wrote, and why it ended: `END_OF_TEXT` or `LIMIT`."""
+
+    text: str
+    reason: str
 
 
 class Stream(Iterator[str]):
@@ -96,25 +104,34 @@ def generate_batch(
     prompts: list[str],
     settings: GenerationSettings,
     template: str = ALPACA,
-) -> list[str]:
+) -> list[Answer]:
     """The answers to `prompts`, in one batch padded on the left; every answer is the one `stream` gives alone.
 
     In low precision the padding can tip a near tie between two tokens. Raises `UserError` as `stream` does.
     Not covered: more prompts than fit into memory at once.
     """
-    if not prompts:
-        return []
     rows = [prompt_row(model, tokenizer, prompt, template) for prompt in prompts]
+    return generate_rows(model, tokenizer, rows, settings)
+
+
+def generate_rows(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[list[int]], settings: GenerationSettings
+) -> list[Answer]:
+    """As `generate_batch`, what follows rows of ids, each shorter than the model's context."""
+    if not rows:
+        return []
     limits = [_num_new_tokens(model, row, settings) for row in rows]
     answers: list[list[int]] = [[] for _ in rows]
-    is_open = [True] * len(rows)
+    is_open, reasons = [True] * len(rows), [LIMIT] * len(rows)
     steps = _decode(model, rows, settings)
     while any(is_open):
         for row, token_id in enumerate(next(steps)):
-            if is_open[row] and token_id != tokenizer.eos_token_id:
+            if is_open[row] and token_id == tokenizer.eos_token_id:
+                is_open[row], reasons[row] = False, END_OF_TEXT
+            elif is_open[row]:
                 answers[row].append(token_id)
-            is_open[row] &= token_id != tokenizer.eos_token_id and len(answers[row]) < limits[row]
-    return [_text(tokenizer, answer) for answer in answers]
+                is_open[row] = len(answers[row]) < limits[row]
+    return [Answer(_text(tokenizer, ids), reason) for ids, reason in zip(answers, reasons, strict=True)]
 
 
 def prompt_row(model, tokenizer, prompt: str, template: str) -> list[int]:

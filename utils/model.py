@@ -4,6 +4,7 @@ Only safetensors are read, and no code that comes with a model is run.
 """
 
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -45,7 +46,8 @@ def locate(name_or_path: str, data_dir: Path) -> str:
     if (trained / "config.json").exists():
         return str(trained)
     if not (fresh / "config.json").exists():
-        create_fresh(fresh)
+        modules = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
+        create_fresh(fresh, (path.read_text("utf-8", "replace") for path in modules))
     return str(fresh)
 
 
@@ -54,10 +56,10 @@ def is_untrained(name_or_path: str, data_dir: Path) -> bool:
     return name_or_path == EMBEDDED and Path(locate(name_or_path, data_dir)).name == "fresh-base"
 
 
-def create_fresh(folder: Path, vocab_size: int = 4096, seed: int = 0) -> None:
-    """Make a small StarCoder with random weights and a tokenizer trained on the standard library.
+def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144, seed: int = 0) -> None:
+    """Make a small StarCoder with random weights, and a tokenizer trained on these texts.
 
-    Same architecture and special tokens as `bigcode/starcoder`, 6.7 M parameters, dropout 0.
+    Same architecture and special tokens as `bigcode/starcoder`, 7.5 M parameters, dropout 0.
     """
     tokenizer = Tokenizer(models.BPE())
     digits, byte_level = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -69,10 +71,9 @@ def create_fresh(folder: Path, vocab_size: int = 4096, seed: int = 0) -> None:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    modules = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
-    tokenizer.train_from_iterator((path.read_text("utf-8", "replace") for path in modules), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     config = GPTBigCodeConfig(
-        vocab_size=tokenizer.get_vocab_size(), n_positions=1024, n_embd=256, n_layer=8, n_head=8,
+        vocab_size=tokenizer.get_vocab_size(), n_positions=1024, n_embd=320, n_layer=5, n_head=5,
         resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):

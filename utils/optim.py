@@ -11,10 +11,11 @@ from utils.errors import UserError
 CACHED_VALUES = 2**17
 
 
-def build(network: torch.nn.Module, config: RunConfig) -> torch.optim.Optimizer:
-    """AdamW: torch's fused one, `StochasticAdamW` where the weights are bfloat16, or torchao's with states in 8 bits.
+def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer | Muon":
+    """AdamW: torch's fused one, `StochasticAdamW` for bfloat16 weights, torchao's with states in 8 bits; or Muon.
 
-    Norms and biases are spared the weight decay. Raises `UserError` when torchao is asked for and not installed.
+    Norms and biases are spared the weight decay. Raises `UserError` when torchao is asked for and not installed, and
+    for Muon with sharded or bfloat16 weights.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
@@ -23,6 +24,10 @@ def build(network: torch.nn.Module, config: RunConfig) -> torch.optim.Optimizer:
     ]
     options = dict(lr=config.learning_rate, betas=(config.adam_beta1, config.adam_beta2), eps=config.adam_epsilon)
     is_bfloat16 = config.dtype == "bfloat16_weights"
+    if config.optim == "muon":
+        if is_bfloat16 or any(isinstance(parameter, DTensor) for parameter in trained):
+            raise UserError("muon needs whole weights in float32: one process, and dtype float32 or bfloat16.")
+        return Muon(network, config, options)
     if config.optim == "adamw_torch_8bit":
         try:
             from torchao.optim import AdamW8bit
@@ -71,6 +76,38 @@ class StochasticAdamW(torch.optim.Optimizer):
             moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
             moved.addcdiv_(exp_avg, denominator, value=-group["lr"] / (1 - beta1**num_steps))
             weight.copy_(round_stochastically(moved))
+
+
+class Muon:
+    """torch's Muon (Jordan et al. 2024) for the matrices of the blocks, at AdamW's scale; fused AdamW for the rest.
+
+    From scratch it needs far fewer tokens than AdamW. Not covered: sharded weights; an update needs a whole matrix.
+    """
+
+    def __init__(self, network: torch.nn.Module, config: RunConfig, options: dict):
+        tables = {id(p) for m in network.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
+        tables |= {id(parameter) for parameter in network.get_output_embeddings().parameters()}
+        matrices = [p for p in network.parameters() if p.ndim == 2 and id(p) not in tables]
+        rest = [p for p in network.parameters() if p.ndim != 2 or id(p) in tables]
+        groups = [
+            {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
+            {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        muon = torch.optim.Muon(matrices, config.learning_rate, config.weight_decay, adjust_lr_fn="match_rms_adamw")
+        self.parts = [muon, torch.optim.AdamW(groups, **options, fused=True)]
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+    @property
+    def state(self) -> dict:
+        return {parameter: state for part in self.parts for parameter, state in part.state.items()}
+
+    def step(self) -> None:
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self) -> None:
+        for part in self.parts:
+            part.zero_grad()
 
 
 def round_stochastically(values: torch.Tensor) -> torch.Tensor:
@@ -122,7 +159,9 @@ def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer) ->
         optimizer.step()  # at a rate of 0, to make the states
         optimizer.zero_grad()
         for state in optimizer.state.values():
-            state["step"].zero_()
+            for value in state.values():
+                if isinstance(value, torch.Tensor) and not value.ndim:
+                    value.zero_()  # the count of steps
     shared, own = {}, {}
     for name, parameter in network.named_parameters():
         shared[f"model.{name}"] = parameter.data

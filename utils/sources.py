@@ -66,7 +66,7 @@ def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
     missing, a host that cannot be reached and a checksum that differs. Not covered: whether the rows are any good.
     """
     if pairs == PYTHON_STDLIB:
-        content = "".join(f"{name} {artifacts.sha256_file(path)}\n" for name, path in _modules())
+        content = "".join(f"{name} {artifacts.sha256_file(path)}\n" for name, path in modules())
         return Source(pairs, "PSF-2.0", artifacts.sha256_text(content))
     if pairs == GPTEACHER:
         path = _pinned(GPTEACHER, Path(data_dir), GPTEACHER_URL, GPTEACHER_SHA256, gpteacher_file)
@@ -103,7 +103,7 @@ def standard_library() -> Iterator[dict[str, str]]:
     instruction, input, response, kind (write, explain or complete) and origin (the module). The same interpreter gives
     the same pairs in the same order. Not covered: functions inside functions, and modules written in C.
     """
-    for module, path in _modules():
+    for module, path in modules():
         with tokenize.open(path) as file:  # decodes as the interpreter would
             text = file.read()
         lines = text.split("\n")
@@ -112,7 +112,7 @@ def standard_library() -> Iterator[dict[str, str]]:
                 yield {**pair, "origin": module}
 
 
-def _modules() -> list[tuple[str, Path]]:
+def modules() -> list[tuple[str, Path]]:
     """Name and file of the standard library's modules, by name."""
     root = Path(sysconfig.get_paths()["stdlib"])
     modules = []

@@ -251,7 +251,7 @@ def _answer_lines(plan: Plan) -> list[str]:
     """Three answers before and after; the model's text is shortened and stripped of what a terminal would obey."""
     from utils import model
 
-    path = plan.run_dir / "answers.json"
+    path, measured = plan.run_dir / "answers.json", artifacts.read_json(plan.run_dir / "yardstick.json") or {}
     is_untrained = model.is_untrained(plan.config.model_name_or_path, plan.data_dir)
     lines = [textwrap.fill(model.FRESH_NOTICE, 100), ""] if is_untrained else []
     for answer in json.loads(path.read_text(encoding="utf-8"))[:3] if path.exists() else []:
@@ -259,6 +259,8 @@ def _answer_lines(plan: Plan) -> list[str]:
         for title, field in (("before", "base"), ("after", "tuned")):
             lines += [f"  {title}:", _shorten(answer[field], 6, "    | ")]
         lines.append("")
+    for what, shares in measured.items():
+        lines.append(f"{what}: {shares['base']} of answers before, {shares['tuned']} after")
     return lines
 
 
