@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from utils import ngrams
 from utils.errors import UserError, unknown
+from utils.reader import PAIR_FIELDS
 
 NUM_WORDS = 10  # a run of this many words in a row is hardly chance, unless everybody writes it
 MIN_SOLUTION_CHARACTERS = 20  # without the space between: a shorter solution (`return a + b`) is anybody's
@@ -96,7 +97,7 @@ def overlaps(rows: Sequence[dict[str, str]], tasks: Sequence[Task]) -> dict[int,
     short = [n for n, text in enumerate(solutions) if len(ngrams.WORDS.findall(text)) < NUM_WORDS and _tells(text)]
     found = {}
     for number, row in enumerate(rows):
-        text = "\n".join(row[name] for name in ("instruction", "input", "response"))
+        text = "\n".join(row[name] for name in PAIR_FIELDS)
         runs = {span.row: text[span.start : span.end] for span in sorted(index.spans(text), key=_length)}
         response = " ".join(row["response"].split()) if runs or short else ""
         contained = {n for n in {*runs, *short} if _tells(solutions[n]) and solutions[n] in response}

@@ -38,14 +38,14 @@ def pieces(lines: list[str], counts: list[int], length: int) -> list[str]:
 
     A longer line is a piece of its own.
     """
-    found, piece, used = [], [], 0
+    whole, piece, used = [], [], 0
     for line, count in zip(lines, counts, strict=True):
         if piece and used + count > length:
-            found.append("".join(piece))
+            whole.append("".join(piece))
             piece, used = [], 0
         piece.append(line)
         used += count
-    return [*found, "".join(piece)] if piece else found
+    return [*whole, "".join(piece)] if piece else whole
 
 
 def fill_in_the_middle(text: str, draw: random.Random) -> list[str | int]:
@@ -71,16 +71,14 @@ def token_rows(documents: list[Document], tokenizer, context: int, fim_rate: flo
     rows: list[list[str | int]] = []
     for document, some in zip(documents, lines, strict=True):
         draw = random.Random(f"{seed} {document.name}")
-        found = pieces(some, [len(next(counts)) for _ in some], context - ROOM_FOR_MARKS)
-        for number, piece in enumerate(found, start=1):
-            plain = [piece, END] if number == len(found) else [piece]
+        parts = pieces(some, [len(next(counts)) for _ in some], context - ROOM_FOR_MARKS)
+        for number, piece in enumerate(parts, start=1):
+            plain = [piece, END] if number == len(parts) else [piece]
             rows.append(fill_in_the_middle(piece, draw) if draw.random() < fim_rate else plain)
     encoded = iter(encode_texts([part for row in rows for part in row if isinstance(part, str)], tokenizer))
     ids = [[id for part in row for id in (next(encoded) if isinstance(part, str) else [part])] for row in rows]
     ids = [row for row in ids if 1 < len(row) <= context]
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64)
-    flat = np.fromiter((id for row in ids for id in row), np.uint16, offsets[-1])
-    return packing.TokenRows(flat, offsets, np.zeros(len(ids), np.int64))
+    return packing.TokenRows.of(ids, [0] * len(ids), np.uint16)
 
 
 def prepare(data_dir: Path, config: RunConfig, fresh: Path) -> tuple[Path, bool]:
@@ -114,12 +112,12 @@ def prepare(data_dir: Path, config: RunConfig, fresh: Path) -> tuple[Path, bool]
 
 def _origins(documents: list[Document]) -> list[dict[str, Any]]:
     """Each package with its licence, and how much of it there is."""
-    found: dict[tuple[str, str], list[int]] = {}
+    sizes_of: dict[tuple[str, str], list[int]] = {}
     for document in documents:
-        found.setdefault((document.origin, document.license), []).append(len(document.text))
+        sizes_of.setdefault((document.origin, document.license), []).append(len(document.text))
     return [
         {"origin": origin, "license": license, "num_files": len(sizes), "num_characters": sum(sizes)}
-        for (origin, license), sizes in found.items()
+        for (origin, license), sizes in sizes_of.items()
     ]
 
 

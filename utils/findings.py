@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from difflib import unified_diff
 
 from utils import private_data
+from utils.reader import PAIR_FIELDS
 
-FIELDS = ("instruction", "input", "response")
 MAX_EXAMPLES, MAX_SHOWN_CHARACTERS = 20, 1_500
 
 
@@ -53,7 +53,7 @@ def some(items: Iterable) -> list:
 
 def _whole(row: dict[str, str]) -> str:
     """A row as text, what is private masked."""
-    return "\n".join(f"[{name}]\n{private_data.mask(row[name])}" for name in FIELDS if row.get(name))
+    return "\n".join(f"[{name}]\n{private_data.mask(row[name])}" for name in PAIR_FIELDS if row.get(name))
 
 
 def cut(text: str) -> str:

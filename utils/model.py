@@ -59,7 +59,7 @@ def is_untrained(name_or_path: str, data_dir: Path) -> bool:
 def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144, seed: int = 0) -> None:
     """Make a small StarCoder with random weights, and a tokenizer trained on these texts.
 
-    Same architecture and special tokens as `bigcode/starcoder`, 7.5 M parameters, dropout 0.
+    Same architecture and special tokens as `bigcode/starcoder`, 7.6 M parameters, dropout 0.
     """
     tokenizer = Tokenizer(models.BPE())
     digits, byte_level = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)

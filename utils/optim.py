@@ -18,16 +18,13 @@ def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer
     for Muon with sharded or bfloat16 weights.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
+    groups = _groups(trained, config)
     options = dict(lr=config.learning_rate, betas=(config.adam_beta1, config.adam_beta2), eps=config.adam_epsilon)
     is_bfloat16 = config.dtype == "bfloat16_weights"
     if config.optim == "muon":
         if is_bfloat16 or any(isinstance(parameter, DTensor) for parameter in trained):
             raise UserError("muon needs whole weights in float32: one process, and dtype float32 or bfloat16.")
-        return Muon(network, config, options)
+        return Muon(network, trained, config, options)
     if config.optim == "adamw_torch_8bit":
         try:
             from torchao.optim import AdamW8bit
@@ -37,6 +34,13 @@ def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer
     if is_bfloat16:
         return StochasticAdamW(groups, **options)
     return torch.optim.AdamW(groups, **options, fused=True)
+
+
+def _groups(parameters: list[torch.Tensor], config: RunConfig) -> list[dict]:
+    return [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
 
 
 class StochasticAdamW(torch.optim.Optimizer):
@@ -84,17 +88,13 @@ class Muon:
     From scratch it needs far fewer tokens than AdamW. Not covered: sharded weights; an update needs a whole matrix.
     """
 
-    def __init__(self, network: torch.nn.Module, config: RunConfig, options: dict):
+    def __init__(self, network: torch.nn.Module, trained: list[torch.Tensor], config: RunConfig, options: dict):
         tables = {id(p) for m in network.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
         tables |= {id(parameter) for parameter in network.get_output_embeddings().parameters()}
-        matrices = [p for p in network.parameters() if p.ndim == 2 and id(p) not in tables]
-        rest = [p for p in network.parameters() if p.ndim != 2 or id(p) in tables]
-        groups = [
-            {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
-            {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
-        ]
+        matrices = [p for p in trained if p.ndim == 2 and id(p) not in tables]
+        rest = [p for p in trained if p.ndim != 2 or id(p) in tables]
         muon = torch.optim.Muon(matrices, config.learning_rate, config.weight_decay, adjust_lr_fn="match_rms_adamw")
-        self.parts = [muon, torch.optim.AdamW(groups, **options, fused=True)]
+        self.parts = [muon, torch.optim.AdamW(_groups(rest, config), **options, fused=True)]
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
     @property

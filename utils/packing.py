@@ -35,6 +35,13 @@ class TokenRows:
     offsets: np.ndarray  # (rows + 1,)
     prompt_lengths: np.ndarray  # (rows,)
 
+    @classmethod
+    def of(cls, rows: list[list[int]], prompt_lengths: list[int], dtype: type) -> "TokenRows":
+        """From lists of ids, one a row."""
+        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        ids = np.fromiter(chain.from_iterable(rows), dtype=dtype, count=int(offsets[-1]))
+        return cls(ids, offsets, np.array(prompt_lengths, dtype=np.int64))
+
     def __len__(self) -> int:
         return len(self.prompt_lengths)
 
@@ -70,12 +77,7 @@ def tokenize(pairs: list[dict[str, Any]], tokenizer, template: str = "alpaca") -
     prompts = encode_prompts(texts, tokenizer, template)
     responses = encode_texts([pair["response"] for pair in pairs], tokenizer)
     rows = [prompt + response + [tokenizer.eos_token_id] for prompt, response in zip(prompts, responses, strict=True)]
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    return TokenRows(
-        ids=np.fromiter(chain.from_iterable(rows), dtype=_id_dtype(tokenizer), count=int(lengths.sum())),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        prompt_lengths=np.array([len(prompt) for prompt in prompts], dtype=np.int64),
-    )
+    return TokenRows.of(rows, [len(prompt) for prompt in prompts], _id_dtype(tokenizer))
 
 
 def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:

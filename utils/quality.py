@@ -15,8 +15,9 @@ import numpy as np
 from utils import benchmarks as bench
 from utils import ngrams, private_data
 from utils.errors import UserError, unknown
-from utils.findings import FIELDS, MAX_EXAMPLES, Example, Finding, cut, diff, shown, some
+from utils.findings import MAX_EXAMPLES, Example, Finding, cut, diff, shown, some
 from utils.languages import PYTHON, UNKNOWN, guess, python_fault
+from utils.reader import PAIR_FIELDS
 
 NEAR_DUPLICATES, BENCHMARK_OVERLAP, UNPARSABLE = "near_duplicates", "benchmark_overlap", "unparsable"
 # The repairs in the order they are made: what is replaced first, so that nothing is compared that changes later; the
@@ -200,7 +201,7 @@ def _private(rows: Sequence[dict]) -> list[Finding]:
     """One finding for each kind of private data."""
     found: dict[str, dict[int, list[str]]] = {kind: {} for kind in private_data.KINDS}
     for number, row in enumerate(rows):
-        for name in FIELDS:
+        for name in PAIR_FIELDS:
             for one in private_data.find(row[name]):
                 found[one.kind].setdefault(number, []).append(f"{one.mask} in {name}")
     return [
@@ -226,7 +227,7 @@ def _private(rows: Sequence[dict]) -> list[Finding]:
 
 
 def _replaced(row: dict[str, str], kind: str) -> dict[str, str]:
-    return {**row, **{name: private_data.replace(row[name], kind) for name in FIELDS}}
+    return {**row, **{name: private_data.replace(row[name], kind) for name in PAIR_FIELDS}}
 
 
 def _outliers(rows: Sequence[dict]) -> Finding:
@@ -251,7 +252,7 @@ def _odd(row: dict[str, str], max_characters: float) -> str:
         return "one line over and over"
     if response.count("```") % 2:
         return "a code fence that is not closed"
-    return "a character that was lost (U+FFFD)" if any("\ufffd" in row[name] for name in FIELDS) else ""
+    return "a character that was lost (U+FFFD)" if any("\ufffd" in row[name] for name in PAIR_FIELDS) else ""
 
 
 def _licenses(rows: Sequence[dict]) -> Finding:

@@ -21,7 +21,7 @@ from utils.prompts import ALPACA, encode_texts, format_prompt
 MAX_NEW_TOKENS = 256
 BATCH_SIZE = 64
 SIGNATURE = re.compile(r"^(?:async )?def \w+\(.*", re.DOTALL | re.MULTILINE)
-END, PREFIX, MIDDLE, SUFFIX = SPECIAL_TOKENS[:4]
+PREFIX, MIDDLE, SUFFIX = SPECIAL_TOKENS[1:4]
 MIN_LINE_CHARACTERS = 8
 
 
@@ -54,8 +54,7 @@ class Share:
 def instructions(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:
     """The first `number` pairs, evenly spread over the rows, that ask to write a function whose signature they give."""
     asking = [row for row in rows if row.get("kind") == "write" and signature(row["instruction"])]
-    step = max(len(asking) / number, 1)
-    return [asking[int(index * step)] for index in range(min(number, len(asking)))]
+    return _spread(asking, number)
 
 
 def signature(instruction: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
@@ -77,7 +76,7 @@ def answers(model, tokenizer, rows: Sequence[dict[str, str]], template: str = AL
     """A greedy answer to each pair's instruction, of at most `MAX_NEW_TOKENS` tokens."""
     prompts = [format_prompt(row["instruction"], row["input"], template, tokenizer) for row in rows]
     settings = GenerationSettings(max_new_tokens=MAX_NEW_TOKENS, temperature=0.0)
-    return _in_batches(prompts, len, lambda batch: generate_batch(model, tokenizer, batch, settings, template))
+    return _in_batches(prompts, lambda batch: generate_batch(model, tokenizer, batch, settings, template))
 
 
 def follows(rows: Sequence[dict[str, str]], written: Sequence[Answer]) -> dict[str, Share]:
@@ -136,8 +135,7 @@ def gaps(texts: Iterable[str], number: int, num_characters: int = 1200) -> list[
             if len(bare) >= MIN_LINE_CHARACTERS and not bare.startswith("#") and start > 0:
                 before, after = text[max(0, start - num_characters) : start], text[end : end + num_characters]
                 found.append(Gap(before, bare, after))
-    step = max(len(found) / number, 1)
-    return [found[int(index * step)] for index in range(min(number, len(found)))]
+    return _spread(found, number)
 
 
 def fills(model, tokenizer, found: Sequence[Gap], with_suffix: bool = True) -> Share:
@@ -151,14 +149,20 @@ def fills(model, tokenizer, found: Sequence[Gap], with_suffix: bool = True) -> S
     else:
         rows = prefixes
     settings = GenerationSettings(max_new_tokens=64, temperature=0.0)
-    written = _in_batches(rows, len, lambda batch: generate_rows(model, tokenizer, batch, settings))
+    written = _in_batches(rows, lambda batch: generate_rows(model, tokenizer, batch, settings))
     lines = [one.text if with_suffix else one.text.partition("\n")[0] for one in written]
     return Share(sum(line.rstrip() == gap.line for line, gap in zip(lines, found, strict=True)), len(found))
 
 
-def _in_batches(items: Sequence[Any], length: Callable, write: Callable[[list], list[Answer]]) -> list[Answer]:
+def _spread(items: list, number: int) -> list:
+    """At most `number` items, evenly spread."""
+    step = max(len(items) / number, 1)
+    return [items[int(index * step)] for index in range(min(number, len(items)))]
+
+
+def _in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> list[Answer]:
     """What `write` gives for batches of items about as long as each other, in the order of the items."""
-    order = sorted(range(len(items)), key=lambda index: length(items[index]))
+    order = sorted(range(len(items)), key=lambda index: len(items[index]))
     found: dict[int, Answer] = {}
     for start in range(0, len(order), BATCH_SIZE):
         batch = order[start : start + BATCH_SIZE]
