@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "json_rows": "",
     "reader": "json_rows",
     "sources": "config artifacts reader",
-    "pairs": "config artifacts sources reader quality",
+    "pairs": "config artifacts benchmarks sources reader quality",
     "ngrams": "",
     "languages": "",
     "private_data": "",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import artifacts, quality, reader, sources
+from utils.benchmarks import read as read_benchmarks
 from utils.errors import UserError, unknown
 from utils.reader import Fault, Fields, Row
 
@@ -68,7 +69,7 @@ def prepare(
         "fields": repr(fields),
         "bad rows": "skipped" if skip_bad else "refused",
         "repairs": " ".join(repairs),
-        "benchmarks": " ".join(f"{path} {artifacts.sha256_file(Path(path))}" for path in benchmarks),
+        "benchmarks": artifacts.sha256_text(repr(read_benchmarks(benchmarks))),
         "code": artifacts.code_sha256(*CODE),
     }
     is_whole = all((folder / f"{part}.jsonl").exists() for part in PARTS)

@@ -83,17 +83,14 @@ def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
 
 
 def benchmarks(names: str, data_dir: Path) -> tuple[str, ...]:
-    """The files of benchmarks, by name: `humaneval`, downloaded once and verified, or a .jsonl or .jsonl.gz file.
+    """Benchmarks as `utils.benchmarks.read` takes them: `humaneval` becomes its file, downloaded once and verified.
 
-    Raises `UserError` when one cannot be had.
+    Raises `UserError` when that cannot be had.
     """
-    paths = [
-        _pinned(name, Path(data_dir), HUMANEVAL_URL, HUMANEVAL_SHA256)
-        if name == HUMANEVAL
-        else _existing(Path(name).expanduser())
+    return tuple(
+        str(_pinned(name, Path(data_dir), HUMANEVAL_URL, HUMANEVAL_SHA256)) if name == HUMANEVAL else name
         for name in names.split()
-    ]
-    return tuple(map(str, paths))
+    )
 
 
 def standard_library() -> Iterator[dict[str, str]]:
