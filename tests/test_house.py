@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "private_data": "",
     "benchmarks": "ngrams reader",
     "findings": "private_data reader",
-    "quality": "benchmarks findings languages ngrams private_data reader",
+    "quality": "artifacts benchmarks findings languages ngrams private_data reader",
     "prompts": "",
     "packing": "config artifacts pairs prompts",
     "trust": "config artifacts pairs packing prompts loss model planner",

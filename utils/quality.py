@@ -3,8 +3,6 @@
 Every finding is made by a rule that can be told in a sentence. What is private is masked in everything shown or saved.
 """
 
-import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -12,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from utils import artifacts, ngrams, private_data
 from utils import benchmarks as bench
-from utils import ngrams, private_data
 from utils.errors import UserError, unknown
 from utils.findings import MAX_EXAMPLES, Example, Finding, cut, diff, shown, some
 from utils.languages import PYTHON, UNKNOWN, guess, python_fault
@@ -90,10 +88,8 @@ def apply_repairs(
 def save(findings: Sequence[Finding], folder: Path) -> Path:
     """Write the findings beside the pairs, as findings.json, and return its path; nothing private is in it whole."""
     path = Path(folder) / FINDINGS
-    temporary = path.with_name(path.name + ".tmp")
     report = {"rows": "numbered from 0 as they were examined", "findings": [asdict(finding) for finding in findings]}
-    temporary.write_text(json.dumps(report, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    artifacts.write_json(path, report)
     return path
 
 
