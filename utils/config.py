@@ -47,7 +47,10 @@ class RunConfig:
         128, "Pairs in one update, over all processes.", unit="pairs", recipe=ASSUMED, minimum=1
     )
     lr_scheduler_type: str = _setting(
-        "cosine", "How the learning rate falls.", recipe=ASSUMED, choices=("cosine", "linear", "constant")
+        "cosine",
+        "How the learning rate falls; `warmup_stable_decay` only in the last quarter, so that a run can be made longer.",
+        recipe=ASSUMED,
+        choices=("cosine", "linear", "constant", "warmup_stable_decay"),
     )
     warmup_steps: float = _setting(
         0.03, "Updates of linear warm-up; below 1, a share of all updates.", recipe=ASSUMED, minimum=0
@@ -173,17 +176,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "base": dict(
         pairs="python-corpus",
         optim="muon",
-        learning_rate=3e-3,
+        learning_rate=2e-3,
+        lr_scheduler_type="warmup_stable_decay",
         weight_decay=0.1,
         adam_beta2=0.95,
-        warmup_steps=0.02,
-        train_batch_size=16,
+        warmup_steps=100.0,
+        train_batch_size=8,
         num_train_epochs=2.0,
         tokens_per_device=16384,
         num_processes=1,
         max_eval_samples=64,
-        eval_steps=100,
-        save_steps=100,
+        eval_steps=200,
+        save_steps=200,
         save_total_limit=1,
     ),
     # The real family, from a laptop's GPU to the recipe; all gated: accept the licence on the hub and log in.

@@ -9,6 +9,7 @@ from utils.config import RunConfig
 from utils.errors import UserError
 
 CACHED_VALUES = 2**17
+DECAY_SHARE = 0.25  # of the updates after warm-up, for `warmup_stable_decay`
 
 
 def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer | Muon":
@@ -122,7 +123,8 @@ def round_stochastically(values: torch.Tensor) -> torch.Tensor:
 
 
 def learning_rate(config: RunConfig, update: int, num_updates: int) -> float:
-    """The rate of update number `update` (from 0): linear warm-up, then cosine or linear to 0, or constant.
+    """The rate of update number `update` (from 0): linear warm-up, then cosine or linear to 0, or constant, or first
+    constant and then linear.
 
     As transformers' schedules, but from the update's number alone, so that a resumed run needs no state for it.
     """
@@ -132,6 +134,8 @@ def learning_rate(config: RunConfig, update: int, num_updates: int) -> float:
     if config.lr_scheduler_type == "constant":
         return config.learning_rate
     progress = (update - warmup) / max(1, num_updates - warmup)
+    if config.lr_scheduler_type == "warmup_stable_decay":
+        return config.learning_rate * min(1.0, (1 - progress) / DECAY_SHARE)
     if config.lr_scheduler_type == "linear":
         return config.learning_rate * (1 - progress)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
