@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Starcoder2Config
 
-from utils import artifacts, machine, metrics, model, optim, packing
+from utils import artifacts, generate, machine, metrics, model, optim, packing, samples
 from utils.artifacts import ROOT
 from utils.errors import UserError
 from utils.loss import SummedCrossEntropy, trained_loss
@@ -144,6 +144,25 @@ def test_a_run_on_two_ranks_goes_on_on_one(new_run):
     by_step = {r["step"]: r["loss"] for r in metrics.train_lines(metrics.read(whole))}
     for record in metrics.train_lines(metrics.read(moved)):
         assert record["loss"] == pytest.approx(by_step[record["step"]], rel=1e-4)
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_samples_are_what_the_saved_model_answers_to_the_prompts_of_training(world, new_run, num_ranks):
+    data_dir, config = world
+    run_dir = new_run("sampled", num_samples=2)
+    train_on(num_ranks, run_dir)
+    lines = metrics.read(run_dir, metrics.SAMPLES)
+    evals = metrics.eval_lines(metrics.read(run_dir))
+    assert [line["step"] for line in lines] == [line["step"] for line in evals for _ in range(2)]
+    network, tokenizer = model.load(str(run_dir / "model"), data_dir)
+    rows = packing.load(artifacts.tokens_dir(data_dir, config), "validation")
+    for line in lines[-2:]:
+        prompt = rows[line["row"]][: rows.prompt_lengths[line["row"]]].tolist()
+        settings = generate.GenerationSettings(max_new_tokens=samples.MAX_NEW_TOKENS)
+        (answer,) = generate.generate_rows(network, tokenizer, [prompt], settings)
+        assert line["prompt"] == tokenizer.decode(prompt)
+        assert (line["answer"], line["reason"]) == answer
+    assert lines[0]["answer"] != lines[-2]["answer"]
 
 
 def test_the_saved_model_has_the_logits_of_the_trained_one(world, new_run):

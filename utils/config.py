@@ -92,6 +92,9 @@ class RunConfig:
     save_total_limit: int = _setting(2, "Checkpoints that are kept, besides the best.", minimum=1)
     max_train_samples: int = _setting(0, "Train on this many pairs, chosen by seed; 0: all.", unit="pairs", minimum=0)
     max_eval_samples: int = _setting(0, "Evaluate on this many pairs; 0: all.", unit="pairs", minimum=0)
+    num_samples: int = _setting(
+        3, "Validation pairs that are answered at every evaluation, kept in samples.jsonl; 0: none.", minimum=0
+    )
     report_to: str = _setting("", "Trackers besides metrics.jsonl, such as `tensorboard,wandb`; empty: none.")
     seed: int = _setting(42, "Decides the order of the pairs and every random draw.", recipe=ASSUMED, minimum=0)
 

@@ -8,7 +8,7 @@ only those that a chat template writes itself are special.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Event
 from typing import NamedTuple
@@ -115,9 +115,17 @@ def generate_batch(
 
 
 def generate_rows(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[list[int]], settings: GenerationSettings
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: list[list[int]],
+    settings: GenerationSettings,
+    agree: Callable[[list[int]], list[int]] = list,
 ) -> list[Answer]:
-    """As `generate_batch`, what follows rows of ids, each shorter than the model's context."""
+    """As `generate_batch`, what follows rows of ids, each shorter than the model's context.
+
+    Where several processes hold the model together, all must call this, and `agree` gives each the first one's ids:
+    else a near tie could end an answer for one of them only, and the others would wait for it.
+    """
     if not rows:
         return []
     limits = [_num_new_tokens(model, row, settings) for row in rows]
@@ -125,7 +133,7 @@ def generate_rows(
     is_open, reasons = [True] * len(rows), [LIMIT] * len(rows)
     steps = _decode(model, rows, settings)
     while any(is_open):
-        for row, token_id in enumerate(next(steps)):
+        for row, token_id in enumerate(agree(next(steps))):
             if is_open[row] and token_id == tokenizer.eos_token_id:
                 is_open[row], reasons[row] = False, END_OF_TEXT
             elif is_open[row]:
@@ -152,7 +160,7 @@ def _num_new_tokens(model, prompt_ids: list[int], settings: GenerationSettings) 
     return min(settings.max_new_tokens, model.config.max_position_embeddings - len(prompt_ids))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: a sharded model that is trained on keeps what it gathers here
 def _decode(model, rows: list[list[int]], settings: GenerationSettings) -> Iterator[list[int]]:
     """Yield the next id of every row, step after step without end; a step is computed when it is asked for."""
     longest = max(map(len, rows))

@@ -5,6 +5,9 @@ A training line: `kind` "train", `step` (updates, from 1), `epoch`, `loss` (mean
 `tokens_per_second`, `matrix_share` (operations needed, of those the machine could do: see `utils.machine`), `seconds`
 (training time since the start, over resumes), `memory_bytes` (largest process).
 An evaluation line: `kind` "eval", `step`, `epoch`, `eval_loss`, `num_trained_tokens`, `total_tokens`, `seconds`.
+
+`samples.jsonl`: at every evaluation a line for each sample: `step`, `row` (of the validation rows), `prompt`,
+`response` (the pair's own), `answer` (the model's), `reason` (for its end).
 """
 
 import json
@@ -14,31 +17,33 @@ from typing import Any
 
 from utils.errors import unknown
 
-METRICS = "metrics.jsonl"
+METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 
 
-def append(run_dir: Path, record: dict[str, Any]) -> None:
+def append(run_dir: Path, record: dict[str, Any], file: str = METRICS) -> None:
     """Add one line, in one write, with floats at full precision; NaN and infinity are refused with `ValueError`."""
     line = json.dumps(record, allow_nan=False) + "\n"
-    with open(run_dir / METRICS, "a", encoding="utf-8") as file:
-        file.write(line)
+    with open(run_dir / file, "a", encoding="utf-8") as appended:
+        appended.write(line)
 
 
-def read(run_dir: Path) -> list[dict[str, Any]]:
+def read(run_dir: Path, file: str = METRICS) -> list[dict[str, Any]]:
     """Every whole line, oldest first; a last line that is cut short, as by a crash, is left out."""
     try:
-        text = (Path(run_dir) / METRICS).read_text(encoding="utf-8")
+        text = (Path(run_dir) / file).read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    # One array, read at once: 100,000 lines in two thirds of the time that each of them alone takes.
+    return json.loads("[" + ",".join(text[: text.rfind("\n") + 1].splitlines()) + "]")
 
 
 def truncate(run_dir: Path, last_step: int) -> None:
     """Drop what was written after `last_step`, and any broken last line: a resumed run writes those updates again."""
-    kept = [record for record in read(run_dir) if record["step"] <= last_step]
-    temporary = run_dir / f"{METRICS}.tmp"
-    temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-    os.replace(temporary, run_dir / METRICS)
+    for file in (METRICS, SAMPLES):
+        kept = [record for record in read(run_dir, file) if record["step"] <= last_step]
+        temporary = run_dir / f"{file}.tmp"
+        temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+        os.replace(temporary, run_dir / file)
 
 
 def train_lines(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

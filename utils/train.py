@@ -20,7 +20,7 @@ import torch.distributed as dist
 import transformers
 from torch.distributed.fsdp import FSDPModule
 
-from utils import artifacts, checkpoint, machine, metrics, model, optim, packing
+from utils import artifacts, checkpoint, machine, metrics, model, optim, packing, samples
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.loss import num_trained_tokens, trained_loss
@@ -52,6 +52,7 @@ class Training:
         self.rows, self.eval_rows = (packing.load(tokens_dir, split) for split in packing.SPLITS)
         self.chosen = packing.choose_rows(self.rows, config.max_length, config.max_train_samples, config.seed)
         self.eval_chosen = packing.choose_rows(self.eval_rows, config.max_length, config.max_eval_samples, config.seed)
+        self.sampled = samples.choose(self.eval_rows, self.eval_chosen, config.num_samples)
         self.num_updates = packing.num_updates(len(self.chosen), config.train_batch_size, config.num_train_epochs)
         self._made_from(tokens_dir)
         self.trackers = metrics.Trackers(run_dir, config.report_to if ranks.is_first else "", asdict(config))
@@ -149,7 +150,10 @@ class Training:
 
     @torch.no_grad()
     def evaluate(self) -> None:
-        """Record the mean loss over the trained tokens of the validation rows, in nats; without rows, nothing."""
+        """Record the mean loss over the trained tokens of the validation rows, in nats, and the samples' answers.
+
+        Without rows, nothing.
+        """
         if not len(self.eval_chosen):
             return
         ranks = self.ranks
@@ -159,6 +163,10 @@ class Training:
         for block in blocks[ranks.rank :: ranks.num_ranks]:
             with self._compute_dtype():
                 loss_sum += trained_loss(self.model, block, ranks.device)
+        with self._compute_dtype():
+            samples.write(
+                self.run_dir, self.progress.step, self.model, self.tokenizer, self.eval_rows, self.sampled, ranks
+            )
         self.model.train()
         for module in self.model.modules():
             # Without a backward pass gathered weights would stay so, no longer the optimizer's.
