@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -45,6 +46,24 @@ def test_start_stop_and_go_on_with_two_processes(world, run_dir):
     steps = [record["step"] for record in metrics.train_lines(metrics.read(run_dir))]
     assert steps == list(range(1, 101)) and 0 < stopped_at < 100
     assert launch.start(run_dir, config) == "finished"
+
+
+def test_two_who_start_a_run_at_once_start_one(world, run_dir):
+    config = world[1].with_changes(num_processes=1, num_train_epochs=20.0)
+    with ThreadPoolExecutor(4) as many:
+        states = list(many.map(lambda _: launch.start(run_dir, config), range(4)))
+    assert states == ["running"] * 4
+    assert launch.log_tail(run_dir).count("$ ") == 1
+    with pytest.raises(UserError, match="launched is running: stop it first"):
+        launch.remove(run_dir)
+    assert launch.phase(run_dir) == "starting"
+    wait_until(lambda: launch.phase(run_dir) != "starting")
+    assert launch.phase(run_dir) == "training", launch.log_tail(run_dir)
+    launch.stop(run_dir)
+    wait_until(lambda: launch.phase(run_dir) == "stopped")
+    assert launch.runs(world[0]) == [run_dir] and launch.size_bytes(run_dir) > 10_000
+    launch.remove(run_dir)
+    assert launch.runs(world[0]) == [] and not list((world[0] / "runs").iterdir())
 
 
 def test_a_run_that_fails_says_why(world, run_dir):

@@ -30,6 +30,22 @@ def test_a_resumed_run_writes_on_from_its_checkpoint(tmp_path):
     assert [record["step"] for record in metrics.read(tmp_path)] == [0, 1, 2, 3]
 
 
+def test_a_tail_reads_what_is_new_and_starts_over_when_a_run_goes_on(tmp_path):
+    tail = metrics.Tail(tmp_path)
+    assert not tail.read()
+    metrics.append(tmp_path, {"step": 1})
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"st')
+        file.flush()
+        assert tail.read() and tail.records == [{"step": 1}]
+        assert not tail.read()
+        file.write('ep": 2}\n')
+    assert tail.read() and tail.records == [{"step": 1}, {"step": 2}]
+    metrics.truncate(tmp_path, 1)
+    metrics.append(tmp_path, {"step": 2, "again": True})
+    assert tail.read() and tail.records == [{"step": 1}, {"step": 2, "again": True}]
+
+
 def test_trackers_get_every_number(tmp_path):
     trackers = metrics.Trackers(tmp_path, "tensorboard", {"learning_rate": 1e-3})
     for step in (1, 2):

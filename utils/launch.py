@@ -5,11 +5,14 @@ printed, `outcome.json` how it ended and, after a failure, why. The launcher has
 notebook's kernel.
 """
 
+import fcntl
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -17,8 +20,10 @@ import psutil
 from utils.artifacts import ROOT, read_json, write_json
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.metrics import METRICS
 
 STATES = ("new", "running", "finished", "stopped", "failed")
+LOCK = "start.lock"  # held while a run is being started, so that of two who start it at once the second finds it
 
 
 def command(run_dir: Path, config: RunConfig) -> list[str]:
@@ -53,9 +58,15 @@ def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
             raise UserError(
                 f"{run_dir} is a run with another {', '.join(changed)}. Start a new run (FRESH=1), or set it back."
             )
-    if state(run_dir) in ("running", "finished"):
-        return state(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
+    with open(run_dir / LOCK, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if state(run_dir) not in ("running", "finished"):
+            _spawn(run_dir, config, save_seconds)
+        return state(run_dir)
+
+
+def _spawn(run_dir: Path, config: RunConfig, save_seconds: int) -> None:
     config.save(run_dir / "config.json")
     for leftover in ("STOP", "outcome.json"):
         (run_dir / leftover).unlink(missing_ok=True)
@@ -68,7 +79,6 @@ def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
         )  # fmt: skip
     started = psutil.Process(process.pid).create_time()
     write_json(run_dir / "pid.json", {"pid": process.pid, "create_time": started})
-    return "running"
 
 
 def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
@@ -114,6 +124,50 @@ def state(run_dir: Path) -> str:
     if not (run_dir / "config.json").exists():
         return "new"
     return (read_json(run_dir / "outcome.json") or {}).get("outcome", "failed")
+
+
+def phase(run_dir: Path) -> str:
+    """What a run is doing, in more detail than `state`: of a running one `starting`, `training`, `saving`, `stopping`."""
+    now = state(run_dir)
+    if now != "running":
+        return now
+    if (run_dir / "model.tmp").exists():
+        return "saving"
+    if (run_dir / "STOP").exists():
+        return "stopping"
+    begun = launcher(run_dir)
+    written = run_dir / METRICS
+    # A run that goes on keeps what it wrote down before; the first new line says that it has begun again.
+    is_training = begun and written.exists() and written.stat().st_mtime > begun.create_time()
+    return "training" if is_training and written.stat().st_size else "starting"
+
+
+def runs(data_dir: Path) -> list[Path]:
+    """Every run in the data folder, the one that was changed last first."""
+    found = [path.parent for path in (data_dir / "runs").glob("*/config.json")]
+    newest = {run_dir: max(path.stat().st_mtime for path in run_dir.iterdir()) for run_dir in found}
+    return sorted(found, key=newest.get, reverse=True)
+
+
+def size_bytes(run_dir: Path) -> int:
+    """What a run takes on disk."""
+    total = 0
+    for path in run_dir.rglob("*"):
+        with suppress(FileNotFoundError):  # a checkpoint that is just replaced
+            total += path.stat().st_size
+    return total
+
+
+def remove(run_dir: Path) -> None:
+    """Delete a run with its checkpoints and its model; raises `UserError` for one that is running or is no run."""
+    if state(run_dir) == "running":
+        raise UserError(f"{run_dir.name} is running: stop it first.")
+    if not (run_dir / "config.json").exists():
+        raise UserError(f"{run_dir} is no run: it has no config.json.")
+    # Aside first: what is half deleted must not look like a run.
+    aside = run_dir.with_name(f".{run_dir.name}.removed")
+    run_dir.rename(aside)
+    shutil.rmtree(aside)
 
 
 def failure(run_dir: Path) -> str:

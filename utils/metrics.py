@@ -29,12 +29,41 @@ def append(run_dir: Path, record: dict[str, Any], file: str = METRICS) -> None:
 
 def read(run_dir: Path, file: str = METRICS) -> list[dict[str, Any]]:
     """Every whole line, oldest first; a last line that is cut short, as by a crash, is left out."""
-    try:
-        text = (Path(run_dir) / file).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return []
-    # One array, read at once: 100,000 lines in two thirds of the time that each of them alone takes.
-    return json.loads("[" + ",".join(text[: text.rfind("\n") + 1].splitlines()) + "]")
+    tail = Tail(run_dir, file)
+    tail.read()
+    return tail.records
+
+
+class Tail:
+    """A file of a run that grows: `records` are its whole lines so far; `read` adds what is new, and only that.
+
+    A run that goes on writes the file anew; then all of it is read again.
+    """
+
+    def __init__(self, run_dir: Path, file: str = METRICS):
+        self.path = Path(run_dir) / file
+        self.records: list[dict[str, Any]] = []
+        self._inode, self._offset = 0, 0
+
+    def read(self) -> bool:
+        """Whether anything is new."""
+        try:
+            with open(self.path, "rb") as file:
+                found = os.fstat(file.fileno())
+                is_new = found.st_ino != self._inode or found.st_size < self._offset
+                if is_new:
+                    self.records, self._inode, self._offset = [], found.st_ino, 0
+                file.seek(self._offset)
+                text = file.read()
+        except FileNotFoundError:
+            is_new = bool(self.records)
+            self.records, self._inode, self._offset = [], 0, 0
+            return is_new
+        whole = text[: text.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        # As one array: 100,000 lines in two thirds of the time that each of them alone takes.
+        self.records += json.loads(b"[" + b",".join(whole.splitlines()) + b"]")
+        return is_new or bool(whole)
 
 
 def truncate(run_dir: Path, last_step: int) -> None:
