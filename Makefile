@@ -36,6 +36,7 @@ help:
 	@echo '  SKIP_BAD=1                       leave out rows with faults and duplicates; else a file with any is refused'
 	@echo '  REPAIRS="near_duplicates emails" repairs that the data doctor of notebook 01 proposes'
 	@echo '  BENCHMARKS=humaneval             benchmarks the pairs are compared with, or .jsonl files of your own'
+	@echo '  COMPARE="tiny-python-stdlib-2"   runs that notebook 04 draws beside this one; else the newest on the same pairs'
 	@echo '  LAB_OPTIONS=--allow-root         more options for JupyterLab'
 
 run: .venv/.installed

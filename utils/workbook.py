@@ -26,7 +26,7 @@ from utils.errors import UserError
 
 CHOICES = (
     *("PRESET", "PAIRS", "OVERRIDES", "DATA", "RUN", "FRESH", "GPTEACHER_FILE"),
-    *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS"),
+    *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS", "COMPARE"),
 )
 PROGRESS_SECONDS = 10
 # The page of an executed notebook runs no script and asks nobody for anything, whatever a model wrote into it.
