@@ -21,7 +21,7 @@ from utils.ranks import Ranks, only_one
 from utils.train import Training, main
 
 CPU = torch.device("cpu")
-MEASURED = ("seconds", "tokens_per_second", "matrix_share", "memory_bytes")
+MEASURED = ("seconds", "eval_seconds", "tokens_per_second", "matrix_share", "memory_bytes")
 
 
 @pytest.fixture

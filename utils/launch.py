@@ -23,6 +23,7 @@ from utils.errors import UserError
 from utils.metrics import METRICS
 
 STATES = ("new", "running", "finished", "stopped", "failed")
+LOG_TAIL_BYTES = 2**15
 LOCK = "start.lock"  # held while a run is being started, so that of two who start it at once the second finds it
 
 
@@ -127,7 +128,7 @@ def state(run_dir: Path) -> str:
 
 
 def phase(run_dir: Path) -> str:
-    """What a run is doing, in more detail than `state`: of a running one `starting`, `training`, `saving`, `stopping`."""
+    """As `state`, with more detail: a running run is `starting`, `training`, `saving` or `stopping`."""
     now = state(run_dir)
     if now != "running":
         return now
@@ -182,9 +183,11 @@ def stop(run_dir: Path) -> None:
 
 
 def log_tail(run_dir: Path, num_lines: int = 20) -> str:
-    """The last lines a run printed."""
+    """The last lines a run printed, of the last `LOG_TAIL_BYTES` at most."""
     try:
-        lines = (run_dir / "train.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        with open(run_dir / "train.log", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return ""
     return "\n".join(lines[-num_lines:])

@@ -4,7 +4,8 @@ A training line: `kind` "train", `step` (updates, from 1), `epoch`, `loss` (mean
 `learning_rate`, `grad_norm` (before clipping), `num_tokens`, `num_trained_tokens`, `total_tokens` (since the start),
 `tokens_per_second`, `matrix_share` (operations needed, of those the machine could do: see `utils.machine`), `seconds`
 (training time since the start, over resumes), `memory_bytes` (largest process).
-An evaluation line: `kind` "eval", `step`, `epoch`, `eval_loss`, `num_trained_tokens`, `total_tokens`, `seconds`.
+An evaluation line: `kind` "eval", `step`, `epoch`, `eval_loss`, `num_trained_tokens`, `eval_seconds` (which `seconds`
+leaves out; with the samples), `total_tokens`, `seconds`.
 
 `samples.jsonl`: at every evaluation a line for each sample: `step`, `row` (of the validation rows), `prompt`,
 `response` (the pair's own), `answer` (the model's), `reason` (for its end).

@@ -156,7 +156,7 @@ class Training:
         """
         if not len(self.eval_chosen):
             return
-        ranks = self.ranks
+        ranks, start = self.ranks, time.perf_counter()
         self.model.eval()
         blocks = packing.blocks_of(self.eval_rows, self.eval_chosen, self.config.tokens_per_device, ranks.num_ranks)
         loss_sum = torch.zeros((), device=ranks.device)
@@ -181,7 +181,8 @@ class Training:
         progress.num_evals_since_best += 1
         if progress.best_eval_loss is None or loss < progress.best_eval_loss:
             progress.best_eval_loss, progress.num_evals_since_best = loss, 0
-        self._record(kind="eval", eval_loss=loss, num_trained_tokens=num_trained)
+        seconds = time.perf_counter() - start
+        self._record(kind="eval", eval_loss=loss, num_trained_tokens=num_trained, eval_seconds=seconds)
 
     def _read_ahead(self, first: int) -> Iterator[tuple[np.ndarray, list[packing.Block]]]:
         """The rows and blocks of every update from number `first` on, each packed while the one before is trained."""
@@ -234,12 +235,11 @@ class Training:
     def _made_from(self, tokens_dir: Path) -> None:
         """Write down what a new run is made from, or hold an older one to it."""
         inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
-        if artifacts.read_manifest(self.run_dir) is None:
-            facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}
-            if self.ranks.is_first:
-                artifacts.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
-        elif artifacts.stale_inputs(self.run_dir, inputs):
+        if artifacts.read_manifest(self.run_dir) and artifacts.stale_inputs(self.run_dir, inputs):
             raise UserError(f"{tokens_dir} changed since this run began: it cannot go on. Start a new run (FRESH=1).")
+        facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}  # more, where a run was made longer
+        if self.ranks.is_first:
+            artifacts.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -91,7 +91,9 @@ def make_plan(environment: dict[str, str]) -> Plan:
     changes = {name: value for name, value in asdict(config).items() if value != preset[name]}
     decided = {"PRESET": config.preset, "PAIRS": config.pairs, "OVERRIDES": json.dumps(changes), "RUN": run_dir.name}
     others = {name: value for name, value in environment.items() if name not in CHOICES}
-    return Plan(config, data_dir, run_dir, others | given | decided | {"DATA": str(data_dir), "FRESH": ""})
+    return Plan(
+        config, data_dir, run_dir, others | given | decided | {"DATA": str(data_dir), "FRESH": "", "START": "1"}
+    )
 
 
 def _config(given: dict[str, str]) -> RunConfig:

@@ -1,143 +1,244 @@
-"""The form for a run's settings, and the view of a run while it trains."""
+"""A run's panel: start, watch, stop, resume and remove it. The run's folder is the truth; the panel only reads it.
+
+So the panel can be made again, after a reload or a restart of the kernel, and finds a run as it is by then.
+"""
 
 import asyncio
-from contextlib import suppress
-from dataclasses import fields
-from datetime import timedelta
+import shlex
+import time
 from html import escape
 from pathlib import Path
 
 import ipywidgets as widgets
 
-from utils import artifacts, launch, metrics
+from utils import artifacts, curves, launch, metrics, planner, trust
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.panels import run_view
+from utils.panels.text import FRAMED, LINE, CopyButton, alert, describe, guarded, pre
 
-BASIC = ("num_train_epochs", "learning_rate", "train_batch_size", "max_length", "max_train_samples", "dtype", "seed")
-# Decided by the notebook's parameters.
-FIXED = ("preset", "pairs", "model_name_or_path", "revision")
 POLL_SECONDS = 0.5
+DRAWING_SHARE = 0.05  # of a core, at most, that goes into drawing the curves of a run that trains
+SMOOTHING = 0.8
+RUNNING = ("starting", "training", "stopping", "saving")
 
 
-class SettingsForm(widgets.VBox):
-    """A field for every setting of a `RunConfig`, each with a note beside it: what it is, or what is wrong with it.
+class RunPanel(widgets.VBox):
+    """The panel. `config` are the settings of the run that `Start training` begins; `choose` gives it others.
 
-    `config` is what the fields say now. The preset, the pairs and the model are the notebook's parameters and are not
-    shown.
+    `run` names a run to show first, `fresh` asks for a new one even where the same settings were trained before.
+    Raises `UserError` for a `run` that does not exist.
     """
 
-    def __init__(self, config: RunConfig):
-        self._start = config
-        self.settings = {setting.name: setting for setting in fields(config) if setting.name not in FIXED}
-        self.inputs = {name: _input(setting, getattr(config, name)) for name, setting in self.settings.items()}
-        self.notes = {name: widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0")) for name in self.settings}
-        for field in self.inputs.values():
-            field.observe(self._check, "value")
-        self._check()
-        more = [name for name in self.settings if name not in BASIC]
-        folded = widgets.Accordion([widgets.VBox([self._row(name) for name in more])], titles=("More settings",))
-        super().__init__([*(self._row(name) for name in BASIC), folded])
+    def __init__(self, data_dir: Path, config: RunConfig, run: str = "", fresh: bool = False):
+        self.data_dir = Path(data_dir).resolve()
+        config = _decided(config)
+        self.run_dir = self.data_dir / "runs" / run if run else artifacts.choose_run(self.data_dir, config, fresh)
+        self._watching: asyncio.Task | None = None
+        self._make_widgets()
+        if run and not self.run_dir.exists():
+            raise UserError(f"there is no run {run} in {self.run_dir.parent}.")
+        self._config = config
+        self._show_run()
 
-    def _row(self, name: str) -> widgets.HBox:
-        unit = widgets.Label(self.settings[name].metadata["unit"], layout=widgets.Layout(flex="0 0 4.5em"))
-        return widgets.HBox([self.inputs[name], unit, self.notes[name]])
+    def _make_widgets(self) -> None:
+        wide = dict(layout=widgets.Layout(width="44em"), style={"description_width": "4em"})
+        self.list = widgets.Dropdown(description="Run", **wide)
+        self.remove_button = widgets.Button(description="Remove…", icon="trash", tooltip="Delete this run")
+        self.question, self.yes_button, self.no_button = (
+            widgets.HTML(),
+            widgets.Button(description="Remove it", button_style="danger"),
+            widgets.Button(description="Keep it"),
+        )
+        self.asking = widgets.HBox([self.question, self.yes_button, self.no_button])
+        self.command, self.copy = widgets.HTML(), CopyButton(description="Copy")
+        self.start_button = widgets.Button(description="Start training", button_style="primary", icon="play")
+        tooltip = "Save a checkpoint after this update, and end"
+        self.stop_button = widgets.Button(description="Stop and save", icon="stop", tooltip=tooltip)
+        self.bar = widgets.IntProgress(layout=widgets.Layout(flex="1 1 0", min_width="6em"))
+        self.bar.add_class("training-progress")
+        self.state, self.numbers, self.message, self.figure = (widgets.HTML() for _ in range(4))
+        self.log_page, self.sample = (
+            widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED)) for _ in range(2)
+        )
+        self.sample_step = widgets.Dropdown(description="After update", style={"description_width": "8em"})
+        more = [widgets.VBox([self.sample_step, self.sample]), self.log_page]
+        self.more = widgets.Accordion(more, titles=("Samples: answers written while it trains", "Log"))
+        self.asking.layout.display = "none"
+        self.list.observe(guarded(self._take_listed, self.message), "value")
+        self.sample_step.observe(guarded(self._show_sample, self.message), "value")
+        for button, action in (
+            (self.start_button, self.start),
+            (self.stop_button, self.stop),
+            (self.remove_button, lambda: self._ask(True)),
+            (self.yes_button, self.remove),
+            (self.no_button, lambda: self._ask(False)),
+        ):
+            button.on_click(guarded(action, self.message))
+        buttons = widgets.HBox([self.start_button, self.stop_button, self.bar])
+        rows = [widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap")), self.asking]
+        rows += [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
+        super().__init__([*rows, self.more])
 
-    @property
-    def config(self) -> RunConfig:
-        """The settings as they stand; raises `UserError` when one is outside its limits."""
-        return self._start.with_changes(**{name: _value(field.value) for name, field in self.inputs.items()})
+    def choose(self, config: RunConfig) -> None:
+        """Make these the settings of the next run, and show the run that has them already, if one has.
 
-    def _help(self, name: str) -> str:
-        setting, published = self.settings[name].metadata, getattr(RunConfig(), name)
-        source = f" <i>({setting['recipe']})</i>" if setting["recipe"] else ""
-        if source and published != getattr(self._start, name):
-            source = f" The recipe has {_short(published)}{source}."
-        return _note(escape(setting["help"]) + source)
+        While the run that is shown is running it stays in view.
+        """
+        config = _decided(config)
+        if config != self._config:
+            self._config = config
+            if launch.state(self.run_dir) != "running":
+                self.run_dir = artifacts.choose_run(self.data_dir, config)
+            self._show_run()
 
-    def _check(self, change=None) -> None:
-        for name, note in self.notes.items():
-            note.value = self._help(name)
-        try:
-            self.config  # noqa: B018 (what it raises is what is wanted)
-        except UserError as error:
-            # Every message of a RunConfig names the field it is about before any other.
-            name = next(word for word in str(error).split() if word in self.notes)
-            color = "color: var(--jp-error-color1, #b00020)"
-            self.notes[name].value = _note(f'<b role="alert" style="{color}">{escape(str(error))}</b>')
+    def start(self) -> None:
+        """Start the run that is shown, or go on with it.
+
+        Raises `UserError` when it is running or finished, when its tokens failed a check, and when it does not fit.
+        """
+        state = launch.state(self.run_dir)
+        if state == "running":
+            raise UserError(
+                f"{self.run_dir.name} is running already, with the process {self._pid()}; it is shown here."
+            )
+        if state == "finished":
+            raise UserError(f"{self.run_dir.name} is finished. Change a setting, or choose “new run” in the list.")
+        config = self._config if state == "new" else RunConfig.load(self.run_dir / "config.json")
+        tokens_dir = artifacts.tokens_dir(self.data_dir, config)
+        artifacts.require(tokens_dir, "02_alpaca_format")
+        trust.require(tokens_dir)
+        plan = planner.plan(config, self.data_dir)
+        planner.check(plan)
+        launch.start(self.run_dir, config, plan.save_seconds)
+        self._show_run()
+
+    def stop(self) -> None:
+        """Ask the run to save a checkpoint after the update it is in, and to end."""
+        launch.stop(self.run_dir)
+        self._show()
+
+    def remove(self) -> None:
+        """Delete the run that is shown; raises `UserError` while it is running."""
+        launch.remove(self.run_dir)
+        self._ask(False)
+        self.run_dir = artifacts.choose_run(self.data_dir, self._config)
+        self._show_run()
+
+    async def wait(self) -> None:
+        """Return when the run is not running any more; raises `UserError` with the reason when it failed."""
+        while launch.state(self.run_dir) == "running":
+            await asyncio.sleep(POLL_SECONDS)
+        self._show()
+        if launch.state(self.run_dir) == "failed":
+            raise UserError(f"the run failed: {launch.failure(self.run_dir)}")
+
+    def _ask(self, is_asking: bool) -> None:
+        if is_asking:
+            if launch.state(self.run_dir) in ("new", "running"):
+                raise UserError(f"{self.run_dir.name} is {launch.state(self.run_dir)}: there is nothing to remove.")
+            size = run_view.size(launch.size_bytes(self.run_dir))
+            self.question.value = (
+                f'<p role="alert" style="{LINE}">Remove {escape(self.run_dir.name)} with its checkpoints '
+                f"and its model, {size}? It cannot be brought back.</p>"
+            )
+        self.asking.layout.display = "flex" if is_asking else "none"
+
+    def _take_listed(self) -> None:
+        if self.list.value is not None and self.list.value != str(self.run_dir):
+            self._ask(False)
+            self.run_dir = Path(self.list.value)
+            self._show_run()
+
+    def _show_run(self) -> None:
+        """Show everything about `self.run_dir`, and follow it while it runs."""
+        self.metrics, self.samples = (metrics.Tail(self.run_dir, file) for file in (metrics.METRICS, metrics.SAMPLES))
+        self.train, self.evals = [], []
+        self._drawn_at, self._drawing_seconds = 0.0, 0.0
+        self._list_runs()
+        self._show()
+        if launch.state(self.run_dir) == "running" and (self._watching is None or self._watching.done()):
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    def _list_runs(self) -> None:
+        """Every run with its state and size, and the new one that could be begun."""
+        known = launch.runs(self.data_dir)
+        fresh = artifacts.new_run_dir(self.data_dir, self._config)
+        options = {f"new run {fresh.name}, with the settings above": fresh}
+        for run_dir in known:
+            options[f"{run_dir.name} · {launch.state(run_dir)} · {run_view.size(launch.size_bytes(run_dir))}"] = run_dir
+        with self.hold_trait_notifications():
+            self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]
+            self.list.value = str(self.run_dir)
+
+    async def _watch(self) -> None:
+        is_running = True
+        while is_running:
+            is_running = launch.state(self.run_dir) == "running"  # asked first: the last lines are shown too
+            try:
+                self._show()
+            except Exception as error:  # in a task nobody would see it
+                self.message.value = alert(describe(error))
+            await asyncio.sleep(POLL_SECONDS)
+        self._show_run()
+
+    def _show(self) -> None:
+        phase, is_new = launch.phase(self.run_dir), self.metrics.read()
+        if is_new:
+            self.train, self.evals = (
+                lines(self.metrics.records) for lines in (metrics.train_lines, metrics.eval_lines)
+            )
+        is_running = phase in RUNNING
+        config_path = self.run_dir / "config.json"
+        config = RunConfig.load(config_path) if config_path.exists() else self._config
+        _set(self.start_button, description="Resume" if phase in ("stopped", "failed") else "Start training")
+        _set(self.start_button, disabled=is_running or phase == "finished")
+        _set(self.stop_button, disabled=not is_running or phase == "stopping")
+        _set(self.remove_button, disabled=is_running or phase == "new")
+        command = shlex.join(["cd", str(artifacts.ROOT)]) + " && " + shlex.join(launch.command(self.run_dir, config))
+        _set(self.command, value=f'<code style="{LINE}overflow-wrap: anywhere">{escape(command)}</code>')
+        _set(self.copy, text=command)
+        total = run_view.num_updates(self.run_dir)
+        _set(self.bar, max=max(1, total), value=self.train[-1]["step"] if self.train else 0)
+        _set(self.state, value=run_view.told(self.run_dir, phase, self.metrics.records))
+        _set(self.numbers, value=run_view.numbers(self.train, self.evals))
+        _set(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))
+        if self.samples.read():
+            steps = sorted({record["step"] for record in self.samples.records}, reverse=True)
+            seen = self.sample_step.value if self.sample_step.index else steps[0]  # who looks at the newest follows
+            self.sample_step.options = [(f"{step:,}", step) for step in steps]
+            self.sample_step.value = seen
+        self._show_sample()
+        if is_new or not is_running:
+            self._draw(config, is_running)
+
+    def _draw(self, config: RunConfig, is_running: bool) -> None:
+        """The curves; of a run that trains so seldom that drawing takes little of what training needs."""
+        pause = max(2.0, self._drawing_seconds / DRAWING_SHARE)
+        if is_running and time.monotonic() - self._drawn_at < pause:
+            return
+        began = time.process_time()
+        run = curves.Run(self.run_dir.name, "", config, self.train, self.evals)
+        figures = (curves.compare([run], smoothing=SMOOTHING), curves.details([run], smoothing=SMOOTHING))
+        self.figure.value = "".join(figure._repr_html_() for figure in figures) if run.train or run.evals else ""
+        self._drawn_at, self._drawing_seconds = time.monotonic(), time.process_time() - began
+
+    def _show_sample(self) -> None:
+        chosen = [record for record in self.samples.records if record["step"] == self.sample_step.value]
+        _set(self.sample, value=run_view.samples(chosen))
+
+    def _pid(self) -> str:
+        process = launch.launcher(self.run_dir)
+        return str(process.pid) if process else "that just ended"
 
 
-def _note(html: str) -> str:
-    return f'<div style="line-height: 1.4; padding: 4px 0">{html}</div>'
+def _decided(config: RunConfig) -> RunConfig:
+    """The settings with a number of processes, where they leave it to the machine."""
+    return config.with_changes(num_processes=len(planner.devices(config.num_processes)))
 
 
-def _short(value) -> str:
-    """A value as one would type it: 2e-5, not 2e-05 or 0.00002."""
-    return repr(value).removesuffix(".0").replace("e-0", "e-") if isinstance(value, float) else str(value)
-
-
-def _value(typed):
-    """The number that was typed, or the text when it is none: `RunConfig` says what is wrong with it."""
-    for kind in (int, float) if isinstance(typed, str) else ():
-        with suppress(ValueError):
-            return kind(typed)
-    return typed
-
-
-def _input(setting, value) -> widgets.Widget:
-    """The widget for one field of `RunConfig`, by its type."""
-    layout = widgets.Layout(width="25em", flex="0 0 auto")
-    look = dict(description=setting.name, style={"description_width": "13em"}, layout=layout)
-    if setting.metadata["choices"]:
-        return widgets.Dropdown(options=setting.metadata["choices"], value=value, **look)
-    if setting.type is bool:
-        return widgets.Checkbox(value, **look)
-    # Jupyter's number fields show 1.5 and pass on 1.
-    return widgets.Text(_short(value), continuous_update=False, **look)
-
-
-def status(run_dir: Path) -> str:
-    """One line of plain text: the run's state, how far it is, its newest losses and, while it runs, the time left."""
-    records, state = metrics.read(run_dir), launch.state(run_dir)
-    train, evals = metrics.train_lines(records), metrics.eval_lines(records)
-    parts = [state]
-    if train:
-        parts += [f"update {train[-1]['step']} of {num_updates(run_dir)}", f"training loss {train[-1]['loss']:.3f}"]
-    if evals:
-        parts.append(f"validation loss {evals[-1]['eval_loss']:.3f}")
-    if train:
-        parts.append(f"{train[-1]['tokens_per_second']:,.0f} tokens/s")
-    if train and state == "running":
-        seconds = train[-1]["seconds"] / train[-1]["step"] * (num_updates(run_dir) - train[-1]["step"])
-        parts.append(f"about {timedelta(seconds=round(seconds))} left")
-    return " · ".join(parts)
-
-
-def num_updates(run_dir: Path) -> int:
-    """The updates of the whole run, as it wrote them down when it began; 0 before that."""
-    return (artifacts.read_manifest(run_dir) or {"facts": {"num_updates": 0}})["facts"]["num_updates"]
-
-
-async def watch(run_dir: Path) -> None:
-    """Show a run until it ends, with a button to stop it; it goes on when this is interrupted, and is found again.
-
-    Raises `UserError` with the reason when the run failed.
-    """
-    from IPython.display import display
-
-    bar = widgets.IntProgress(description="Training", layout=widgets.Layout(flex="1 1 0"))
-    stop = widgets.Button(description="Stop", icon="stop", tooltip="Save a checkpoint after this update, and end")
-    stop.on_click(lambda _: launch.stop(run_dir))
-    line = widgets.HTML()
-    display(widgets.VBox([widgets.HBox([bar, stop]), line]))
-    while True:
-        running = launch.state(run_dir) == "running"  # asked first: the last lines are shown too
-        train = metrics.train_lines(metrics.read(run_dir))
-        bar.max, bar.value = max(1, num_updates(run_dir)), train[-1]["step"] if train else 0
-        is_stopping = (run_dir / "STOP").exists()
-        stop.disabled = is_stopping or not running
-        line.value = escape(status(run_dir) + (" · stopping" if is_stopping and running else ""))
-        if not running:
-            break
-        await asyncio.sleep(POLL_SECONDS)
-    if launch.state(run_dir) == "failed":
-        raise UserError(f"the run failed: {launch.failure(run_dir)}")
+def _set(widget: widgets.Widget, **values) -> None:
+    """Assign what changed only: every assignment is a message to the page."""
+    for name, value in values.items():
+        if getattr(widget, name) != value:
+            setattr(widget, name, value)

@@ -1,0 +1,82 @@
+"""Text on a page: shown letter by letter whoever wrote it, in the theme's colours, copied, and errors that are seen."""
+
+from collections.abc import Callable
+from html import escape
+
+import anywidget
+import ipywidgets as widgets
+import traitlets
+
+from utils.errors import UserError
+
+# JupyterLab's own variables, so that the text is readable in its light and in its dark theme.
+BORDER = "1px solid var(--jp-border-color1, #888)"
+PRE = (
+    "white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: 8px; line-height: 1.4; "
+    "font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px); "
+    "color: var(--jp-content-font-color1, inherit); "
+)
+LINE = "line-height: 1.5; color: var(--jp-content-font-color1, inherit); font-size: var(--jp-ui-font-size1, 13px); "
+FRAMED = {"border": BORDER, "overflow": "auto"}
+
+
+def pre(text: str, style: str = "") -> str:
+    """`text`, which nobody vouches for, as HTML that shows it letter by letter."""
+    return f'<pre style="{PRE}{style}">{escape(text)}</pre>'
+
+
+def alert(text: str) -> str:
+    """A message that a screen reader speaks at once, as HTML."""
+    return f'<p role="alert" style="{LINE}color: var(--jp-error-color1, #b00020)"><b>{escape(text)}</b></p>'
+
+
+def describe(error: Exception) -> str:
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
+def guarded(action: Callable[[], None], message: widgets.HTML) -> Callable:
+    """A handler for buttons and fields that shows what goes wrong in `message`; Jupyter would drop it."""
+
+    def handle(_=None) -> None:
+        message.value = ""
+        try:
+            action()
+        except Exception as error:
+            message.value = alert(describe(error))
+
+    return handle
+
+
+class CopyButton(anywidget.AnyWidget):
+    """A button that puts `text` on the clipboard, and says so."""
+
+    _esm = """
+    function copied(text) {
+      const field = document.createElement("textarea")
+      field.value = text
+      document.body.append(field)
+      field.select()
+      const done = document.execCommand("copy")
+      field.remove()
+      return done
+    }
+    export default {
+      render({ model, el }) {
+        const button = document.createElement("button")
+        button.className = "jupyter-button widget-button"
+        button.style.width = "7em"
+        const label = () => { button.textContent = model.get("description") }
+        label()
+        button.onclick = async () => {
+          let done = true
+          try { await navigator.clipboard.writeText(model.get("text")) } catch { done = copied(model.get("text")) }
+          button.textContent = done ? "Copied" : "Not copied"
+          button.focus()
+          setTimeout(label, 1500)
+        }
+        el.append(button)
+      },
+    }
+    """
+    text = traitlets.Unicode().tag(sync=True)
+    description = traitlets.Unicode("Copy").tag(sync=True)
