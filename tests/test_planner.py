@@ -1,15 +1,19 @@
-"""The plan: parameters counted from a configuration, bytes from parameters, and a clear no when it does not fit."""
+"""The plan: what a run needs counted from its configuration and its tokens, and a clear no when it does not fit."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
-from transformers import GPTBigCodeConfig
+from transformers import GPTBigCodeConfig, LlamaConfig
 
-from utils import planner
+from utils import artifacts, memory, metrics, pace, packing, planner, workload
 from utils.config import RunConfig
 from utils.errors import UserError
 
 STARCODER = GPTBigCodeConfig(n_layer=40, n_head=48, n_embd=6144, n_positions=8192, vocab_size=49152)
+WIDTH, HEADS = 64, 4
+SMALL = GPTBigCodeConfig(n_layer=3, n_head=HEADS, n_embd=WIDTH, vocab_size=500, bos_token_id=0, eos_token_id=0)
 
 
 @pytest.fixture
@@ -18,22 +22,125 @@ def starcoder(tmp_path):
     return RunConfig(model_name_or_path=str(tmp_path / "starcoder"), num_processes=8), tmp_path
 
 
-def test_starcoder_is_counted_and_shared_out(starcoder, monkeypatch):
-    gpus = (planner.Device("a GPU", 80 * planner.GIB),) * 8
-    monkeypatch.setattr(planner, "devices", lambda num_processes: gpus)
+@pytest.fixture
+def gpus(monkeypatch):
+    """`gpus(free_bytes)`: as if this machine had eight."""
+
+    def pretend(free_bytes):
+        found = (planner.Device("a GPU", free_bytes),) * 8
+        monkeypatch.setattr(planner, "devices", lambda number: found[: number or 8])
+
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 2**40}))
+    return pretend
+
+
+def states(plan):
+    return sum(plan.memory_bytes_per_process[name] for name in ("weights", "gradients", "optimizer"))
+
+
+def test_starcoder_is_counted_and_shared_out(starcoder, gpus):
+    gpus(80 * planner.GIB)
     plan = planner.plan(*starcoder)
     assert plan.num_parameters == 15_517_456_384
-    assert sum(plan.memory_bytes_per_process.values()) == 16 * 15_517_456_384 // 8
+    assert states(plan) == 16 * 15_517_456_384 // 8
     assert plan.disk_bytes == {"checkpoints": 12 * 15_517_456_384 * 4, "model": 4 * 15_517_456_384}
-    planner.check(replace(plan, free_disk_bytes=10**12))
+    assert plan.save_seconds == 30 + round(12 * 15_517_456_384 * 4 / 1e8)
+    # Programs, and the weights and averages that a checkpoint copies.
+    assert plan.main_memory_bytes == 8 * memory.PROGRAM_BYTES + 12 * 15_517_456_384
+    checkpointed = planner.plan(starcoder[0].with_changes(gradient_checkpointing=True), starcoder[1])
+    planner.check(replace(checkpointed, free_disk_bytes=10**12))
 
 
-def test_what_does_not_fit_is_said_before_it_starts(starcoder):
-    plan = planner.plan(*starcoder)
-    with pytest.raises(UserError, match=r"each of 8 processes needs 28\.9 GiB .* has 0\.0 GiB free"):
-        planner.check(replace(plan, free_bytes_per_process=1))
+def test_fewer_bits_take_less_memory(starcoder, gpus):
+    gpus(80 * planner.GIB)
+    config, data_dir = starcoder
+    low = config.with_changes(dtype="bfloat16_weights")
+    assert states(planner.plan(low, data_dir)) == 12 * 15_517_456_384 // 8
+    assert states(planner.plan(low.with_changes(optim="adamw_torch_8bit"), data_dir)) == 6 * 15_517_456_384 // 8
+    offloaded = planner.plan(config.with_changes(cpu_offload=True), data_dir)
+    assert states(offloaded) == 0
+    assert offloaded.main_memory_bytes - planner.plan(config, data_dir).main_memory_bytes == 16 * 15_517_456_384
+
+
+def test_muon_keeps_one_average_for_the_matrices():
+    shape, config = memory.shape(memory.key(SMALL)), RunConfig(optim="muon")
+    matrices = 3 * (WIDTH * (WIDTH + 2 * WIDTH // HEADS) + WIDTH * WIDTH + 8 * WIDTH * WIDTH)
+    assert shape.num_matrix_parameters == matrices
+    assert memory.state_bytes(config, shape)["optimizer"] == 8 * shape.num_parameters - 4 * matrices
+
+
+@pytest.mark.parametrize("dtype, per_value", [("float32", 4), ("bfloat16_weights", 2)])
+def test_activations_are_those_that_a_forward_pass_of_gpt_bigcode_keeps(dtype, per_value):
+    # Two norms' inputs and outputs, the queries with one key and value, both expanded, the attention's output before
+    # and after it is laid out anew, and the inner layer before and after its activation function.
+    values = 2 + 2 + (1 + 2 / HEADS) + 2 + 2 + 2 * 4
+    fixed, for_block, for_token, for_both = memory.activations(memory.key(SMALL), dtype, "cpu", 512)
+    assert for_both == pytest.approx(values * per_value * WIDTH, rel=0.02)
+    assert for_block == pytest.approx(0, abs=100)
+    # By autocast every block has copies of its matrices besides, and the model one of its head.
+    fixed, for_block, *_ = memory.activations(memory.key(SMALL), "bfloat16", "cpu", 512)
+    shape = memory.shape(memory.key(SMALL))
+    assert for_block == pytest.approx(2 * shape.num_matrix_parameters / 3, rel=0.02)
+    assert fixed >= 2 * shape.num_head_parameters
+
+
+def test_activations_of_other_models_and_checkpointing():
+    llama = LlamaConfig(
+        vocab_size=500, hidden_size=64, intermediate_size=96, num_hidden_layers=6, num_attention_heads=4
+    )
+    key, config = memory.key(llama), RunConfig(dtype="float32", num_processes=1)
+    work = workload.Workload(10, 2000, 1000, 0, 2048, 1024, 1, 256, "")
+    whole = memory.parts(config, key, work, 1, "cpu")
+    saved = memory.parts(config.with_changes(gradient_checkpointing=True), key, work, 1, "cpu")
+    assert whole["logits"] == saved["logits"] == 4 * 1024 * 500
+    assert saved["activations"] < whole["activations"] / 3
+    assert memory.parts(config, key, replace(work, num_block_tokens=1024), 1, "cpu")["activations"] == pytest.approx(
+        whole["activations"] / 2, rel=0.01
+    )
+
+
+def test_the_work_is_counted_from_the_token_rows(world):
+    data_dir, config = world
+    work = workload.count(config, data_dir, 1)
+    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    chosen = packing.choose_rows(rows, config.max_length, 0, config.seed)
+    assert work.num_updates == packing.num_updates(len(chosen), config.train_batch_size, config.num_train_epochs)
+    blocks, trained, numbers = [], [], []
+    for update in range(work.num_updates // 2):
+        packed = packing.blocks_of(
+            rows, packing.update_rows(chosen, config.train_batch_size, config.seed, update), config.tokens_per_device
+        )
+        numbers.append(len(packed))
+        blocks += [len(block.input_ids) for block in packed]
+        trained += [int((block.labels >= 0).sum()) for block in packed]
+    assert work.num_tokens == pytest.approx(rows.lengths[chosen].sum() / (work.num_updates // 2))
+    assert work.num_blocks == pytest.approx(max(numbers), abs=1)
+    assert work.num_block_tokens == pytest.approx(max(blocks), rel=0.15)
+    assert work.num_block_trained == pytest.approx(max(trained), rel=0.3)
+    missing = workload.count(config.with_changes(pairs="others"), data_dir, 1)
+    assert missing.num_updates is None and missing.num_tokens == config.train_batch_size * config.max_length
+
+
+def test_what_does_not_fit_is_said_with_the_smallest_change(starcoder, gpus):
+    config, data_dir = starcoder
+    gpus(200 * planner.GIB)
+    plan = planner.plan(config, data_dir)
+    assert planner.smallest_change(config, data_dir) is None
+    # Smaller blocks alone are enough, and are told first.
+    smaller = planner.plan(config.with_changes(tokens_per_device=2048), data_dir)
+    gpus(smaller.memory_bytes)
+    assert planner.smallest_change(config, data_dir) == {"tokens_per_device": 2048}
+    with pytest.raises(UserError, match=r"each of 8 processes needs .* fit with tokens_per_device=2048\."):
+        planner.check(planner.plan(config, data_dir))
+    gpus(planner.plan(config.with_changes(gradient_checkpointing=True), data_dir).memory_bytes)
+    assert planner.smallest_change(config, data_dir) == {"gradient_checkpointing": True}
+    gpus(2**20)
+    with pytest.raises(UserError, match="No one or two settings make it fit"):
+        planner.check(planner.plan(config, data_dir))
     with pytest.raises(UserError, match=r"need 751\.\d GiB of disk; 0\.0 GiB are free"):
-        planner.check(replace(plan, free_bytes_per_process=2**40, free_disk_bytes=1))
+        planner.check(replace(plan, free_disk_bytes=1))
+    with pytest.raises(UserError, match=r"processes need .* GiB of main memory; 0\.0 GiB are free"):
+        planner.check(replace(plan, free_main_memory_bytes=1))
 
 
 def test_a_machine_without_gpu_has_two_processes_by_default(monkeypatch):
@@ -49,10 +156,68 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         planner.devices(2)
 
 
-def test_bfloat16_weights_take_half_the_memory_of_their_part(starcoder, monkeypatch):
-    gpus = (planner.Device("a GPU", 80 * planner.GIB),) * 8
-    monkeypatch.setattr(planner, "devices", lambda num_processes: gpus)
-    plan = planner.plan(starcoder[0].with_changes(dtype="bfloat16_weights"), starcoder[1])
-    assert sum(plan.memory_bytes_per_process.values()) == 12 * 15_517_456_384 // 8
-    eight_bits = starcoder[0].with_changes(dtype="bfloat16_weights", optim="adamw_torch_8bit")
-    assert sum(planner.plan(eight_bits, starcoder[1]).memory_bytes_per_process.values()) == 6 * 15_517_456_384 // 8
+def test_the_time_comes_from_an_earlier_run_where_there_is_one(world, monkeypatch):
+    data_dir, config = world
+    monkeypatch.setattr(pace, "_matrix_rate", lambda *_: 1e9)
+    plan = planner.plan(config, data_dir, price_per_hour=3600)
+    assert "matrix rate" in plan.seconds_basis and plan.cost == plan.seconds > 0
+    run_dir = data_dir / "runs" / "earlier"
+    run_dir.mkdir(parents=True)
+    config.save(run_dir / "config.json")
+    # The first two updates are slow, and are not counted.
+    for step in range(1, 11):
+        metrics.append(run_dir, line(step, 9.0 if step < 3 else 2.0, total_tokens=1000 * step, seconds=2.0 * step + 14))
+        if step % 4 == 0:
+            metrics.append(run_dir, dict(kind="eval", step=step, eval_seconds=3.0))
+    plan = planner.plan(config, data_dir)
+    shutil.rmtree(run_dir)
+    assert "earlier run here, earlier" in plan.seconds_basis
+    # 500 tokens a second; evaluations at 0, 4, 8 and 10.
+    assert plan.seconds == pytest.approx(10 * plan.tokens_per_update / 500 + 4 * 3)
+
+
+def test_the_plan_is_compared_with_what_was_measured(world):
+    plan = replace(planner.plan(world[1], world[0]), num_updates=20, seconds=100.0, tokens_per_update=900.0)
+    records = [dict(kind="eval", step=0, eval_seconds=7.0)]
+    records += [line(step, 2.0, total_tokens=1000 * step, seconds=2.0 * step) for step in range(1, 11)]
+    assert planner.compare(plan, records) == [
+        ("memory of a process, bytes", plan.memory_bytes, 2**30),
+        ("time, seconds", 50.0, 27.0),  # half of the run
+        ("tokens", 9000.0, 10000),
+    ]
+    assert planner.compare(plan, []) == []
+
+
+def line(step, update_seconds, **more):
+    speed = 1000 / update_seconds
+    return (
+        dict(
+            kind="train",
+            step=step,
+            num_tokens=1000,
+            num_trained_tokens=500,
+            tokens_per_second=speed,
+            memory_bytes=2**30,
+        )
+        | more
+    )
+
+
+def test_the_time_left_counts_evaluations_and_forgets_the_slow_start():
+    evaluation = dict(kind="eval", num_trained_tokens=500)
+    records = [evaluation | dict(step=0, eval_seconds=30.0), line(1, 9.0), line(2, 5.0)]
+    for step in range(3, 21):
+        records.append(line(step, 2.0))
+        if step % 10 == 0:
+            records.append(evaluation | dict(step=step, eval_seconds=6.0))
+    # 80 updates, and evaluations after 30, 40, … 100.
+    assert pace.seconds_left(records, 100) == pytest.approx(80 * 2 + 8 * 6)
+    # With an end between two evaluations there is one more, at the end.
+    assert pace.seconds_left(records, 95) == pytest.approx(75 * 2 + 8 * 6)
+    assert pace.seconds_left(records, 100, eval_steps=40) == pytest.approx(80 * 2 + 3 * 6)
+    # Where the time of evaluations was not recorded: a third of an update with as many tokens.
+    old = [{name: value for name, value in record.items() if name != "eval_seconds"} for record in records]
+    assert pace.seconds_left(old, 100) == pytest.approx(80 * 2 + 8 * 2 / 3)
+    assert pace.seconds_left([], 100) is None
+    assert pace.seconds_left(records, 20) == 0
+    assert json.dumps(pace.seconds_left(records, 100)), "a plain number"

@@ -1,11 +1,18 @@
-"""What a run needs in memory, disk and updates, and what there is, before it starts."""
+"""What a run needs in memory, disk, updates, time and money, and what there is, before it starts; compared afterwards.
+
+Memory is counted in `utils.memory`. Measured on CPUs only: of GPUs nothing here has been measured.
+"""
 
 import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from utils import metrics, pace, workload
 from utils.config import RunConfig
 from utils.errors import UserError
 
@@ -18,22 +25,46 @@ class Device:
 
     name: str
     free_bytes: int
+    type: str = "cuda"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes a run needs, in parts, beside what there is; weights, gradients and states as `dtype` and `optim` say.
+    """What a run needs, in parts, beside what there is.
 
-    Not covered: activations, which `tokens_per_device` and `gradient_checkpointing` decide.
+    `memory_bytes_per_process` has the parts weights, gradients, optimizer, activations, logits and workspace, which
+    holds the program itself on a CPU, the driver's context on a GPU, and copies: gathered weights, a checkpoint that is
+    being written. `main_memory_bytes` is what all processes on GPUs need besides. `cost` is in the price's currency.
     """
 
+    config: RunConfig
+    data_dir: Path
     num_parameters: int
     num_processes: int
     devices: tuple[Device, ...]
     memory_bytes_per_process: dict[str, int]
     free_bytes_per_process: int
+    main_memory_bytes: int
+    free_main_memory_bytes: int
+    num_updates: int | None
+    tokens_per_update: float
+    tokens_basis: str
+    seconds: float | None
+    seconds_basis: str
+    cost: float | None
     disk_bytes: dict[str, int]
     free_disk_bytes: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """What one process needs in all."""
+        return sum(self.memory_bytes_per_process.values())
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is memory enough; the disk is another question."""
+        has_main_memory = self.main_memory_bytes <= self.free_main_memory_bytes
+        return self.memory_bytes <= self.free_bytes_per_process and has_main_memory
 
     @property
     def save_seconds(self) -> int:
@@ -52,54 +83,141 @@ def devices(num_processes: int = 0) -> tuple[Device, ...]:
         found = [Device(torch.cuda.get_device_name(i), torch.cuda.mem_get_info(i)[0]) for i in range(count)]
         return tuple(found[: num_processes or count])
     count = num_processes or 2
-    return (Device("CPU", psutil.virtual_memory().available // count),) * count
+    return (Device("CPU", psutil.virtual_memory().available // count, "cpu"),) * count
 
 
 def num_parameters(config: RunConfig, data_dir: Path) -> int:
     """The parameters of the run's model, counted from its configuration without loading a weight."""
-    import torch
-    from transformers import AutoModelForCausalLM
+    from utils import memory, model
 
-    from utils import model
-
-    with torch.device("meta"):
-        network = AutoModelForCausalLM.from_config(model.load_config(config, data_dir))
-    return sum(parameter.numel() for parameter in network.parameters())
+    return memory.shape(memory.key(model.load_config(config, data_dir))).num_parameters
 
 
-def plan(config: RunConfig, data_dir: Path) -> Plan:
-    """What the run needs beside what this machine has; raises `UserError` for more processes than GPUs."""
+def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None) -> Plan:
+    """What the run needs beside what this machine has; `price_per_hour` is that of all its devices together.
+
+    Raises `UserError` for more processes than GPUs. Not covered: several machines, and models whose blocks differ.
+    """
+    from utils import memory, model
+
     found = devices(config.num_processes)
-    count = num_parameters(config, data_dir)
-    share = -(-count // len(found))  # FSDP2 gives every process its part of each
-    width = 2 if config.dtype == "bfloat16_weights" else 4
-    moments = 2 if config.optim == "adamw_torch_8bit" else 8
+    kind, count = found[0].type, len(found)
+    key = memory.key(model.load_config(config, data_dir))
+    shape, work = memory.shape(key), workload.count(config, data_dir, count)
+    whole = memory.state_bytes(config, shape)
+    seconds, seconds_basis = pace.expected_seconds(config, data_dir, shape, work, kind, 1 if kind == "cpu" else count)
     runs = Path(data_dir) / "runs"
     existing = next(folder for folder in [runs, *runs.absolute().parents] if folder.exists())
+    # Beside the newest checkpoints the best is kept, and one is being written.
+    num_checkpoints = config.save_total_limit + 2
     return Plan(
-        num_parameters=count,
-        num_processes=len(found),
+        config=config,
+        data_dir=Path(data_dir),
+        num_parameters=shape.num_parameters,
+        num_processes=count,
         devices=found,
-        memory_bytes_per_process={"weights": width * share, "gradients": width * share, "optimizer": moments * share},
+        memory_bytes_per_process=memory.parts(config, key, work, count, kind),
         free_bytes_per_process=min(device.free_bytes for device in found),
-        # A checkpoint holds weights and both moments; beside the newest the best is kept, and one is being written.
-        disk_bytes={"checkpoints": (width + moments) * count * (config.save_total_limit + 2), "model": width * count},
+        main_memory_bytes=0 if kind == "cpu" else memory.main_memory_bytes(config, key, work, count),
+        free_main_memory_bytes=psutil.virtual_memory().available,
+        num_updates=work.num_updates,
+        tokens_per_update=work.num_tokens,
+        tokens_basis=work.basis,
+        seconds=seconds,
+        seconds_basis=seconds_basis,
+        cost=None if price_per_hour is None or seconds is None else price_per_hour * seconds / 3600,
+        disk_bytes={
+            "checkpoints": (whole["weights"] + whole["optimizer"]) * num_checkpoints,
+            "model": whole["weights"],
+        },
         free_disk_bytes=shutil.disk_usage(existing).free,
     )
 
 
 def check(plan: Plan) -> None:
     """Raise `UserError` when the run does not fit, saying what is needed, what there is and what to change."""
-    needed = sum(plan.memory_bytes_per_process.values())
-    if needed > plan.free_bytes_per_process:
-        raise UserError(
-            f"each of {plan.num_processes} processes needs {needed / GIB:,.1f} GiB for weights, gradients and "
-            f"optimizer states; {plan.devices[0].name} has {plan.free_bytes_per_process / GIB:,.1f} GiB free for it. "
-            "Choose a smaller model, or more GPUs."
+    if not plan.fits:
+        needed, free = plan.memory_bytes, plan.free_bytes_per_process
+        text = (
+            f"each of {plan.num_processes} processes needs {needed / GIB:,.1f} GiB of memory; {plan.devices[0].name} "
+            f"has {free / GIB:,.1f} GiB free for it. "
         )
+        if needed <= free:
+            text = (
+                f"the processes need {plan.main_memory_bytes / GIB:,.1f} GiB of main memory; "
+                f"{plan.free_main_memory_bytes / GIB:,.1f} GiB are free. "
+            )
+        change = smallest_change(plan.config, plan.data_dir)
+        if change:
+            raise UserError(f"{text}It would fit with {' and '.join(f'{k}={v}' for k, v in change.items())}.")
+        raise UserError(f"{text}No one or two settings make it fit: choose a smaller model, or more memory.")
     needed = sum(plan.disk_bytes.values())
     if needed > plan.free_disk_bytes:
         raise UserError(
             f"checkpoints and model need {needed / GIB:,.1f} GiB of disk; {plan.free_disk_bytes / GIB:,.1f} GiB are "
             "free. Lower save_total_limit, or free some space."
         )
+
+
+def smallest_change(config: RunConfig, data_dir: Path) -> dict[str, Any] | None:
+    """The one or two settings that make the run fit, what costs least first; None when it fits, or nothing does.
+
+    First what changes no result (smaller blocks, activations computed again), then optimizer and weights of fewer bits,
+    then more processes, then main memory in place of the GPU's.
+    """
+    if plan(config, data_dir).fits:
+        return None
+    changes = list(_changes(config))
+    for number in (1, 2):
+        for chosen in combinations(changes, number):
+            change = {name: value for one in chosen for name, value in one.items()}
+            if len(change) == number and plan(config.with_changes(**change), data_dir).fits:
+                return change
+    return None
+
+
+def _changes(config: RunConfig):
+    """Every single change that can save memory, what costs the user least first."""
+    found = devices(config.num_processes)
+    size = config.tokens_per_device // 2
+    while size > config.max_length:
+        yield {"tokens_per_device": size}
+        size //= 2
+    if config.tokens_per_device > config.max_length:
+        yield {"tokens_per_device": config.max_length}
+    if not config.gradient_checkpointing:
+        yield {"gradient_checkpointing": True}
+    if config.optim == "adamw_torch_fused" and find_spec("torchao"):
+        yield {"optim": "adamw_torch_8bit"}
+    if config.dtype != "bfloat16_weights" and config.optim != "muon":
+        yield {"dtype": "bfloat16_weights"}
+    if found[0].type == "cpu":
+        if len(found) > 1:  # they share the machine's memory, and each is a program of its own
+            yield {"num_processes": 1}
+        return
+    if config.optim != "muon":
+        for number in range(len(found) + 1, len(devices(0)) + 1):
+            yield {"num_processes": number}
+    if len(found) > 1 and not config.cpu_offload:
+        yield {"cpu_offload": True}
+
+
+def compare(plan: Plan, records: list[dict[str, Any]]) -> list[tuple[str, float, float]]:
+    """What was planned beside what a run measured so far: memory and time, and the tokens of its updates.
+
+    Memory is that of the largest process, without a GPU's context; the time is without loading and saving.
+    """
+    train = metrics.train_lines(records)
+    if not train:
+        return []
+    last = train[-1]
+    memory_bytes = plan.memory_bytes
+    if plan.devices[0].type != "cpu":
+        from utils.memory import CONTEXT_BYTES
+
+        memory_bytes -= CONTEXT_BYTES  # torch counts its own tensors only
+    rows = [("memory of a process, bytes", memory_bytes, max(record["memory_bytes"] for record in train))]
+    if plan.seconds is not None:
+        evaluating = sum(record.get("eval_seconds", 0.0) for record in metrics.eval_lines(records))
+        rows.append(("time, seconds", plan.seconds * last["step"] / plan.num_updates, last["seconds"] + evaluating))
+    return [*rows, ("tokens", plan.tokens_per_update * last["step"], last["total_tokens"])]

@@ -1,0 +1,48 @@
+"""The view of a plan: every part in it, said in words too, and nothing in it taken for HTML."""
+
+from dataclasses import replace
+
+import pytest
+
+from utils import planner
+from utils.panels import plan_view
+
+PARTS = {
+    "weights": 2**30, "gradients": 2**30, "optimizer": 2**31, "activations": 3 * 2**28, "logits": 2**27,
+    "workspace": 2**29,
+}  # fmt: skip
+
+
+@pytest.fixture
+def plan(world):
+    data_dir, config = world
+    return replace(
+        planner.plan(config, data_dir, price_per_hour=2.0),
+        devices=(planner.Device("<b>GPU</b>", 2**33),), num_processes=1, memory_bytes_per_process=PARTS,
+        free_bytes_per_process=2**33, main_memory_bytes=2**29, free_main_memory_bytes=2**35, seconds=7300.0, cost=4.06,
+    )  # fmt: skip
+
+
+def test_every_part_is_in_the_bar_and_in_words(plan):
+    view = plan_view.PlanView(plan)
+    assert view.value.count('<span style="width') == 6 and "width: 25.00%" in view.value
+    label = view.value.split('aria-label="')[1].split('"')[0]
+    for text in ("It fits.", "optimizer 2 GiB", "logits 128 MiB", "needs 5.38 GiB of memory; 8 GiB are free"):
+        assert text in label
+    assert "<b>GPU" not in view.value and "&lt;b&gt;GPU" in view.value
+    for text in ("2:01:40", "4.06", "main memory"):
+        assert text in view.value and text in plan_view.report(plan)
+
+
+def test_what_does_not_fit_is_said_and_shown_in_place(plan):
+    view = plan_view.PlanView(plan)
+    view.show(replace(plan, free_bytes_per_process=2**32))
+    assert "It does not fit: 1.38 GiB too much." in view.value and "class=bad" in view.value
+    assert 'class="limit left" style="left: 74.42%"' in view.value
+    assert "into main memory" in plan_view.report(replace(plan, main_memory_bytes=2**36))
+
+
+def test_what_is_not_known_is_said(plan):
+    unknown = replace(plan, num_updates=None, seconds=None, seconds_basis="not known before", cost=None)
+    report = plan_view.report(unknown)
+    assert "updates: not known yet" in report and "time: not known before" in report and "cost" not in report

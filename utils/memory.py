@@ -1,0 +1,215 @@
+"""How much memory one process of a run needs, by part, from the model's configuration alone.
+
+Weights, gradients and states are counted; what a forward pass keeps for the backward pass is read off a pass on tensors
+without data (torch's FakeTensorMode) through one and two of the model's blocks, so it holds for any causal model. For
+gpt_bigcode in float32 on a CPU that is 17 + 2/heads times the width for each token and block.
+"""
+
+import json
+import weakref
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from utils import attention
+from utils.config import RunConfig
+from utils.workload import Workload
+
+# Measured: torch, transformers and their threads in an empty process on Linux.
+PROGRAM_BYTES = 440 * 2**20
+# Not measured: a CUDA context, the kernels in it, and the buffers of cuBLAS and NCCL.
+CONTEXT_BYTES = 700 * 2**20
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a causal model, in numbers of values."""
+
+    num_parameters: int
+    num_layers: int
+    num_block_parameters: int  # in the largest of the repeated blocks
+    num_matrix_parameters: int  # in matrices, without embeddings and head: what every token is multiplied with
+    num_head_parameters: int
+    num_largest_parameters: int  # in the largest tensor
+    width: int
+    vocab_size: int
+
+
+def key(model_config) -> str:
+    """A model's configuration as text: what `shape` and `activations` take, so that they can remember their results."""
+    return model_config.to_json_string()
+
+
+@lru_cache(maxsize=32)
+def shape(key: str) -> Shape:
+    """Count a model's parameters without making one."""
+    network = _network(key, torch.device("meta"))
+    config = network.config
+    head = network.get_output_embeddings().weight
+    tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)} | {id(head)}
+    parameters = list(network.parameters())
+    stacks = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
+    blocks = next((stack for stack in stacks if len(stack) == config.num_hidden_layers), [network])
+    return Shape(
+        num_parameters=sum(p.numel() for p in parameters),
+        num_layers=len(blocks),
+        num_block_parameters=max(sum(p.numel() for p in block.parameters()) for block in blocks),
+        num_matrix_parameters=sum(p.numel() for p in parameters if p.ndim >= 2 and id(p) not in tables),
+        num_head_parameters=head.numel(),
+        num_largest_parameters=max(p.numel() for p in parameters),
+        width=config.hidden_size,
+        vocab_size=head.shape[0],
+    )
+
+
+def _network(key: str, device: torch.device, dtype: torch.dtype = torch.float32, **changes) -> nn.Module:
+    values = json.loads(key) | changes
+    if values.get("layer_types"):
+        values["layer_types"] = values["layer_types"][: values["num_hidden_layers"]]
+    implementation = {"attn_implementation": attention.register()}
+    with device:
+        return AutoModelForCausalLM.from_config(AutoConfig.for_model(**values), dtype=dtype, **implementation).eval()
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Counts the bytes of the tensors that operations made and that are still alive."""
+
+    def __init__(self, known: nn.Module):
+        super().__init__()
+        self.num_bytes = 0
+        self._storages = {id(p.untyped_storage()): None for p in known.parameters()}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor) and id(tensor.untyped_storage()) not in self._storages:
+                self._add(tensor.untyped_storage())
+        return result
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        place, size = id(storage), storage.nbytes()
+
+        def drop(_):
+            self.num_bytes -= size
+            del self._storages[place]
+
+        self.num_bytes += size
+        self._storages[place] = weakref.ref(storage, drop)
+
+
+@lru_cache(maxsize=64)
+def activations(key: str, dtype: str, device_type: str, document_length: int) -> tuple[float, float, float, float]:
+    """Bytes that a forward pass keeps for the backward pass: fixed, for each block, for each token, for both.
+
+    Logits are not among them; copies of weights that autocast makes are. Not covered: blocks of several kinds.
+    """
+    # Without a CUDA build tensors without data cannot be on a GPU: counted as on a CPU, which is more.
+    device_type = device_type if torch.backends.cuda.is_built() else "cpu"
+    kept = {}
+    for num_layers in (1, 2):
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            weights_dtype = torch.bfloat16 if dtype == "bfloat16_weights" else torch.float32
+            network = _network(key, torch.device(device_type), weights_dtype, num_hidden_layers=num_layers)
+            for num_documents in (1, 2):
+                kept[num_layers, num_documents] = _kept_bytes(network, dtype, num_documents, document_length)
+    both = kept[2, 2] - kept[2, 1] - kept[1, 2] + kept[1, 1]
+    for_block = kept[2, 1] - kept[1, 1] - both
+    for_document = kept[1, 2] - kept[1, 1] - both
+    fixed = kept[1, 1] - for_block - for_document - both
+    return fixed, for_block, for_document / document_length, both / document_length
+
+
+def _kept_bytes(network: nn.Module, dtype: str, num_documents: int, document_length: int) -> int:
+    num_tokens, device = num_documents * document_length, network.device
+    ids = torch.zeros(1, num_tokens, dtype=torch.long, device=device)  # (1, T)
+    last = torch.zeros(1, dtype=torch.long, device=device)
+    starts = list(range(0, num_tokens + 1, document_length))
+    with _LiveBytes(network) as live, torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+        output = network(ids, position_ids=ids, document_starts=starts, use_cache=False, logits_to_keep=last)
+    num_bytes = live.num_bytes
+    del output  # until here it holds what the backward pass needs
+    return num_bytes
+
+
+def _value_bytes(config: RunConfig) -> int:
+    """Bytes of one weight, and of its gradient."""
+    return 2 if config.dtype == "bfloat16_weights" else 4
+
+
+def state_bytes(config: RunConfig, shape: Shape) -> dict[str, int]:
+    """Bytes of weights, gradients and optimizer states of the whole model."""
+    count, width = shape.num_parameters, _value_bytes(config)
+    if config.optim == "muon":  # one average for the matrices of the blocks, two for the rest
+        moments = 8 * count - 4 * shape.num_matrix_parameters
+    else:
+        moments = (2 if config.optim == "adamw_torch_8bit" else 8) * count
+    return {"weights": width * count, "gradients": width * count, "optimizer": moments}
+
+
+def parts(config: RunConfig, key: str, work: Workload, num_processes: int, device_type: str) -> dict[str, int]:
+    """Bytes of one process by part; on a CPU `workspace` holds the program itself and the copy a checkpoint is made of.
+
+    Their sum is the peak: glibc and torch keep what is freed, so that gradients do not take the place of activations.
+    """
+    model, on_cpu = shape(key), device_type == "cpu"
+    whole = state_bytes(config, model)
+    share = {name: -(-size // num_processes) for name, size in whole.items()}
+    fixed, for_block, for_token, for_both = activations(key, config.dtype, device_type, work.document_length)
+    tokens, layers = work.num_block_tokens, model.num_layers
+    block_bytes = for_block + for_both * tokens
+    value_bytes = _value_bytes(config)
+    if config.gradient_checkpointing:  # the input of every block, and one block computed again
+        block_bytes = block_bytes / layers + value_bytes * model.width * tokens
+    logit_bytes = 4 if config.dtype == "float32" else 2
+    workspace = PROGRAM_BYTES if on_cpu else CONTEXT_BYTES
+    workspace += _gathered_bytes(model, config, work, num_processes, device_type)
+    if work.num_blocks > 1 and num_processes == 1:
+        # Gradients of the embeddings, from the head and from the tokens, before they are added to those of the
+        # blocks before.
+        workspace += 2 * value_bytes * model.num_head_parameters
+    if on_cpu and _saves_while_training(config, work):
+        workspace += share["weights"] + share["optimizer"]
+    if not on_cpu and config.dtype == "bfloat16_weights":
+        # The optimizer's update of the largest tensor, in float32 and five at a time.
+        workspace += 5 * 4 * model.num_largest_parameters // num_processes
+    if config.cpu_offload:
+        share = dict.fromkeys(share, 0)
+    return share | {
+        "activations": round(fixed + for_token * tokens + layers * block_bytes),
+        "logits": logit_bytes * work.num_block_trained * model.vocab_size,
+        "workspace": workspace,
+    }
+
+
+def _gathered_bytes(model: Shape, config: RunConfig, work: Workload, num_processes: int, device_type: str) -> int:
+    """What FSDP2 gathers from other processes: the weights outside the blocks, two blocks or all where they are kept,
+    their gradients, and the buffers in which all of these travel."""
+    if num_processes == 1:
+        return 0
+    block, outside = model.num_block_parameters, model.num_parameters - model.num_layers * model.num_block_parameters
+    # Gathered and its buffer, the gradients from the head and from the tokens, the buffer of their sum. On a CPU gloo
+    # works on copies of its own and glibc cannot always use freed places again: ten measured.
+    num_values = (10 if device_type == "cpu" else 5) * outside + 5 * block
+    if not config.reshard_after_forward:
+        num_values += (model.num_layers - 2) * block
+        # Gradients are shared out after the last of several passes only.
+        num_values += model.num_layers * block if work.num_blocks > 1 else 0
+    return _value_bytes(config) * num_values
+
+
+def main_memory_bytes(config: RunConfig, key: str, work: Workload, num_processes: int) -> int:
+    """Bytes of main memory of a run's GPU processes: their programs, what is offloaded, and a checkpoint's copy."""
+    whole = state_bytes(config, shape(key))
+    copied = whole["weights"] + whole["optimizer"] if _saves_while_training(config, work) else 0
+    return num_processes * PROGRAM_BYTES + copied + config.cpu_offload * sum(whole.values())
+
+
+def _saves_while_training(config: RunConfig, work: Workload) -> bool:
+    """Whether a checkpoint is written while updates go on; the last one takes the place of gradients."""
+    return work.num_updates is None or config.save_steps < work.num_updates

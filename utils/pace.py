@@ -1,0 +1,119 @@
+"""How long a run takes: before it starts, from earlier runs or the machine; while it runs, from its metrics."""
+
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from utils import metrics
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.workload import Workload
+
+if TYPE_CHECKING:
+    from utils.memory import Shape
+
+# Of the machine's matrix rate, what training reached with models of 8 to 42 M parameters on two cores: 0.15 to 0.35.
+RATE_SHARE = 0.25
+# The first updates, of which caches and threads make other times.
+NUM_WARMUP_UPDATES = 2
+MAX_RECENT_UPDATES = 100
+
+
+def expected_seconds(
+    config: RunConfig, data_dir: Path, shape: "Shape", work: Workload, device_type: str, num_devices: int
+) -> tuple[float | None, str]:
+    """How long the updates and the evaluations will take, and where that comes from; None where there are no tokens.
+
+    By the speed of an earlier run with this model on this machine, else by the machine's matrix rate. Not covered:
+    the start, checkpoints, and what the model answers at evaluations.
+    """
+    if work.num_updates is None:
+        return None, "not known before the pairs are tokenised"
+    num_evals = 1 + -(-work.num_updates // config.eval_steps)
+    name, speed, evaluation = _earlier_run(config, data_dir)
+    if name:
+        update = work.num_tokens / speed
+        basis = f"the speed of an earlier run here, {name}"
+    else:
+        rate = _matrix_rate(device_type, config.dtype) * num_devices
+        blocks = 6 * shape.num_matrix_parameters * (4 / 3 if config.gradient_checkpointing else 1)
+        flops = blocks * work.num_tokens + 6 * shape.num_head_parameters * work.num_trained_tokens
+        update = flops / (RATE_SHARE * rate)
+        basis = f"{RATE_SHARE:.0%} of this machine's matrix rate: a guess, easily wrong by a factor of two"
+    if evaluation is None:
+        evaluation = _forward_share(config) * update * work.num_eval_tokens / work.num_tokens
+    return work.num_updates * update + num_evals * evaluation, basis
+
+
+def _forward_share(config: RunConfig) -> float:
+    """Of an update's operations, those of its forward pass."""
+    return 1 / 4 if config.gradient_checkpointing else 1 / 3
+
+
+@lru_cache(maxsize=8)
+def _matrix_rate(device_type: str, dtype: str) -> float:
+    import torch
+
+    from utils import machine
+
+    return machine.matrix_rate(torch.device(device_type), torch.float32 if dtype == "float32" else torch.bfloat16)
+
+
+def _earlier_run(config: RunConfig, data_dir: Path) -> tuple[str, float, float | None]:
+    """The newest run that computes as this one: its name, tokens per second and seconds per evaluation."""
+    decisive = ("model_name_or_path", "dtype", "gradient_checkpointing", "optim", "num_processes")
+    files = sorted((Path(data_dir) / "runs").glob(f"*/{metrics.METRICS}"), key=lambda path: -path.stat().st_mtime)
+    for file in files:
+        with suppress(UserError):  # a configuration of another version of the workbook
+            other = RunConfig.load(file.parent / "config.json")
+            if all(getattr(other, name) == getattr(config, name) for name in decisive):
+                speed, evaluation = _speed(file.parent, file.stat().st_mtime_ns)
+                if speed:
+                    return file.parent.name, speed, evaluation
+    return "", 0.0, None
+
+
+@lru_cache(maxsize=32)
+def _speed(run_dir: Path, changed: int) -> tuple[float, float | None]:
+    """Tokens per second and seconds per evaluation of a run whose metrics were last `changed` then."""
+    records = metrics.read(run_dir)
+    train = metrics.train_lines(records)[NUM_WARMUP_UPDATES:]
+    seconds = sum(update_seconds(record) for record in train)
+    return (sum(record["num_tokens"] for record in train) / seconds if train else 0.0), eval_seconds(records)
+
+
+def update_seconds(record: dict[str, Any]) -> float:
+    """The time of one update, from its line in the metrics."""
+    return record["num_tokens"] / record["tokens_per_second"]
+
+
+def eval_seconds(records: list[dict[str, Any]]) -> float | None:
+    """The mean time of an evaluation, without the first, if there are others; None where it was not recorded."""
+    times = [record["eval_seconds"] for record in metrics.eval_lines(records) if "eval_seconds" in record]
+    return float(np.mean(times[1:] or times)) if times else None
+
+
+def seconds_left(records: list[dict[str, Any]], num_updates: int, eval_steps: int = 0) -> float | None:
+    """How long a run still takes, by its newest updates and its evaluations so far; None before its first update.
+
+    Without `eval_steps` the evaluations to come are taken to be as far apart as the last two. Not covered: the last
+    checkpoint and the model, which are written at the end.
+    """
+    train, evals = metrics.train_lines(records), metrics.eval_lines(records)
+    if not train:
+        return None
+    recent = (train[NUM_WARMUP_UPDATES:] or train)[-MAX_RECENT_UPDATES:]
+    update, step = float(np.mean([update_seconds(record) for record in recent])), train[-1]["step"]
+    left = (num_updates - step) * update
+    if not evals or step >= num_updates:
+        return left
+    steps = [0, *(record["step"] for record in evals)]
+    every = eval_steps or steps[-1] - steps[-2] or 2 * step
+    num_evals = -(-num_updates // every) - steps[-1] // every
+    seconds = eval_seconds(records)
+    if seconds is None:  # it was not recorded: a third of an update with as many trained tokens
+        seconds = update * evals[-1]["num_trained_tokens"] / np.mean([r["num_trained_tokens"] for r in recent]) / 3
+    return left + num_evals * float(seconds)
