@@ -94,9 +94,23 @@ def test_activations_of_other_models_and_checkpointing():
     saved = memory.parts(config.with_changes(gradient_checkpointing=True), key, work, 1, "cpu")
     assert whole["logits"] == saved["logits"] == 4 * 1024 * 500
     assert saved["activations"] < whole["activations"] / 3
-    assert memory.parts(config, key, replace(work, num_block_tokens=1024), 1, "cpu")["activations"] == pytest.approx(
-        whole["activations"] / 2, rel=0.01
-    )
+    shorter = memory.parts(config, key, replace(work, num_block_tokens=1024), 1, "cpu")
+    assert shorter["activations"] == pytest.approx(whole["activations"] / 2, rel=0.01)
+
+
+def test_checkpoints_gathered_weights_and_several_blocks_take_workspace():
+    key, config = memory.key(SMALL), RunConfig(dtype="float32", save_steps=5)
+    shape, work = memory.shape(key), workload.Workload(5, 2000, 1000, 0, 2048, 1024, 1, 256, "")
+
+    def workspace(num_processes=1, device_type="cpu", **changes):
+        return memory.parts(config, key, replace(work, **changes), num_processes, device_type)["workspace"]
+
+    assert workspace() == memory.PROGRAM_BYTES, "the only checkpoint is the last"
+    assert workspace(num_updates=6) - workspace() == 12 * shape.num_parameters
+    assert workspace(num_blocks=2) - workspace() == 2 * 4 * shape.num_head_parameters
+    outside = shape.num_parameters - 3 * shape.num_block_parameters
+    assert workspace(2) - workspace() == 4 * (10 * outside + 5 * shape.num_block_parameters)
+    assert workspace(1, "cuda", num_updates=6) == memory.CONTEXT_BYTES, "a checkpoint's copy is in main memory"
 
 
 def test_the_work_is_counted_from_the_token_rows(world):

@@ -155,7 +155,8 @@ def state_bytes(config: RunConfig, shape: Shape) -> dict[str, int]:
 def parts(config: RunConfig, key: str, work: Workload, num_processes: int, device_type: str) -> dict[str, int]:
     """Bytes of one process by part; on a CPU `workspace` holds the program itself and the copy a checkpoint is made of.
 
-    Their sum is the peak: glibc and torch keep what is freed, so that gradients do not take the place of activations.
+    Their sum is the peak. On a CPU gradients do not take the place of activations: glibc cannot cut them to measure.
+    On GPUs nothing here is measured.
     """
     model, on_cpu = shape(key), device_type == "cpu"
     whole = state_bytes(config, model)
@@ -180,8 +181,11 @@ def parts(config: RunConfig, key: str, work: Workload, num_processes: int, devic
         workspace += 5 * 4 * model.num_largest_parameters // num_processes
     if config.cpu_offload:
         share = dict.fromkeys(share, 0)
+    kept_bytes = round(fixed + for_token * tokens + layers * block_bytes)
+    if not on_cpu and work.num_blocks == 1:
+        kept_bytes -= min(kept_bytes, share["gradients"])  # whose places they take, one after the other
     return share | {
-        "activations": round(fixed + for_token * tokens + layers * block_bytes),
+        "activations": kept_bytes,
         "logits": logit_bytes * work.num_block_trained * model.vocab_size,
         "workspace": workspace,
     }
