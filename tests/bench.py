@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import bench_answers
 import bench_data
 import bench_jobs
 import bench_table
@@ -142,7 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench.py", description="Measure training on this machine.")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", choices=tuple(bench_jobs.SHAPES), help="with --device cuda: the real shape to train")
-    parser.add_argument("--part", choices=("training", "data"), help="on a CPU: one of the two; none: both")
+    parser.add_argument("--part", choices=("training", "data", "answers"), help="on a CPU: one of them; none: all")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared" / "data", help="GPTeacher and tokenizer")
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "bench", help="where the figures are kept")
     options = parser.parse_args(arguments)
@@ -157,14 +158,16 @@ def main(arguments: list[str] | None = None) -> None:
         if options.device == "cuda":
             pairs, shape = bench_jobs.load_pairs(options.shared, 4535), options.model or "1.1B"
             figures |= {"shape": shape, "model": measure_model(data_dir, shape, pairs, tokenizer, "cuda")}
-        elif options.part != "data":
+        elif options.part in (None, "training"):
             figures |= compare(data_dir, options.shared)
             figures["ranks"] = compare_ranks(data_dir, figures.pop("config"))
             figures |= compare_losses(data_dir, bench_jobs.load_pairs(options.shared, 800), tokenizer)
             config = figures.pop("config")
             figures["launch_seconds"] = [time_launch(data_dir, config) for _ in range(3)]
-        if options.device == "cpu" and options.part != "training":
+        if options.device == "cpu" and options.part in (None, "data"):
             figures["data"] = bench_data.compare(options.shared, data_dir)
+        if options.device == "cpu" and options.part in (None, "answers"):
+            figures["answers"] = bench_answers.compare(ROOT / "data")
     text = bench_table.markdown(figures)
     print(f"\n{text}")
     stem = options.out / f"{options.device}-{time.strftime('%Y%m%d-%H%M%S')}"

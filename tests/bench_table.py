@@ -145,5 +145,7 @@ def markdown(figures: dict[str, Any]) -> str:
         parts.append(contenders("Heats: the same model, 48 pairs, 16 an update.", figures["heats"]))
     if "data" in figures:
         parts.append(table(["data", "to reach", "here", "reached"], figures["data"]))
+    if "answers" in figures:
+        parts.append(table(["answers", "to reach", "here", "reached"], figures["answers"]))
     parts.append(of_model(figures) if figures.get("model") else "On a GPU: not measured.")
     return "\n\n".join(parts) + "\n"

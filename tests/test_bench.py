@@ -1,15 +1,20 @@
 """`make bench` in its shortest form, in this process and without TRL: same updates for everybody, and a table."""
 
 import json
+import shutil
 import statistics
+from types import SimpleNamespace
 
 import bench
+import bench_answers
 import bench_data
 import bench_jobs as jobs
 import bench_table as table
 import bench_worker as worker
 import pytest
 from transformers import AutoTokenizer
+
+from utils.config import RunConfig
 
 
 def run(spec, config, **options):
@@ -90,3 +95,28 @@ def data_job(job, folder, shared, number):
     if job == "near_duplicates":
         assert result["num_left_out"] > 0
     return result
+
+
+def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch):
+    data_dir, config = world
+    run_dir = data_dir / "runs" / "tiny-python-stdlib"
+    shutil.copytree(config.model_name_or_path, run_dir / "model")
+    rows = [
+        {"kind": "write", "instruction": f"Write it.\n\ndef f{i}(a):", "input": "", "response": ""} for i in range(3)
+    ]
+    monkeypatch.setattr(bench_answers.pairs, "load", lambda *_: rows)
+    monkeypatch.setattr(RunConfig, "from_preset", lambda *_: config.with_changes(pairs="python-stdlib"))
+    texts = ["import os\nprint(os.sep)\n"]
+    monkeypatch.setattr(
+        bench_answers.code_files,
+        "standard_library",
+        lambda: [SimpleNamespace(text=text, split="validation") for text in texts],
+    )
+    try:
+        found = {row[0]: row[1:] for row in bench_answers.compare(data_dir, 2, 1)}
+    finally:
+        shutil.rmtree(run_dir)
+    assert found["bits per byte, 24 bytes of held-out modules"][2] == "**no**"
+    assert found["one missing line of 1, exactly"] == [">= 8 %", "0 % (0 to 79)", "**no**"]
+    assert found["2 held-out pairs, tuned (base): parses as Python"][0] == ">= 85 %"
+    assert found["one answer, streamed"][1].endswith("tokens/s")

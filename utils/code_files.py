@@ -57,13 +57,17 @@ def found() -> list[Document]:
 
     The modules that the embedded pairs hold out are held out here.
     """
+    return standard_library() + [document for package in PACKAGES for document in _package_documents(package)]
+
+
+def standard_library() -> list[Document]:
+    """The modules of the running interpreter's library, each on the side of the split that its functions' pairs are."""
     version = ".".join(map(str, sys.version_info[:3]))
-    modules = [
+    return [
         Document(name, f"Python {version}", "PSF-2.0", text, pairs.split_of(name))
         for name, path in sources.modules()
         if (text := _text(path))
     ]
-    return modules + [document for package in PACKAGES for document in _package_documents(package)]
 
 
 def distinct(documents: list[Document]) -> list[Document]:
