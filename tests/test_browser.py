@@ -1,4 +1,4 @@
-"""The notebooks as a reader uses them: JupyterLab in a browser, the form of 03 and the playground of 05."""
+"""The notebooks as a reader uses them: JupyterLab in a browser, the panel of 03, the curves of 04, the playground."""
 
 import json
 import os
@@ -50,8 +50,9 @@ def lab(needs, tmp_path):
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     changes = {name: str(tmp_path / name.lower()) for name in folders}
     changes |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "DATA": str(data_dir), "PAIRS": config.pairs}
-    changed = ("model_name_or_path", "max_length", "tokens_per_device", "num_processes", "eval_steps")
-    changes["OVERRIDES"] = json.dumps({name: getattr(config, name) for name in changed})
+    changed = ("model_name_or_path", "max_length", "tokens_per_device", "num_processes")
+    overrides = {name: getattr(config, name) for name in changed} | {"eval_steps": 50}
+    changes["OVERRIDES"] = json.dumps(overrides)
     options = ["--allow-root", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     options += ["--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={tmp_path}"]
     with open(tmp_path / "lab.log", "w") as log:
@@ -98,22 +99,130 @@ def open_notebook(page, lab, name: str) -> None:
     page.wait_for_function(IS_READY)
 
 
-def test_settings_a_run_and_the_playground(lab, page):
+def look(page, name: str) -> None:
+    """Keep a picture of the page, where SCREENSHOTS names a folder: in both themes, wide and narrow."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        for theme in ("Light", "Dark"):
+            page.evaluate(
+                "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}"
+            )
+            for width in (1280, 800):
+                page.set_viewport_size({"width": width, "height": 1100})
+                page.wait_for_timeout(700)
+                page.screenshot(path=f"{folder}/{name}-{theme.lower()}-{width}.png")
+
+
+def cell(page, id: str):
+    """The cell with this id, scrolled to."""
+    index = page.evaluate(
+        "id => window.jupyterapp.shell.currentWidget.content.widgets.findIndex((cell) => cell.model.id === id)", id
+    )
+    found = page.locator(".jp-Notebook .jp-Cell").nth(index)
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def restart(page) -> None:
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.wait_for_function(IS_READY)
+
+
+def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     open_notebook(page, lab, "03_train_fsdp")
-    page.evaluate(RUN, ["all-above", "about-plan"])
-    rate, alert = page.get_by_label("learning_rate"), page.get_by_role("alert")
+    page.evaluate(RUN, ["all-cells", "question"])
+    rate, alert = page.get_by_label("learning_rate"), cell(page, "settings").get_by_role("alert")
     for wrong in ("7", "fast", ""):
         rate.fill(wrong)
         rate.press("Tab")
         expect(alert).to_contain_text("learning_rate must be")
         expect(alert).to_contain_text(wrong)
+    look(page, "form-refused")
     rate.fill("2e-3")
     rate.press("Tab")
     expect(alert).to_have_count(0)
-    page.evaluate(RUN, ["all-below", "about-plan"])
-    expect(page.get_by_text("finished · update 3 of 3").first).to_be_visible()
-    (run_dir,) = (lab.data_dir / "runs").iterdir()
+    page.get_by_label("num_train_epochs").fill("120")
+    page.get_by_label("num_train_epochs").press("Tab")
+    expect(cell(page, "plan").get_by_role("img")).to_have_attribute("aria-label", re.compile("It fits"))
+    expect(cell(page, "plan")).to_contain_text("360")  # updates: the plan follows the form
+    look(page, "plan")
+    state = cell(page, "start").get_by_role("status")
+    expect(state).to_contain_text("new: nothing was started yet")
+    start, stop = (page.get_by_role("button", name=name) for name in ("Start training", "Stop and save"))
+    start.focus()
+    page.keyboard.press("Enter")
+    expect(state).to_contain_text(re.compile("training. Update [0-9]+ of 360, about"))
+    (run_dir,) = (path.parent for path in (lab.data_dir / "runs").glob("*/config.json"))
     assert json.loads((run_dir / "config.json").read_text())["learning_rate"] == 0.002
+
+    page.reload()
+    page.wait_for_function(IS_READY)
+    cell(page, "start")
+    expect(state).to_contain_text(re.compile("training. Update"))
+    before = state.inner_text()
+    expect(state).not_to_have_text(before)  # live again
+
+    restart(page)
+    page.evaluate(RUN, ["all-cells", "question"])
+    expect(page.get_by_label("learning_rate")).to_have_value("0.002")
+    cell(page, "start")
+    expect(state).to_contain_text(re.compile("training. Update"))
+    expect(start).to_be_disabled()
+    look(page, "training")
+    stop.focus()
+    page.keyboard.press("Space")
+    expect(state).to_contain_text("stopped: a checkpoint holds everything")
+    stopped_at = json.loads((run_dir / "metrics.jsonl").read_text().splitlines()[-1])["step"]
+    assert 0 < stopped_at < 360
+    page.get_by_role("button", name="Resume").click()
+    expect(state).to_contain_text("finished: the tuned model is in the run's folder")
+    cell(page, "start").get_by_text("Samples: answers written").click()
+    expect(cell(page, "start")).to_contain_text("the pair's own response")
+    look(page, "finished")
+    steps = [json.loads(line)["step"] for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    assert sorted(set(steps)) == [*range(361)]
+
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    page.get_by_role("button", name="Remove…").click()
+    page.get_by_role("button", name="Remove it").click()
+    expect(state).to_contain_text("new: nothing was started yet")
+    assert not run_dir.exists()
+
+
+def test_a_run_that_fails_says_why_and_two_runs_are_compared(lab, page):
+    runs = lab.data_dir / "runs"
+    shutil.move(lab.data_dir.parent / "model" / "model.safetensors", lab.data_dir.parent / "weights")
+    open_notebook(page, lab, "03_train_fsdp")
+    page.evaluate(RUN, ["all-cells", "question"])
+    state = cell(page, "start").get_by_role("status")
+    page.get_by_role("button", name="Start training").click()
+    expect(state).to_contain_text("failed. Mend what it names")
+    expect(cell(page, "start")).to_contain_text("holds no model that transformers can load")
+    look(page, "failed")
+    shutil.move(lab.data_dir.parent / "weights", lab.data_dir.parent / "model" / "model.safetensors")
+    page.get_by_role("button", name="Resume").click()
+    expect(state).to_contain_text("finished")
+    page.get_by_label("learning_rate").fill("5e-3")
+    page.get_by_label("learning_rate").press("Tab")
+    expect(state).to_contain_text("nothing was started yet")
+    page.get_by_role("button", name="Start training").click()
+    expect(state).to_contain_text("finished")
+    names = sorted(path.parent.name for path in runs.glob("*/model"))
+    assert len(names) == 2
+
+    open_notebook(page, lab, "04_loss_curves")
+    page.evaluate(RUN, ["all-cells", "question"])
+    picture = page.get_by_role("img", name=re.compile(f"{names[0]}.*{names[1]}|{names[1]}.*{names[0]}")).first
+    expect(picture).to_be_visible()
+    expect(page.get_by_text("learning_rate").first).to_be_visible()
+    look(page, "compare")
+
+
+def test_the_playground_answers_with_both_models(lab, page):
+    open_notebook(page, lab, "03_train_fsdp")
+    page.evaluate(RUN, ["all-cells", "question"])
+    page.get_by_role("button", name="Start training").click()
+    expect(cell(page, "start").get_by_role("status")).to_contain_text("finished")
 
     open_notebook(page, lab, "05_playground")
     page.evaluate(RUN, ["all-cells", "question"])

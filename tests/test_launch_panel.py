@@ -21,9 +21,9 @@ def test_every_setting_has_a_field_with_its_help_and_what_the_recipe_has(form):
     assert form.config == RunConfig.from_preset("tiny")
     shown = {id(row.children[0]) for box in form.children[:-1] for row in rows_of(box)}
     assert {id(field) for field in form.inputs.values()} <= shown, "every field has its place in the form"
-    assert "the recipe has 2e-5 <i>(model card)" in form.notes["learning_rate"].value
+    assert "Recipe: 2e-5 <i>(model card)" in form.notes["learning_rate"].value
     form.inputs["learning_rate"].value = "2e-5"
-    assert "<b>changed</b>, was 0.001; is the recipe" in form.notes["learning_rate"].value
+    assert "<b>Changed</b>, was 0.001. The recipe's value <i>" in form.notes["learning_rate"].value
 
 
 def rows_of(box):
@@ -61,7 +61,7 @@ def test_a_text_of_digits_stays_text(form):
 def test_what_was_typed_comes_back_but_not_under_other_settings(form, tmp_path):
     form.inputs["seed"].value = "7"
     again = SettingsForm(RunConfig.from_preset("tiny"), tmp_path)
-    assert again.config.seed == 7 and "changed</b>, was 42" in again.notes["seed"].value
+    assert again.config.seed == 7 and "Changed</b>, was 42." in again.notes["seed"].value
     again.reset_button.click()
     assert again.config.seed == 42
     form.inputs["seed"].value = "8"

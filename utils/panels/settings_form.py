@@ -106,7 +106,9 @@ class SettingsForm(widgets.VBox):
         look = dict(layout=widgets.Layout(width="34em"), style={"description_width": "13em"})
         self.path = widgets.Text("", placeholder="a path to a config.json", description="settings file", **look)
         self.load_button, self.save_button = (widgets.Button(description=what) for what in ("Load", "Save"))
-        self.reset_button = widgets.Button(description="Back to the preset", icon="undo")
+        self.reset_button = widgets.Button(
+            description="Back to the preset", icon="undo", layout=widgets.Layout(width="auto")
+        )
         self.load_button.on_click(guarded(self._load, self.message))
         self.save_button.on_click(guarded(self._save, self.message))
         self.reset_button.on_click(guarded(lambda: self.show(self._start), self.message))
@@ -169,15 +171,13 @@ class SettingsForm(widgets.VBox):
         """What the field is; its value here before any change, and what the recipe has, where they differ from it."""
         setting, value = self.settings[name].metadata, self._value(name)
         start, published = getattr(self._base, name), getattr(RunConfig(), name)
-        notes = []
-        if value != start:
-            notes.append(f"<b>changed</b>, was {escape(_short(start) or 'empty')}")
+        notes = [] if value == start else [f"<b>Changed</b>, was {escape(_short(start) or 'empty')}."]
         if setting["recipe"]:
-            is_recipe = "is the recipe's value" if value == published else f"the recipe has {escape(_short(published))}"
-            notes.append(f"{is_recipe} <i>({escape(setting['recipe'])})</i>")
-        elif name != "preset" and value != published and value == start:
-            notes.append(f"the default is {escape(_short(published) or 'empty')}")
-        text = escape(setting["help"]) + (f' <span style="opacity: 0.75">{"; ".join(notes)}.</span>' if notes else "")
+            told = "The recipe's value" if value == published else f"Recipe: {escape(_short(published))}"
+            notes.append(f"{told} <i>({escape(setting['recipe'])})</i>.")
+        elif name != "preset" and value != published:
+            notes.append(f"Default: {escape(_short(published) or 'empty')}.")
+        text = escape(setting["help"]) + f' <span style="opacity: 0.75">{" ".join(notes)}</span>'
         return f'<div style="{LINE}line-height: 1.4; padding: 4px 0">{text}</div>'
 
 
