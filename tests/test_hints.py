@@ -129,6 +129,17 @@ def test_a_hint_says_where_and_what_to_try():
     assert 550 < hint.evidence["step of the rise"] < 650 and "lower learning rate" in hint.text
 
 
+def test_steps_and_swings_are_told_apart():
+    def saw(share):
+        """In each epoch the loss rises, and at its end it drops: the passes are what makes it move."""
+        return 2.5 + 0.5 * ((share * 6 - 1e-9) % 1) - 0.25 * np.ceil(share * 6 - 1e-9)
+
+    assert kinds(saw, num_updates=600, noise=0.01, epochs=6, validation=HEALTHY) == {"memorising"}
+    # Swings that fall in the middle of an epoch as they do at its end.
+    swings = kinds(lambda share: HEALTHY(share) + 0.6 * ((share * 6 - 1e-9) % 1), 1200, 0.01, epochs=3)
+    assert "memorising" not in swings
+
+
 def test_spikes_and_short_and_unfinished_runs_are_left_alone():
     records, config = a_run(HEALTHY)
     for step in (30, 31, 90, 150, 210, 298, 299):

@@ -3,7 +3,8 @@
 A hint is given only where the curve leaves a margin, so that a healthy run gets none: every threshold is a multiple
 of the noise measured on the same curve, and at least a change worth acting on. The noise of one update's loss is taken
 from the differences between neighbours, which a slow trend does not reach; medians keep single bad batches out. Not
-covered: pairs in an order of their own, such as from easy to hard, which looks like the course of training.
+covered: pairs in an order of their own, such as from easy to hard, which looks like the course of training; and a
+run that memorises and diverges as well, of which only the first is told.
 """
 
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ def read(records: list[dict[str, Any]], config: RunConfig) -> list[Hint]:
     if len(train) < MIN_BLOCK * MIN_BLOCKS:
         return []
     steps = memorising(train)
-    rise = divergence(train) or rate_too_high(train, config, is_stepped=steps is not None)
+    # Where the loss drops at every epoch's end, it can rise between for the same reason.
+    rise = None if steps else divergence(train) or rate_too_high(train, config)
     found = [rise, overfitting(train, evals), steps, None if rise else rate_too_low(train, evals, config)]
     return [hint for hint in found if hint]
 
@@ -98,11 +100,8 @@ def divergence(train: list[dict]) -> Hint | None:
     return None
 
 
-def rate_too_high(train: list[dict], config: RunConfig, is_stepped: bool = False) -> Hint | None:
-    """The loss jumped up early and recovered, swings by much more than its noise, or the gradients grow without gain.
-
-    `is_stepped`: steps at epoch ends are no swings.
-    """
+def rate_too_high(train: list[dict], config: RunConfig) -> Hint | None:
+    """The loss jumped up early and recovered, swings by more than its noise, or gradients grow without gain."""
     steps, losses, rates = (_values(train, name) for name in ("step", "loss", "learning_rate"))
     advice = f"Try a lower learning rate (a third: {config.learning_rate / 3:.1g}) or a longer warm-up."
     rises, num_planned = _rises(losses), train[-1]["step"] * config.num_train_epochs / train[-1]["epoch"]
@@ -117,7 +116,7 @@ def rate_too_high(train: list[dict], config: RunConfig, is_stepped: bool = False
         text += f"{int(steps[rise.last]):,} to come down again: the updates were too large. {advice}"
         evidence = {"step of the jump": first, "loss before": rise.low, "loss after": rise.top}
         return Hint("learning rate too high", text, evidence)
-    for size in {rise.size for rise in rises} if not is_stepped else ():
+    for size in sorted({rise.size for rise in rises}):
         swings = [rise for rise in rises if rise.size == size]
         if len(swings) >= 3:
             height, noise = float(np.median([rise.top - rise.low for rise in swings])), _noise(losses)
