@@ -20,7 +20,7 @@ help:
 	@echo 'make test   run every test'
 	@echo 'make faults kill, damage and cut off training runs, some 30 minutes; FAULTS="kills --kills 20" for one part'
 	@echo 'make bench  measure training and data beside TRL and transformers.Trainer; about 20 minutes, better with nothing'
-	@echo '            else running; PART=training, data or answers for one. On a GPU:'
+	@echo '            else running; PART=training, data, answers or panels for one. On a GPU:'
 	@echo '            make bench DEVICE=cuda MODEL=1.1B (164M, 1.1B, 3.0B, 7.3B, 15.5B)'
 	@echo ''
 	@echo 'The first call makes .venv and installs into it; PYTHON=python3.12 chooses the interpreter it is made with.'

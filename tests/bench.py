@@ -17,6 +17,7 @@ from typing import Any
 import bench_answers
 import bench_data
 import bench_jobs
+import bench_panels
 import bench_table
 import torch
 import transformers
@@ -143,7 +144,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench.py", description="Measure training on this machine.")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", choices=tuple(bench_jobs.SHAPES), help="with --device cuda: the real shape to train")
-    parser.add_argument("--part", choices=("training", "data", "answers"), help="on a CPU: one of them; none: all")
+    parser.add_argument(
+        "--part", choices=("training", "data", "answers", "panels"), help="on a CPU: one of them; none: all"
+    )
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared" / "data", help="GPTeacher and tokenizer")
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "bench", help="where the figures are kept")
     options = parser.parse_args(arguments)
@@ -168,6 +171,8 @@ def main(arguments: list[str] | None = None) -> None:
             figures["data"] = bench_data.compare(options.shared, data_dir)
         if options.device == "cpu" and options.part in (None, "answers"):
             figures["answers"] = bench_answers.compare(ROOT / "data")
+        if options.device == "cpu" and options.part in (None, "panels"):
+            figures["panels"] = bench_panels.compare(data_dir / "panels")
     text = bench_table.markdown(figures)
     print(f"\n{text}")
     stem = options.out / f"{options.device}-{time.strftime('%Y%m%d-%H%M%S')}"

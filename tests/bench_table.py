@@ -143,9 +143,8 @@ def markdown(figures: dict[str, Any]) -> str:
         parts.append(contenders("The job: 42 M parameters, 256 pairs, 64 an update.", figures["finals"]))
     if "heats" in figures:
         parts.append(contenders("Heats: the same model, 48 pairs, 16 an update.", figures["heats"]))
-    if "data" in figures:
-        parts.append(table(["data", "to reach", "here", "reached"], figures["data"]))
-    if "answers" in figures:
-        parts.append(table(["answers", "to reach", "here", "reached"], figures["answers"]))
+    for part in ("data", "answers", "panels"):
+        if part in figures:
+            parts.append(table([part, "to reach", "here", "reached"], figures[part]))
     parts.append(of_model(figures) if figures.get("model") else "On a GPU: not measured.")
     return "\n\n".join(parts) + "\n"

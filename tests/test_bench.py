@@ -9,6 +9,7 @@ import bench
 import bench_answers
 import bench_data
 import bench_jobs as jobs
+import bench_panels
 import bench_table as table
 import bench_worker as worker
 import pytest
@@ -120,3 +121,8 @@ def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch)
     assert found["one missing line of 1, exactly"] == [">= 8 %", "0 % (0 to 79)", "**no**"]
     assert found["2 held-out pairs, tuned (base): parses as Python"][0] == ">= 85 %"
     assert found["one answer, streamed"][1].endswith("tokens/s")
+
+
+def test_the_panels_are_measured_on_a_long_run(tmp_path):
+    rows = bench_panels.compare(tmp_path, 2000, 2.0)
+    assert [row[0] for row in rows] == ["04 draws 2,000 lines of metrics", "the live panel on them, of one core"]

@@ -136,6 +136,15 @@ def test_other_settings_show_the_run_that_has_them_or_a_new_one(tmp_path):
         RunPanel(tmp_path, config, run="nowhere")
 
 
+def test_a_new_run_in_the_list_does_not_take_the_place_of_the_one_that_is_shown(tmp_path):
+    config = RunConfig.from_preset("tiny", num_processes=1)
+    panel = RunPanel(tmp_path, config)
+    made_run(tmp_path, config, panel.run_dir.name)  # as Start training does
+    panel._show_run()
+    assert panel.run_dir.name == "tiny-python-stdlib" and "tiny-python-stdlib-2" in panel.list.options[0][0]
+    assert panel.list.value == str(panel.run_dir) and "stopped" in panel.state.value
+
+
 def test_what_cannot_start_says_why_in_the_panel(tmp_path):
     panel = RunPanel(tmp_path, RunConfig.from_preset("tiny", num_processes=1))
     panel.start_button.click()

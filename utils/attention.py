@@ -36,7 +36,7 @@ def packed_attention(module, query, key, value, attention_mask, scaling=None, do
     """
     dtype, on_cpu = query.dtype, query.device.type == "cpu"
     if on_cpu:
-        # The gradient for shared key heads runs on fewer cores there and waits at every product inside: 20 ms against 2.
+        # The gradient for shared key heads runs on fewer cores there and waits at every product: 20 ms against 2.
         key, value = (states.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for states in (key, value))
     lengths = [end - start for start, end in pairwise(document_starts)]
     # Split, not sliced: the gradient of a split is one concatenation, that of each slice a whole block of zeros.

@@ -48,7 +48,7 @@ class RunConfig:
     )
     lr_scheduler_type: str = _setting(
         "cosine",
-        "How the learning rate falls; `warmup_stable_decay` only in the last quarter, so that a run can be made longer.",
+        "How the learning rate falls; `warmup_stable_decay` only in the last quarter, so that it can be made longer.",
         recipe=ASSUMED,
         choices=("cosine", "linear", "constant", "warmup_stable_decay"),
     )
@@ -185,7 +185,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         adam_beta2=0.95,
         warmup_steps=100.0,
         train_batch_size=8,
-        num_train_epochs=1.0,
+        num_train_epochs=0.85,
         tokens_per_device=16384,
         num_processes=1,
         max_eval_samples=64,

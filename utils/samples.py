@@ -13,7 +13,7 @@ MAX_NEW_TOKENS = 128
 
 
 def choose(rows: TokenRows, chosen: np.ndarray, number: int) -> np.ndarray:
-    """At most `number` of the chosen rows, evenly spread; rows without a prompt, such as plain code, ask for nothing."""
+    """At most `number` of the chosen rows, evenly spread; those without a prompt, as plain code, ask for nothing."""
     asking = chosen[rows.prompt_lengths[chosen] > 0]
     return asking[np.linspace(0, len(asking) - 1, min(number, len(asking))).astype(int)]
 

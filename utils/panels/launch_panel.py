@@ -35,6 +35,7 @@ class RunPanel(widgets.VBox):
         config = _decided(config)
         self.run_dir = self.data_dir / "runs" / run if run else artifacts.choose_run(self.data_dir, config, fresh)
         self._watching: asyncio.Task | None = None
+        self._is_listing = False
         self._make_widgets()
         if run and not self.run_dir.exists():
             raise UserError(f"there is no run {run} in {self.run_dir.parent}.")
@@ -77,6 +78,7 @@ class RunPanel(widgets.VBox):
             button.on_click(guarded(action, self.message))
         buttons = widgets.HBox([self.start_button, self.stop_button, self.bar])
         rows = [widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap")), self.asking]
+        self.command.layout.flex = "1 1 0"
         rows += [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
         super().__init__([*rows, self.more])
 
@@ -145,7 +147,7 @@ class RunPanel(widgets.VBox):
         self.asking.layout.display = "flex" if is_asking else "none"
 
     def _take_listed(self) -> None:
-        if self.list.value is not None and self.list.value != str(self.run_dir):
+        if not self._is_listing and self.list.value != str(self.run_dir):
             self._ask(False)
             self.run_dir = Path(self.list.value)
             self._show_run()
@@ -167,9 +169,11 @@ class RunPanel(widgets.VBox):
         options = {f"new run {fresh.name}, with the settings above": fresh}
         for run_dir in known:
             options[f"{run_dir.name} · {launch.state(run_dir)} · {run_view.size(launch.size_bytes(run_dir))}"] = run_dir
-        with self.hold_trait_notifications():
-            self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]
-            self.list.value = str(self.run_dir)
+        shown = str(self.run_dir)
+        self._is_listing = True  # new options choose their first one for a moment
+        self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]
+        self.list.value = shown
+        self._is_listing = False
 
     async def _watch(self) -> None:
         is_running = True
@@ -196,7 +200,7 @@ class RunPanel(widgets.VBox):
         _set(self.stop_button, disabled=not is_running or phase == "stopping")
         _set(self.remove_button, disabled=is_running or phase == "new")
         command = shlex.join(["cd", str(artifacts.ROOT)]) + " && " + shlex.join(launch.command(self.run_dir, config))
-        _set(self.command, value=f'<code style="{LINE}overflow-wrap: anywhere">{escape(command)}</code>')
+        _set(self.command, value=pre(command, "padding: 4px 0; "))
         _set(self.copy, text=command)
         total = run_view.num_updates(self.run_dir)
         _set(self.bar, max=max(1, total), value=self.train[-1]["step"] if self.train else 0)
