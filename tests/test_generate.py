@@ -1,6 +1,8 @@
 """The decoding loop against transformers' own, on a tiny random model."""
 
 import copy
+import re
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -11,8 +13,8 @@ from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM, PreTrainedToke
 
 from utils import packing
 from utils.errors import UserError
-from utils.generate import GenerationSettings, _choose, generate_batch, stream
-from utils.prompts import TEMPLATES, format_prompt
+from utils.generate import GenerationSettings, _choose, generate_batch, generate_rows, stream
+from utils.prompts import TEMPLATES, encode_prompts, format_prompt
 
 SPECIALS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"]
 CONTEXT = 64
@@ -62,8 +64,27 @@ class Scripted(torch.nn.Module):
         return type("Output", (), {"logits": logits})
 
 
+def drafts(model, tokenizer, prompt, settings, stop=None):
+    """The draft of one answer, after every token."""
+    return (draft for (draft,) in stream(model, tokenizer, encode_prompts([prompt], tokenizer), settings, stop))
+
+
+def written(model, tokenizer, prompt, settings, stop=None):
+    """The draft when it has ended."""
+    return list(drafts(model, tokenizer, prompt, settings, stop))[-1]
+
+
 def texts(model, tokenizer, prompt, **settings):
-    return "".join(stream(model, tokenizer, prompt, GenerationSettings(**settings)))
+    return written(model, tokenizer, prompt, GenerationSettings(**settings)).text
+
+
+def pieces(model, tokenizer, prompt, settings):
+    """What each token added to the text."""
+    text, found = "", []
+    for draft in drafts(model, tokenizer, prompt, settings):
+        assert draft.text.startswith(text), "text only grows"
+        found, text = [*found, draft.text[len(text) :]], draft.text
+    return [piece for piece in found if piece]
 
 
 def reference(model, tokenizer, prompt, max_new_tokens):
@@ -95,8 +116,9 @@ def test_a_row_of_a_batch_is_the_row_alone(model, tokenizer, stopping, temperatu
     """Rows that end at the end of the context, and rows that end on their own, at different steps."""
     settings = GenerationSettings(max_new_tokens=CONTEXT, temperature=temperature, top_p=0.95, seed=3)
     for tokens in (tokenizer, stopping):
-        streams = [stream(model, tokens, prompt, settings) for prompt in PROMPTS]
-        alone = [("".join(one), one.reason) for one in streams]
+        seeds = [replace(settings, seed=settings.seed + index) for index in range(len(PROMPTS))]
+        ends = [written(model, tokens, prompt, one) for prompt, one in zip(PROMPTS, seeds, strict=True)]
+        alone = [(draft.text, draft.reason) for draft in ends]
         assert generate_batch(model, tokens, PROMPTS, settings) == alone
         assert len({len(text) for text, _ in alone}) > 1
     assert generate_batch(model, tokenizer, [], settings) == []
@@ -107,12 +129,10 @@ def test_a_seed_gives_its_text_whatever_else_draws(model, tokenizer):
     settings = GenerationSettings(seed=1, **sampled)
     first = texts(model, tokenizer, "x", seed=1, **sampled)
     before = torch.get_rng_state()
-    one, other = stream(model, tokenizer, "x", settings), stream(model, tokenizer, "y", settings)
-    taking_turns = ""
-    for piece in one:
-        taking_turns += piece
-        next(other, "")
-    assert taking_turns == first
+    one, other = drafts(model, tokenizer, "x", settings), drafts(model, tokenizer, "y", settings)
+    for draft in one:
+        next(other, None)
+    assert draft.text == first
     assert torch.equal(before, torch.get_rng_state()), "the global generator is not ours to move"
     assert len({texts(model, tokenizer, "x", seed=seed, **sampled) for seed in range(5)}) == 5
 
@@ -136,25 +156,23 @@ def test_the_nucleus_is_drawn_from_in_proportion(model, tokenizer):
 def test_pieces_hold_whole_characters(model, tokenizer):
     text = "a é 👩‍💻 中文 🎉z"
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    pieces = list(stream(Scripted(model, [*ids, 0]), tokenizer, "x", GenerationSettings(max_new_tokens=60)))
-    assert "".join(pieces) == text
-    assert not any("\ufffd" in piece for piece in pieces)
-    assert max(map(len, pieces)) == 1, "a character is written as soon as it is whole"
+    found = pieces(Scripted(model, [*ids, 0]), tokenizer, "x", GenerationSettings(max_new_tokens=60))
+    assert "".join(found) == text
+    assert not any("\ufffd" in piece for piece in found)
+    assert max(map(len, found)) == 1, "a character is written as soon as it is whole"
 
 
 def test_broken_bytes_and_special_tokens_are_shown(model, tokenizer):
     emoji = tokenizer("🎉", add_special_tokens=False)["input_ids"]
     ids = [*emoji[:2], *emoji, 1, *emoji[:3]]  # cut off, whole, <fim_prefix>, cut off by the end
-    pieces = stream(Scripted(model, ids), tokenizer, "x", GenerationSettings(max_new_tokens=len(ids)))
-    assert "".join(pieces) == tokenizer.decode(ids, skip_special_tokens=False) == "\ufffd🎉<fim_prefix>\ufffd"
+    found = pieces(Scripted(model, ids), tokenizer, "x", GenerationSettings(max_new_tokens=len(ids)))
+    assert "".join(found) == tokenizer.decode(ids, skip_special_tokens=False) == "\ufffd🎉<fim_prefix>\ufffd"
 
 
 def test_why_it_ended(model, tokenizer):
     def end(model, prompt="x", max_new_tokens=9, stop=None):
-        answer = stream(model, tokenizer, prompt, GenerationSettings(max_new_tokens=max_new_tokens), stop)
-        assert answer.reason == ""
-        text = "".join(answer)
-        return answer.reason, answer.num_tokens, text
+        draft = written(model, tokenizer, prompt, GenerationSettings(max_new_tokens=max_new_tokens), stop)
+        return draft.reason, draft.num_tokens, draft.text
 
     a = tokenizer("a")["input_ids"][0]
     assert end(Scripted(model, [a, a, 0])) == ("end-of-text", 3, "aa")
@@ -169,27 +187,63 @@ def test_why_it_ended(model, tokenizer):
 
 def test_stop_keeps_what_was_written(model, tokenizer):
     stop = Event()
-    answer = stream(model, tokenizer, "def f():", GenerationSettings(max_new_tokens=40), stop)
-    pieces = [next(answer) for _ in range(3)]
+    growing = drafts(model, tokenizer, "def f():", GenerationSettings(max_new_tokens=40), stop)
+    for _ in range(3):
+        draft = next(growing)
     stop.set()
-    pieces += list(answer)
-    assert answer.reason == "stopped"
-    assert answer.num_tokens <= 8, "a character may take some tokens more, an answer not"
-    assert texts(model, tokenizer, "def f():", max_new_tokens=40).startswith("".join(pieces).rstrip("\ufffd"))
+    assert list(growing) == [draft] and (draft.reason, draft.num_tokens) == ("stopped", 3)
+    assert texts(model, tokenizer, "def f():", max_new_tokens=40).startswith(draft.text.rstrip("\ufffd"))
+
+
+def test_a_stop_string_ends_an_answer_before_it_and_is_never_shown_in_part(model, tokenizer):
+    def end(text, *stop):
+        ids = tokenizer(text)["input_ids"]
+        settings = GenerationSettings(max_new_tokens=len(ids), stop=stop)
+        shown = pieces(Scripted(model, ids), tokenizer, "x", settings)
+        draft = written(Scripted(model, ids), tokenizer, "x", settings)
+        assert "".join(shown) == draft.text
+        return draft.text, draft.reason
+
+    assert end("a = 1\n\ndef f", "\n\ndef") == ("a = 1", "stop string")
+    assert end("a = 1\n\ndel a", "\n\ndef") == ("a = 1\n\ndel a", "limit")
+    assert end("one two", "two", "one") == ("", "stop string")
+    assert end("ab\n\nd", "\n\ndef") == ("ab\n\nd", "limit"), "what was held back is shown at the end"
+
+
+@pytest.mark.parametrize("penalty", [1.3, 0.7])
+def test_the_penalty_is_that_of_transformers(model, tokenizer, penalty):
+    ids = tokenizer("abcabc", return_tensors="pt")["input_ids"]
+    options = dict(do_sample=False, max_new_tokens=20, repetition_penalty=penalty, pad_token_id=tokenizer.pad_token_id)
+    new = model.generate(ids, attention_mask=torch.ones_like(ids), **options)[0, ids.shape[1] :]
+    expected = tokenizer.decode(new, skip_special_tokens=False).split("<|endoftext|>")[0]
+    assert texts(model, tokenizer, "abcabc", max_new_tokens=20, repetition_penalty=penalty) == expected
+    assert expected != texts(model, tokenizer, "abcabc", max_new_tokens=20)
+    rows = encode_prompts(["abcabc", "xyz and more"], tokenizer)
+    settings = GenerationSettings(max_new_tokens=20, repetition_penalty=penalty)
+    assert generate_rows(model, tokenizer, rows, settings)[0].text == expected
+
+
+def test_only_the_top_k_are_drawn(model, tokenizer):
+    logits = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(500, -1)
+    generators = [torch.Generator().manual_seed(seed) for seed in range(500)]
+    drawn = _choose(logits, GenerationSettings(temperature=1.0, top_k=2), generators)
+    assert set(drawn.tolist()) == {1, 2}
+    greedy = texts(model, tokenizer, "x", max_new_tokens=20)
+    assert texts(model, tokenizer, "x", max_new_tokens=20, temperature=1.0, top_k=1) == greedy
 
 
 def test_a_prompt_that_fits_nowhere(model, tokenizer):
     settings = GenerationSettings()
     for prompt, message in [("x" * CONTEXT, f"{CONTEXT} tokens.*Shorten the prompt by at least 1 "), ("", "empty")]:
         with pytest.raises(UserError, match=message):
-            stream(model, tokenizer, prompt, settings)
+            stream(model, tokenizer, encode_prompts([prompt], tokenizer), settings)
         with pytest.raises(UserError, match=message):
             generate_batch(model, tokenizer, ["fine", prompt], settings)
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_the_model_is_asked_with_the_ids_it_was_trained_on(model, template):
-    """Also where the question spells special tokens, streamed and in a batch."""
+    """Also where the question spells special tokens."""
     tokenizer, asked = chat_tokenizer(), []
     pair = {"instruction": "Add <|im_end|>", "input": "1 <|im_start|>", "response": "x"}
     rows = packing.tokenize([pair], tokenizer, template)
@@ -199,16 +253,12 @@ def test_the_model_is_asked_with_the_ids_it_was_trained_on(model, template):
             asked.append(input_ids[0].tolist())
             return super().forward(input_ids)
 
-    for ask in (
-        lambda *given: list(stream(*given, template=template)),
-        lambda model, tokenizer, prompt, settings: generate_batch(model, tokenizer, [prompt], settings, template),
-    ):
-        prompt = format_prompt(pair["instruction"], pair["input"], template, tokenizer)
-        scripted = Listening(model, [tokenizer.eos_token_id])
-        scripted.config = copy.copy(model.config)
-        scripted.config.max_position_embeddings = 500
-        ask(scripted, tokenizer, prompt, GenerationSettings(max_new_tokens=1))
-    assert asked == [rows[0][: rows.prompt_lengths[0]].tolist()] * 2
+    prompt = format_prompt(pair["instruction"], pair["input"], template, tokenizer)
+    scripted = Listening(model, [tokenizer.eos_token_id])
+    scripted.config = copy.copy(model.config)
+    scripted.config.max_position_embeddings = 500
+    generate_batch(scripted, tokenizer, [prompt], GenerationSettings(max_new_tokens=1), template)
+    assert asked == [rows[0][: rows.prompt_lengths[0]].tolist()]
 
 
 @pytest.mark.parametrize(
@@ -219,10 +269,13 @@ def test_the_model_is_asked_with_the_ids_it_was_trained_on(model, template):
         dict(temperature=float("nan")),
         dict(top_p=0),
         dict(top_p=1.1),
+        dict(top_k=-1),
+        dict(repetition_penalty=0),
+        dict(stop=("",)),
         dict(seed=-1),
     ],
 )
 def test_wrong_settings_name_the_value_and_the_limit(wrong):
     ((name, value),) = wrong.items()
-    with pytest.raises(UserError, match=f"{name} must be .*got {value}"):
+    with pytest.raises(UserError, match=f"{name} must be .*got {re.escape(str(value))}"):
         GenerationSettings(**wrong)

@@ -2,6 +2,7 @@
 
 import asyncio
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from tiny_tokenizer import chat_tokenizer
@@ -20,30 +21,24 @@ def asked(monkeypatch):
     """Replaces decoding: a model is a list of pieces; every call's prompt and settings are kept."""
     calls = []
 
-    class FakeStream:
-        reason, num_tokens = "", 0
-
-        def __init__(self, model, tokenizer, prompt, settings, stop, template):
-            self.pieces, self.stop = iter(model), stop
-            calls.append((prompt, settings, template))
-
-        def __iter__(self):
-            return self
-
-        def __next__(self):
-            if self.stop.is_set():
-                self.reason = "stopped"
-                raise StopIteration
-            piece = next(self.pieces, None)
-            if piece is None:
-                self.reason = "end-of-text"
-                raise StopIteration
+    def fake_stream(pieces, tokenizer, rows, settings, stop):
+        calls.append((rows[0][0], settings, rows[0][1]))
+        draft = SimpleNamespace(text="", reason="", num_tokens=0)
+        for piece in pieces:
+            if stop.is_set():
+                draft.reason = "stopped"
+                yield [draft]
+                return
             if isinstance(piece, Exception):
                 raise piece
-            self.num_tokens += 1
-            return piece() if callable(piece) else piece
+            draft.text += piece() if callable(piece) else piece
+            draft.num_tokens += 1
+            yield [draft]
+        draft.reason = "end-of-text"
+        yield [draft]
 
-    monkeypatch.setattr(playground, "stream", FakeStream)
+    monkeypatch.setattr(playground, "encode_prompts", lambda prompts, _, template: [(prompts[0], template)])
+    monkeypatch.setattr(playground, "stream", fake_stream)
     return calls
 
 

@@ -1,6 +1,6 @@
-"""Answers from a model: one streamed as it is written, or many in one batch.
+"""Answers from a model: drafts that grow token by token, one or many at once, or only their ends.
 
-One decoding loop serves both: the prompt goes through the model once, then one token at a time over a key/value cache.
+One decoding loop serves all: the prompts go through the model once, then one token at a time over a key/value cache.
 Every row draws from a generator of its own, so the same seed gives the same text alone, in a batch, or beside another
 model at work. Text is decoded with special tokens shown (only the final end-of-text is left out), so nothing that a
 model writes is hidden. A special token spelled out in a prompt, such as `<|endoftext|>`, stays text, as in training;
@@ -8,7 +8,7 @@ only those that a chat template writes itself are special.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import NamedTuple
@@ -19,187 +19,234 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from utils.errors import UserError
 from utils.prompts import ALPACA, encode_prompts
 
-END_OF_TEXT, LIMIT, STOPPED = "end-of-text", "limit", "stopped"
+END_OF_TEXT, LIMIT, STOP_STRING, STOPPED = "end-of-text", "limit", "stop string", "stopped"
 
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """How an answer is drawn; raises `UserError` when a value is outside its limits."""
+    """How an answer is drawn, in transformers' terms; raises `UserError` when a value is outside its limits."""
 
     max_new_tokens: int = 256
     temperature: float = 0.0  # 0: greedy, always the likeliest token
     top_p: float = 1.0  # draw among the likeliest tokens that together have this probability
+    top_k: int = 0  # draw among this many likeliest tokens; 0: all
+    repetition_penalty: float = 1.0  # above 1: tokens of the prompt and the answer become less likely
+    stop: tuple[str, ...] = ()  # the answer ends before the first of these
     seed: int = 0
 
     def __post_init__(self):
         _check("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "at least 1 token")
         _check("temperature", self.temperature, 0 <= self.temperature < math.inf, "0 (greedy) or more")
         _check("top_p", self.top_p, 0 < self.top_p <= 1, "above 0 and at most 1")
+        _check("top_k", self.top_k, self.top_k >= 0, "0 (all tokens) or more")
+        is_penalty = 0 < self.repetition_penalty < math.inf
+        _check("repetition_penalty", self.repetition_penalty, is_penalty, "above 0; 1 changes nothing")
+        _check("stop", self.stop, all(self.stop), "strings of at least one character")
         _check("seed", self.seed, 0 <= self.seed < 2**63, "between 0 and 2**63 - 1")
 
 
-def _check(name: str, value: float, is_allowed: bool, allowed: str) -> None:
+def _check(name: str, value: object, is_allowed: bool, allowed: str) -> None:
     if not is_allowed:
         raise UserError(f"{name} must be {allowed}, got {value!r}.")
 
 
 class Answer(NamedTuple):
-    """What a model wrote, and why it ended: `END_OF_TEXT` or `LIMIT`."""
+    """What a model wrote, and why it ended: `END_OF_TEXT`, `LIMIT` or `STOP_STRING`."""
 
     text: str
     reason: str
 
 
-class Stream(Iterator[str]):
-    """The pieces of one answer; `reason` says why it ended and is empty until then, `num_tokens` counts as it grows.
+class Draft:
+    """An answer as it grows: `ids`, its `text`, never half a character, and the `reason` of its end, until then empty.
 
-    A piece is never half a character, and the pieces joined are the decoded new tokens without end-of-text.
+    `text` only grows: what may become a stop string is held back until it is certain. `num_tokens` counts end-of-text.
     """
 
-    def __init__(self, model, tokenizer, prompt: str, settings: GenerationSettings, stop: Event | None, template: str):
-        self.reason = ""
+    def __init__(self, tokenizer, max_new_tokens: int, stop: tuple[str, ...]):
+        self.ids: list[int] = []
+        self.text = self.reason = ""
         self.num_tokens = 0
-        prompt_ids = prompt_row(model, tokenizer, prompt, template)
-        self._pieces = _pieces(tokenizer, self._ids(model, tokenizer, prompt_ids, settings, stop or Event()))
+        self._tokenizer, self._max_new_tokens, self._stop = tokenizer, max_new_tokens, stop
+        self._whole = ""  # with what is held back
+        self._known: list[
+            int
+        ] = []  # before the ids held: some tokenizers write a leading space only after another token
+        self._held: list[int] = []
 
-    def __next__(self) -> str:
-        return next(self._pieces)
+    def add(self, token_id: int) -> None:
+        self.num_tokens += 1
+        if token_id == self._tokenizer.eos_token_id:
+            return self.end(END_OF_TEXT)
+        self.ids.append(token_id)
+        self._held.append(token_id)
+        text = _text(self._tokenizer, self._known + self._held)
+        if not text.endswith("\ufffd"):  # else a character's bytes may go on in the next token
+            self._take(text)
+        if not self.reason and self.num_tokens == self._max_new_tokens:
+            self.end(LIMIT)
 
-    def _ids(self, model, tokenizer, prompt_ids, settings, stop) -> Iterator[int]:
-        steps = _decode(model, [prompt_ids], settings)
-        for _ in range(_num_new_tokens(model, prompt_ids, settings)):
-            if stop.is_set():
-                self.reason = STOPPED
-                return
-            token_id = next(steps)[0]
-            self.num_tokens += 1
-            if token_id == tokenizer.eos_token_id:
-                self.reason = END_OF_TEXT
-                return
-            yield token_id
-        self.reason = LIMIT
+    def end(self, reason: str) -> None:
+        if self._held:
+            self._take(_text(self._tokenizer, self._known + self._held))
+        if not self.reason:
+            self.text, self.reason = self._whole, reason
+
+    def _take(self, text: str) -> None:
+        """Append the text of the ids held, and end at a stop string."""
+        self._whole += text[len(_text(self._tokenizer, self._known)) :]
+        self._known, self._held = self._held, []
+        found = [place for stop in self._stop if (place := self._whole.find(stop)) >= 0]
+        if found:
+            self.text, self.reason = self._whole[: min(found)], STOP_STRING
+        else:
+            self.text = self._whole[: len(self._whole) - _overlap(self._whole, self._stop)]
+
+
+def _overlap(text: str, stops: tuple[str, ...]) -> int:
+    """How many characters at the end of `text` may be the beginning of a stop string."""
+    sizes = (size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size]))
+    return max(sizes, default=0)
 
 
 def stream(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    prompt: str,
+    rows: Sequence[list[int]],
     settings: GenerationSettings,
     stop: Event | None = None,
-    template: str = ALPACA,
-) -> Stream:
-    """The answer to `prompt`, piece by piece, as an iterator with `reason` and `num_tokens`.
-
-    `template` is the one that `format_prompt` made the prompt with: in `chat` its special tokens become ids.
-    `reason` is `end-of-text`, `limit` (`max_new_tokens` or the model's context is used up) or `stopped` (the event
-    `stop` was set: at most one more token is computed). Raises `UserError` for a prompt that is empty or fills the
-    model's context. Not covered: stop strings, models whose context is not `config.max_position_embeddings`.
-    """
-    return Stream(model, tokenizer, prompt, settings, stop, template)
-
-
-def generate_batch(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: list[str],
-    settings: GenerationSettings,
-    template: str = ALPACA,
-) -> list[Answer]:
-    """The answers to `prompts`, in one batch padded on the left; every answer is the one `stream` gives alone.
-
-    In low precision the padding can tip a near tie between two tokens. Raises `UserError` as `stream` does.
-    Not covered: more prompts than fit into memory at once.
-    """
-    rows = [prompt_row(model, tokenizer, prompt, template) for prompt in prompts]
-    return generate_rows(model, tokenizer, rows, settings)
-
-
-def generate_rows(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: list[list[int]],
-    settings: GenerationSettings,
     agree: Callable[[list[int]], list[int]] = list,
-) -> list[Answer]:
-    """As `generate_batch`, what follows rows of ids, each shorter than the model's context.
+) -> Iterator[list[Draft]]:
+    """Answers to rows of ids, in one batch padded on the left: yields the drafts after every token, until all end.
 
-    Where several processes hold the model together, all must call this, and `agree` gives each the first one's ids:
-    else a near tie could end an answer for one of them only, and the others would wait for it.
+    Row i draws with the seed `settings.seed + i`. When the event `stop` is set, the open drafts end as `stopped`: at
+    most one more token is computed. Where several processes hold the model together, all must call this, and `agree`
+    gives each the first one's ids: else a near tie could end an answer for one of them alone.
+
+    Raises `UserError` for a row that is empty or leaves no room for an answer. In low precision the padding can tip a near
+    tie between two tokens. Not covered: more rows than fit into memory at once, models whose context is not
+    `config.max_position_embeddings`.
     """
-    if not rows:
-        return []
-    limits = [_num_new_tokens(model, row, settings) for row in rows]
-    answers: list[list[int]] = [[] for _ in rows]
-    is_open, reasons = [True] * len(rows), [LIMIT] * len(rows)
-    steps = _decode(model, rows, settings)
-    while any(is_open):
-        for row, token_id in enumerate(agree(next(steps))):
-            if is_open[row] and token_id == tokenizer.eos_token_id:
-                is_open[row], reasons[row] = False, END_OF_TEXT
-            elif is_open[row]:
-                answers[row].append(token_id)
-                is_open[row] = len(answers[row]) < limits[row]
-    return [Answer(_text(tokenizer, ids), reason) for ids, reason in zip(answers, reasons, strict=True)]
-
-
-def prompt_row(model, tokenizer, prompt: str, template: str) -> list[int]:
-    """The prompt's ids, made as in training; raises `UserError` when no answer fits behind them."""
-    (ids,) = encode_prompts([prompt], tokenizer, template)
     context = model.config.max_position_embeddings
-    if not ids:
+    for row in rows:
+        check_room(len(row), context)
+    drafts = [Draft(tokenizer, min(settings.max_new_tokens, context - len(row)), settings.stop) for row in rows]
+    return _written(_Decoder(model, rows, settings), drafts, stop, agree)
+
+
+def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree: Callable) -> Iterator[list[Draft]]:
+    writing = list(drafts)  # those that the decoder's rows belong to
+    while any(not draft.reason for draft in writing):
+        if stop is not None and stop.is_set():
+            for draft in writing:
+                draft.end(STOPPED)
+        else:
+            for draft, token_id in zip(writing, agree(decoder.step()), strict=True):
+                if not draft.reason:
+                    draft.add(token_id)
+            still_open = [index for index, draft in enumerate(writing) if not draft.reason]
+            if 0 < len(still_open) <= len(writing) // 2:
+                decoder.keep(still_open)
+                writing = [writing[index] for index in still_open]
+        yield drafts
+
+
+def generate_rows(model, tokenizer, rows, settings, agree: Callable[[list[int]], list[int]] = list) -> list[Answer]:
+    """The answers to rows of ids, when all have ended; as `stream`."""
+    drafts: list[Draft] = []
+    for drafts in stream(model, tokenizer, rows, settings, agree=agree):
+        pass
+    return [Answer(draft.text, draft.reason) for draft in drafts]
+
+
+def generate_batch(model, tokenizer, prompts: list[str], settings, template: str = ALPACA) -> list[Answer]:
+    """The answers to prompts that `format_prompt` made with this template; as `stream`."""
+    return generate_rows(model, tokenizer, encode_prompts(prompts, tokenizer, template), settings)
+
+
+def check_room(num_tokens: int, context: int) -> None:
+    """Raise `UserError` for a prompt that is empty or leaves no room for an answer in the model's context."""
+    if not num_tokens:
         raise UserError("The prompt is empty: write at least one character.")
-    if len(ids) >= context:
+    if num_tokens >= context:
         raise UserError(
-            f"The prompt has {len(ids):,} tokens; the model's context of {context:,} tokens has to hold the prompt "
-            f"and the answer. Shorten the prompt by at least {len(ids) - context + 1:,} tokens."
+            f"The prompt has {num_tokens:,} tokens; the model's context of {context:,} tokens has to hold the prompt "
+            f"and the answer. Shorten the prompt by at least {num_tokens - context + 1:,} tokens."
         )
-    return ids
 
 
-def _num_new_tokens(model, prompt_ids: list[int], settings: GenerationSettings) -> int:
-    return min(settings.max_new_tokens, model.config.max_position_embeddings - len(prompt_ids))
+class _Decoder:
+    """The rows' next tokens, step after step."""
 
+    def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings):
+        self.model, self.settings = model, settings
+        longest = max(map(len, rows), default=0)
+        # Padded on the left: every row's newest token is in the last column. Masked, so that the padding is never seen.
+        padded = [[0] * (longest - len(row)) + row for row in rows]
+        self.input_ids = torch.tensor(padded, device=model.device)  # (rows, longest)
+        lengths = torch.tensor([len(row) for row in rows], device=model.device)
+        columns = torch.arange(longest, device=model.device)
+        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, longest)
+        self.position_ids = (self.mask.cumsum(-1) - 1).clamp(min=0)  # each row counts from its own first token
+        self.is_padded = any(len(row) < longest for row in rows)
+        self.cache = DynamicCache(config=model.config)
+        # On the CPU, so that a seed draws the same numbers on every device.
+        self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
+        self.seen: torch.Tensor | None = None  # (rows, vocabulary): what the penalty is for
+        if settings.repetition_penalty != 1:
+            self.seen = torch.zeros(len(rows), model.config.vocab_size, dtype=torch.bool, device=model.device)
+            for index, row in enumerate(rows):
+                self.seen[index, row] = True
 
-@torch.no_grad()  # not inference_mode: a sharded model that is trained on keeps what it gathers here
-def _decode(model, rows: list[list[int]], settings: GenerationSettings) -> Iterator[list[int]]:
-    """Yield the next id of every row, step after step without end; a step is computed when it is asked for."""
-    longest = max(map(len, rows))
-    device, context = model.device, model.config.max_position_embeddings
-    # Padded on the left, so that every row's newest token is in the last column; masked, so that its id is never seen.
-    input_ids = torch.tensor([[0] * (longest - len(row)) + row for row in rows], device=device)  # (rows, longest)
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
-    position_ids = (mask.cumsum(-1) - 1).clamp(min=0)  # (rows, longest): each row counts from its own first token
-    is_padded = any(len(row) < longest for row in rows)
-    cache = DynamicCache(config=model.config)
-    # On the CPU, so that a seed draws the same numbers on every device.
-    generators = [torch.Generator("cpu").manual_seed(settings.seed) for _ in rows]
-    while True:
-        logits = model(
-            input_ids,
-            attention_mask=mask if is_padded else None,
-            position_ids=position_ids,
-            past_key_values=cache,
+    @torch.no_grad()  # not inference_mode: a sharded model that is trained on keeps what it gathers here
+    def step(self) -> list[int]:
+        logits = self.model(
+            self.input_ids,
+            attention_mask=self.mask if self.is_padded else None,
+            position_ids=self.position_ids,
+            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
         ).logits[:, -1]  # (rows, vocabulary)
-        next_ids = _choose(logits, settings, generators)  # (rows,)
-        yield next_ids.tolist()
-        input_ids = next_ids[:, None]
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=-1)
+        if self.seen is not None:
+            logits = _penalized(logits, self.seen, self.settings.repetition_penalty)
+        next_ids = _choose(logits, self.settings, self.generators)  # (rows,)
+        if self.seen is not None:
+            self.seen.scatter_(1, next_ids[:, None], True)
+        self.input_ids = next_ids[:, None]
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(next_ids), 1)], dim=-1)
         # A row that has ended still takes its turns: it stays on the last position instead of running past it.
-        position_ids = (position_ids[:, -1:] + 1).clamp(max=context - 1)
+        last = self.model.config.max_position_embeddings - 1
+        self.position_ids = (self.position_ids[:, -1:] + 1).clamp(max=last)
+        return next_ids.tolist()
+
+    def keep(self, indices: list[int]) -> None:
+        """Go on with these rows only."""
+        self.cache.batch_select_indices(torch.tensor(indices, device=self.model.device))
+        self.input_ids, self.mask, self.position_ids = (
+            tensor[indices] for tensor in (self.input_ids, self.mask, self.position_ids)
+        )
+        self.generators = [self.generators[index] for index in indices]
+        self.seen = None if self.seen is None else self.seen[indices]
+
+
+def _penalized(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
+    """Logits (rows, vocabulary) with the tokens seen less likely. Source: Keskar et al. 2019, as in transformers."""
+    return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
 def _choose(logits: torch.Tensor, settings: GenerationSettings, generators: list[torch.Generator]) -> torch.Tensor:
-    """One id per row, (rows,), from logits (rows, vocabulary): the likeliest, or drawn from the nucleus `top_p`."""
+    """One id per row, (rows,), from logits (rows, vocabulary): the likeliest, or drawn from `top_k` and `top_p`."""
     if settings.temperature == 0:
         return logits.argmax(-1)
     logits = logits.double()
     # With the largest logit at 0 even the smallest temperature cannot overflow.
     scaled = (logits - logits.max(-1, keepdim=True).values) / settings.temperature
     likeliest, ids = scaled.sort(dim=-1, descending=True, stable=True)
-    cumulative = likeliest.softmax(-1).cumsum(-1)  # (rows, vocabulary)
-    size = (cumulative < settings.top_p).sum(-1, keepdim=True).clamp(max=logits.shape[-1] - 1) + 1  # (rows, 1)
+    if settings.top_k:
+        likeliest, ids = likeliest[:, : settings.top_k], ids[:, : settings.top_k]
+    cumulative = likeliest.softmax(-1).cumsum(-1)  # (rows, kept)
+    size = (cumulative < settings.top_p).sum(-1, keepdim=True).clamp(max=cumulative.shape[-1] - 1) + 1  # (rows, 1)
     draws = torch.stack([torch.rand(1, generator=generator, dtype=torch.float64) for generator in generators])
     # A number drawn below the nucleus's probability falls into one token's share of it; rounded up, into the last.
     threshold = draws.to(logits.device) * cumulative.gather(-1, size - 1)  # (rows, 1)
@@ -209,17 +256,3 @@ def _choose(logits: torch.Tensor, settings: GenerationSettings, generators: list
 
 def _text(tokenizer, ids: list[int]) -> str:
     return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-
-
-def _pieces(tokenizer, ids: Iterable[int]) -> Iterator[str]:
-    """The text of `ids` in pieces of whole characters, each as soon as it is certain."""
-    known: list[int] = []  # the piece before: some tokenizers write a token's leading space only after another token
-    held: list[int] = []
-    for token_id in ids:
-        held.append(token_id)
-        text = _text(tokenizer, known + held)
-        if not text.endswith("\ufffd"):  # else a character's bytes may go on in the next token
-            yield text[len(_text(tokenizer, known)) :]
-            known, held = held, []
-    if held:
-        yield _text(tokenizer, known + held)[len(_text(tokenizer, known)) :]

@@ -14,8 +14,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from utils.errors import UserError
-from utils.generate import GenerationSettings, Stream, stream
-from utils.prompts import ALPACA, format_prompt
+from utils.generate import Draft, GenerationSettings, stream
+from utils.prompts import ALPACA, encode_prompts, format_prompt
 
 FLUSH_SECONDS = 0.1
 WIDE = {"description_width": "9em"}
@@ -78,12 +78,10 @@ class Column:
                 if self.model_and_tokenizer is None:
                     self.status = "loading the model"
                     self.model_and_tokenizer = self.load()
-            start, answer = time.monotonic(), stream(*self.model_and_tokenizer, prompt, settings, stop, template)
+            start, (network, tokenizer) = time.monotonic(), self.model_and_tokenizer
             self.status = "reading the prompt"
-            for piece in answer:
-                self.text += piece
-                self.status = _pace("writing", answer, start)
-            self.status = _pace(answer.reason, answer, start)
+            for (draft,) in stream(network, tokenizer, encode_prompts([prompt], tokenizer, template), settings, stop):
+                self.text, self.status = draft.text, _pace(draft, start)
         except Exception as error:  # in a thread nobody would see it
             self.status = describe(error)
 
@@ -95,8 +93,9 @@ class Column:
                 widget.value = value
 
 
-def _pace(state: str, answer: Stream, start: float) -> str:
-    return f"{state} · {answer.num_tokens} tokens · {answer.num_tokens / (time.monotonic() - start):.0f} tokens/s"
+def _pace(draft: Draft, start: float) -> str:
+    pace = f"{draft.num_tokens} tokens · {draft.num_tokens / (time.monotonic() - start):.0f} tokens/s"
+    return f"{draft.reason or 'writing'} · {pace}"
 
 
 def describe(error: Exception) -> str:
