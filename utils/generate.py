@@ -123,8 +123,8 @@ def stream(
     most one more token is computed. Where several processes hold the model together, all must call this, and `agree`
     gives each the first one's ids: else a near tie could end an answer for one of them alone.
 
-    Raises `UserError` for a row that is empty or leaves no room for an answer. In low precision the padding can tip a near
-    tie between two tokens. Not covered: more rows than fit into memory at once, models whose context is not
+    Raises `UserError` for a row that is empty or leaves no room for an answer. In low precision the padding can tip a
+    near tie between two tokens. Not covered: more rows than fit into memory at once, models whose context is not
     `config.max_position_embeddings`.
     """
     context = model.config.max_position_embeddings
