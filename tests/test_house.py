@@ -49,6 +49,8 @@ MAY_IMPORT = {
     "curves": "config launch metrics plots",
     "hints": "config metrics",
     "generate": "prompts model",
+    "modes": "generate prompts",
+    "scores": "",
     "code_files": "artifacts ngrams packing pairs sources",
     "corpus": "config artifacts code_files model packing prompts",
     "yardstick": "generate model prompts",

@@ -8,6 +8,7 @@ only those that a chat template writes itself are special.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
@@ -153,10 +154,8 @@ def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree
 
 def generate_rows(model, tokenizer, rows, settings, agree: Callable[[list[int]], list[int]] = list) -> list[Answer]:
     """The answers to rows of ids, when all have ended; as `stream`."""
-    drafts: list[Draft] = []
-    for drafts in stream(model, tokenizer, rows, settings, agree=agree):
-        pass
-    return [Answer(draft.text, draft.reason) for draft in drafts]
+    last = deque(stream(model, tokenizer, rows, settings, agree=agree), maxlen=1)
+    return [Answer(draft.text, draft.reason) for drafts in last for draft in drafts]
 
 
 def generate_batch(model, tokenizer, prompts: list[str], settings, template: str = ALPACA) -> list[Answer]:

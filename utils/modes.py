@@ -1,0 +1,94 @@
+"""What a person asks of a code model, as a row of ids: an instruction, the start of a text, or a text with a gap."""
+
+from dataclasses import dataclass
+
+from utils.errors import UserError
+from utils.generate import check_room
+from utils.prompts import ALPACA, encode_prompts, encode_texts, format_prompt
+
+INSTRUCTION, COMPLETION, FILL = MODES = ("Instruction", "Completion", "Fill in the middle")
+CURSOR = "<cursor>"  # where the gap is
+# The special tokens before prefix, suffix and middle: StarCoder's, those of Qwen's coders, and SantaCoder's.
+FIM_TOKENS = (
+    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
+    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt: the `ids` the model sees, the text of them (`shown`), what was cut off (`note`).
+
+    `before` and `after` stand around the answer: together they are the text that was typed with its gap filled.
+    """
+
+    ids: list[int]
+    shown: str
+    note: str = ""
+    before: str = ""
+    after: str = ""
+
+
+def instruction(text: str, input: str, tokenizer, context: int, template: str = ALPACA) -> Asked:
+    """The prompt exactly as in training; raises `UserError` when it is empty or too long, for it cannot be cut."""
+    if not text.strip():
+        raise UserError("The instruction is empty: write what the model shall do.")
+    shown = format_prompt(text, input, template, tokenizer)
+    (ids,) = encode_prompts([shown], tokenizer, template)
+    check_room(len(ids), context)
+    return Asked(ids, shown)
+
+
+def completion(text: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
+    """A text to go on with. One that is too long loses its beginning, so that `max_new_tokens` fit behind it."""
+    (ids,) = encode_texts([text], tokenizer)
+    kept = ids[-_room(context, max_new_tokens) :]
+    check_room(len(kept), context)
+    return Asked(kept, tokenizer.decode(kept), _cut(len(ids) - len(kept), "of its beginning"), before=text)
+
+
+def fill(text: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
+    """A text with one `CURSOR` in it: what belongs there is asked for, prefix first, then suffix.
+
+    A text that is too long loses its beginning and its end, half of the room for each, more where the other is short.
+    Raises `UserError` without exactly one cursor, and for a model that has no tokens for it. Source: Bavarian et al.
+    2022, arXiv:2207.14255.
+    """
+    if text.count(CURSOR) != 1:
+        raise UserError(f"Fill in the middle needs one {CURSOR} where the gap is; there are {text.count(CURSOR)}.")
+    special = fim_ids(tokenizer)
+    before, _, after = text.partition(CURSOR)
+    prefix, suffix = encode_texts([before, after], tokenizer)
+    room = _room(context, max_new_tokens) - len(special)
+    num_suffix = min(len(suffix), max(room // 2, room - len(prefix)))
+    num_prefix = min(len(prefix), room - num_suffix)
+    cut_before, cut_after = len(prefix) - num_prefix, len(suffix) - num_suffix
+    ids = [special[0], *prefix[cut_before:], special[1], *suffix[:num_suffix], special[2]]
+    notes = [_cut(cut_before, "of its beginning"), _cut(cut_after, "of its end")]
+    return Asked(ids, tokenizer.decode(ids), " ".join(note for note in notes if note), before, after)
+
+
+def fim_ids(tokenizer) -> list[int]:
+    """The ids of the tokens before prefix, suffix and middle; raises `UserError` for a model without them."""
+    vocabulary = tokenizer.get_vocab()
+    for tokens in FIM_TOKENS:
+        if all(token in vocabulary for token in tokens):
+            return [vocabulary[token] for token in tokens]
+    raise UserError(
+        "This model has no tokens for fill-in-the-middle: it was not trained for it. Use Completion, or a model of the "
+        "StarCoder family."
+    )
+
+
+def _room(context: int, max_new_tokens: int) -> int:
+    """How many tokens a prompt may have: half of the context stays for it, however long the answer may become."""
+    return max(context - max_new_tokens, context // 2)
+
+
+def _cut(num_tokens: int, where: str) -> str:
+    return (
+        f"The text is longer than the model's context: {num_tokens:,} tokens {where} were cut off."
+        if num_tokens
+        else ""
+    )

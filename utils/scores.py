@@ -1,0 +1,47 @@
+"""How likely a model finds an answer, token by token: its own, or another's."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+NUM_ALTERNATIVES = 5
+
+
+@dataclass(frozen=True)
+class TokenScore:
+    """One token of an answer: its text, its probability, and the likeliest tokens in its place with theirs."""
+
+    text: str
+    probability: float
+    alternatives: tuple[tuple[str, float], ...]
+
+
+@torch.no_grad()
+def score(model, tokenizer, prompt_ids: list[int], answer_ids: list[int]) -> list[TokenScore]:
+    """The model's own probabilities of the answer after the prompt, in one forward pass; 0 tokens give nothing.
+
+    They are those before temperature, top-p, top-k and penalty. What does not fit into the model's context is left out.
+    """
+    room = model.config.max_position_embeddings - len(prompt_ids) + 1
+    answer_ids = answer_ids[: max(0, room)]
+    if not answer_ids:
+        return []
+    ids = torch.tensor([prompt_ids + answer_ids[:-1]], device=model.device)  # (1, T)
+    logits = model(ids, use_cache=False, logits_to_keep=len(answer_ids)).logits[0]  # (answer, vocabulary)
+    probabilities = logits.float().softmax(-1)
+    likeliest = probabilities.topk(min(NUM_ALTERNATIVES, probabilities.shape[-1]), dim=-1)
+    of_answer = probabilities.gather(1, torch.tensor(answer_ids, device=model.device)[:, None])[:, 0].tolist()
+    scores = []
+    for token_id, probability, values, ids in zip(
+        answer_ids, of_answer, likeliest.values.tolist(), likeliest.indices.tolist(), strict=True
+    ):
+        alternatives = tuple((tokenizer.decode([other]), value) for other, value in zip(ids, values, strict=True))
+        scores.append(TokenScore(tokenizer.decode([token_id]), probability, alternatives))
+    return scores
+
+
+def loss(scores: list[TokenScore]) -> float:
+    """The mean surprise of the tokens, in nats, as a run's loss counts it; NaN without tokens."""
+    # The smallest float32 stands for a probability that was rounded to 0.
+    return sum(-math.log(max(one.probability, 1e-38)) for one in scores) / len(scores) if scores else math.nan
