@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "modes": "generate prompts",
     "scores": "",
     "code_files": "artifacts ngrams packing pairs sources",
+    "attribution": "config artifacts code_files model ngrams pairs reader",
     "corpus": "config artifacts code_files model packing prompts",
     "yardstick": "generate model prompts",
     # `sources` refuses unknown pairs before anything starts; `launch` stops training at Ctrl-C; `model`, imported for

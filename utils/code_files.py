@@ -76,10 +76,10 @@ def distinct(documents: list[Document]) -> list[Document]:
     index = ngrams.NgramIndex((document.text for document in held_out), HELD_OUT_WORDS)
     train = [one for one in documents if one.split == TRAIN and not index.spans(one.text)]
     repeated = ngrams.similar([document.text for document in train])
-    return held_out + _capped([document for number, document in enumerate(train) if number not in repeated])
+    return held_out + capped([document for number, document in enumerate(train) if number not in repeated])
 
 
-def _capped(documents: list[Document]) -> list[Document]:
+def capped(documents: list[Document]) -> list[Document]:
     """The documents, of a large package as many as may be taken of it, drawn by a hash of their names."""
     taken: dict[str, int] = {}
     chosen = []
