@@ -67,24 +67,29 @@ def test_the_longest_stretch_comes_first_and_stretches_do_not_overlap(tmp_path):
 
 
 def test_a_stretch_of_two_sources_names_both_the_longer_match_first(tmp_path):
-    w, v = words("w", 40), words("v", 20)
-    index = index_of(tmp_path, f"before {w}", w, f"{w} {v}", f"{v} {words('z', 40)}")
+    w, v, z = words("w", 40), words("v", 20), words("z", 40)
+    index = index_of(tmp_path, f"before {w}", w, f"{w} {v}", f"{v}\n{z}")
     (span,) = index.spans(w)
     assert names(span) == ["source 0", "source 1", "source 2"]
     # Where `v` stands by itself both have it; after `w`, the longer match of source 2 has all of it.
     assert [names(span) for span in index.spans(v)] == [["source 2", "source 3"]]
     assert [names(span) for span in index.spans(f"{w} {v}")] == [["source 2"]]
-    # Here `v` belongs to the 60 words of source 3, and is cut from the 60 of source 2, which stand later.
-    first, second = index.spans(f"{w} {v} {words('z', 40)}")
-    assert (names(first), names(second)) == (["source 2"], ["source 3"])
+    # Both have `v` here, it goes to the first of two as long, and only the rest of source 3 is marked and shown.
+    first, second = index.spans(f"{w} {v} {z}")
+    assert names(first) == ["source 2"] and second.sources == [("source 3", "text 3, line 2", "MIT", z)]
 
 
-def test_what_stands_in_many_texts_names_five_and_is_found_whole(tmp_path):
+def test_what_stands_in_many_texts_names_five(tmp_path):
+    texts = [f"{words('w', 40)} {words(f'name{i}x', 40)}" for i in range(200)]
+    (span,) = index_of(tmp_path, *texts).spans(words("w", 40))
+    assert (span.start, span.end) == (0, len(words("w", 40))) and len(set(names(span))) == attribution.MAX_SOURCES
+
+
+def test_a_ruler_tells_nothing_but_stays_part_of_a_longer_stretch(tmp_path):
     ruler = "# " + "=" * 70
     texts = [f"{ruler}\n{words(f'name{i}x', 40)}\n{ruler}" for i in range(200)]
-    index = index_of(tmp_path, *texts)
-    (span,) = index.spans(ruler)
-    assert (span.start, span.end) == (0, len(ruler)) and len(set(names(span))) == 5
+    index = index_of(tmp_path, *texts, "0, " * 500)
+    assert index.spans(ruler[2:]) == index.spans("0, " * 100) == []
     (span,) = index.spans(texts[150])
     assert (span.start, span.end) == (0, len(texts[150])) and names(span) == ["source 150"]
 
@@ -93,6 +98,16 @@ def test_a_run_from_one_text_into_the_next_is_none_and_empty_texts_are_borne(tmp
     index = index_of(tmp_path, words("a", NUM_WORDS - 1), "", words("b", NUM_WORDS - 1))
     assert index.spans(f"{words('a', NUM_WORDS - 1)} {words('b', NUM_WORDS - 1)}") == []
     assert index.spans("") == index.spans("a0") == []
+
+
+def test_a_hash_that_is_the_same_for_all_finds_nothing_wrong(tmp_path, monkeypatch):
+    real = attribution._hashes
+    monkeypatch.setattr(attribution, "_hashes", lambda *arguments: real(*arguments) * 0)
+    index = index_of(tmp_path, words("a", 30), words("b", 30))
+    answer = f"{words('b', 30)} {words('c', 30)} {words('a', NUM_WORDS - 1)}"
+    assert [(answer[span.start : span.end], names(span)) for span in index.spans(answer)] == [
+        (words("b", 30), ["source 1"])
+    ]
 
 
 def test_a_source_shows_the_lines_around_and_not_too_much(tmp_path):
@@ -124,11 +139,13 @@ def test_spans_are_the_runs_that_stand_in_the_texts(tmp_path_factory, texts, ans
         for source in found:
             whole = " ".join(TOKENS.findall(texts[int(source.name.split()[1])]))
             assert f" {' '.join(stretch)} " in f" {whole} "
-    # Nothing is missed: in each run of the texts that stands in the answer, some word is marked.
+    # Nothing is missed: in each run of the texts that stands in the answer, and is no ruler, some word is marked.
     tokens = list(TOKENS.finditer(answer))
     for first in range(len(tokens) - NUM_WORDS + 1):
-        run = " ".join(token[0] for token in tokens[first : first + NUM_WORDS])
-        if any(f" {run} " in f" {' '.join(TOKENS.findall(text))} " for text in texts):
+        some = [token[0] for token in tokens[first : first + NUM_WORDS]]
+        is_ruler = any(len(set(some[place : place + attribution.GRAM])) < 3 for place in range(attribution.STRIDE))
+        run = " ".join(some)
+        if not is_ruler and any(f" {run} " in f" {' '.join(TOKENS.findall(text))} " for text in texts):
             assert any(is_marked[tokens[first].start() : tokens[first + NUM_WORDS - 1].end()])
 
 

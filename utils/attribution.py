@@ -26,6 +26,8 @@ from utils.reader import PAIR_FIELDS
 # share 16; with the standard library 52, 23 and 1.
 GRAM, STRIDE = 9, 8
 NUM_WORDS = GRAM + STRIDE - 1
+# GRAM words of fewer different ones are a ruler or a row of zeros, and find nothing.
+MIN_DIFFERENT = 3
 # Of words that stand at more places than this, these many are looked at.
 MAX_PLACES = 64
 MAX_SOURCES = 5
@@ -85,7 +87,8 @@ class Index:
         """The stretches of `text` of at least `NUM_WORDS` words that stand in the texts, in order; none overlap.
 
         The longest come first: what overlaps a longer one is cut to the rest, and left out if that is too short. Not
-        covered: a stretch of nothing but what stands at more than `MAX_PLACES` places may come out too short.
+        covered: rulers and rows of zeros by themselves; and a stretch of nothing but what stands at more than
+        `MAX_PLACES` places may come out too short.
         """
         words = list(TOKENS.finditer(text))
         matches = self._matches([self.vocabulary.get(word[0], UNKNOWN) for word in words])
@@ -105,6 +108,7 @@ class Index:
         grams = _hashes(answer, 1)
         first = np.searchsorted(self.grams, grams, side="left")
         counts = np.minimum(np.searchsorted(self.grams, grams, side="right") - first, MAX_PLACES)
+        counts[_num_different(answer) < MIN_DIFFERENT] = 0
         # One candidate for each place of each gram: its number in the answer, and its index in the arrays.
         at = np.repeat(np.arange(len(grams)), counts)
         index = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
@@ -220,6 +224,14 @@ def _hashes(words: np.ndarray, stride: int) -> np.ndarray:
     for offset in range(GRAM):
         sums = sums * np.uint64(0x9E3779B97F4A7C15) + words[offset : offset + last : stride]
     return (sums >> np.uint64(32)).astype(np.uint32)
+
+
+def _num_different(words: np.ndarray) -> np.ndarray:
+    """How many different words each GRAM of them has, [number of words] -> [number of words - GRAM + 1]."""
+    if len(words) < GRAM:
+        return np.zeros(0, np.int64)
+    runs = np.sort(np.lib.stride_tricks.sliding_window_view(words, GRAM), axis=1)  # [number of runs, GRAM]
+    return 1 + (np.diff(runs, axis=1) != 0).sum(axis=1)
 
 
 def _pair_texts(pairs_dir: Path) -> Iterator[tuple[str, str, str, str]]:
