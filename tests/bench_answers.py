@@ -26,7 +26,7 @@ def compare(data_dir: Path, num_asked: int = NUM_ASKED, num_gaps: int = NUM_GAPS
     finished = [run for run in artifacts.run_dirs(data_dir, config) if (run / "model").exists()]
     if not finished:
         raise UserError(f"there is no finished run of preset tiny in {data_dir / 'runs'}. Run `make run` first.")
-    base, tuned = (model.load(name, data_dir) for name in (config.model_name_or_path, str(finished[-1] / "model")))
+    base, tuned = (model.load(name) for name in (config.model_name_or_path, str(finished[-1] / "model")))
     print(f"answers: {finished[-1].name}", flush=True)
     texts = [one.text for one in code_files.standard_library() if one.split == code_files.VALIDATION]
     rows = pairs.load(artifacts.pairs_dir(data_dir, config.pairs), "validation")

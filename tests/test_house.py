@@ -53,11 +53,10 @@ MAY_IMPORT = {
     "scores": "",
     "code_files": "artifacts ngrams packing pairs sources",
     "attribution": "config artifacts code_files model ngrams pairs reader",
-    "corpus": "config artifacts code_files model packing prompts",
-    "yardstick": "generate model prompts",
-    # `sources` refuses unknown pairs before anything starts; `launch` stops training at Ctrl-C; `model`, imported for
-    # the summary only, says whether the answers are those of an untrained base.
-    "workbook": "config artifacts metrics reader sources launch model",
+    "corpus": "config artifacts code_files curves model packing prompts",
+    "yardstick": "generate modes prompts",
+    # `sources` refuses unknown pairs before anything starts; `launch` stops training at Ctrl-C.
+    "workbook": "config artifacts metrics reader sources launch",
 }
 MAX_MODULE_LINES = 300
 MAX_FILE_BYTES = 16_000_000
@@ -117,7 +116,7 @@ def test_git_holds_no_large_and_no_fetched_file(repository):
     assert set(data) <= {"README.md", "base"}
 
 
-@pytest.mark.parametrize("name", ["data/raw/x.json", "data/runs/tiny/model/x", "data/fresh-base/x", ".venv/x"])
+@pytest.mark.parametrize("name", ["data/raw/x.json", "data/runs/tiny/model/x", "data/base-start/x", ".venv/x"])
 def test_git_ignores_what_is_made_here(repository, name):
     assert git("check-ignore", "--no-index", "-q", name).returncode == 0
 

@@ -11,30 +11,17 @@ from utils import model
 from utils.errors import UserError
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    data_dir = tmp_path_factory.mktemp("data")
-    return data_dir, *model.load("embedded", data_dir)
-
-
-def test_the_fresh_base_is_a_small_starcoder(fresh):
-    data_dir, network, tokenizer = fresh
+def test_a_fresh_model_is_a_small_starcoder_and_the_same_everywhere(tmp_path):
+    for name in ("one", "two"):
+        model.create_fresh(tmp_path / name, ["def add(a, b):\n    return a + b\n" * 20], vocab_size=300)
+    (network, tokenizer), (other, _) = (model.load(str(tmp_path / name)) for name in ("one", "two"))
     assert network.config.model_type == "gpt_bigcode" and network.config.multi_query
     assert tokenizer.convert_tokens_to_ids(model.SPECIAL_TOKENS) == [0, 1, 2, 3, 4]
     assert (tokenizer.eos_token_id, tokenizer.pad_token_id) == (0, 4)
     text = "def f(x):\n\treturn 'é🙂' + str(1234)\n"
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     assert {"1", "2", "3", "4"} <= set(tokenizer.tokenize("1234")), "digits are split, as StarCoder splits them"
-    assert model.is_untrained("embedded", data_dir) and not model.is_untrained("bigcode/starcoder", data_dir)
-
-
-def test_the_fresh_base_is_made_once_and_the_same_everywhere(fresh, tmp_path):
-    data_dir, network, _ = fresh
-    other, _ = model.load("embedded", tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), other.parameters(), strict=True))
-    before = (data_dir / "fresh-base" / "model.safetensors").stat().st_mtime_ns
-    model.load_tokenizer("embedded", data_dir)
-    assert (data_dir / "fresh-base" / "model.safetensors").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(
@@ -53,38 +40,38 @@ def test_a_hub_that_does_not_give_the_model_is_said_in_words(cause, message, tmp
             raise OSError("a long text") from cause.__new__(cause)
 
     with pytest.raises(UserError, match=message):
-        model._from_pretrained(Refusing, "bigcode/starcoder", tmp_path, "main")
+        model._from_pretrained(Refusing, "bigcode/starcoder", "main")
 
 
 @pytest.mark.parametrize("name", ["no/such/folder", "./here", "starcoder"])
 def test_a_name_that_is_no_model_is_refused(name, tmp_path):
     with pytest.raises(UserError, match="no model at"):
-        model.load(name, tmp_path)
+        model.load(name)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserError, match="holds no model that transformers can load"):
-        model.load_tokenizer(str(tmp_path), tmp_path)
+        model.load_tokenizer(str(tmp_path))
 
 
 def test_weights_that_are_no_safetensors_are_refused(world, tmp_path):
     source = world[1].model_name_or_path
     network = AutoModelForCausalLM.from_pretrained(source)
-    model.load_tokenizer(source, tmp_path).save_pretrained(tmp_path / "pickled")
+    model.load_tokenizer(source).save_pretrained(tmp_path / "pickled")
     network.config.save_pretrained(tmp_path / "pickled")
     torch.save(network.state_dict(), tmp_path / "pickled" / "pytorch_model.bin")
     with pytest.raises(UserError):
-        model.load(str(tmp_path / "pickled"), tmp_path)
+        model.load(str(tmp_path / "pickled"))
 
 
 def test_code_that_comes_with_a_model_is_not_run(world, tmp_path):
     folder = tmp_path / "evil"
-    model.load_tokenizer(world[1].model_name_or_path, tmp_path).save_pretrained(folder)
+    model.load_tokenizer(world[1].model_name_or_path).save_pretrained(folder)
     config = {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil", "AutoModelForCausalLM": "evil.Evil"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises((UserError, ValueError)):
-        model.load(str(folder), tmp_path)
+        model.load(str(folder))
     assert not (tmp_path / "ran").exists()
 
 
@@ -107,4 +94,4 @@ def test_any_causal_model_is_sharded_by_its_blocks(config, blocks):
 def test_offload_is_refused_where_there_is_nothing_to_offload_from(world):
     data_dir, config = world
     with pytest.raises(UserError, match="cpu_offload moves the weights of several GPU processes"):
-        model.load_for_training(config.with_changes(cpu_offload=True), data_dir, torch.device("cpu"), 2)
+        model.load_for_training(config.with_changes(cpu_offload=True), torch.device("cpu"), 2)

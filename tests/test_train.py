@@ -78,7 +78,7 @@ def test_packed_and_padded_give_the_same_loss(world):
     logits = plain(input_ids, attention_mask=mask).logits[:, :-1]
     padded = functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
 
-    network = model.load_for_training(config, data_dir, CPU, 1)
+    network = model.load_for_training(config, CPU, 1)
     packed = sum(trained_loss(network, block, CPU) for block in packing.blocks_of(rows, chosen, 512))
     torch.testing.assert_close(packed, padded, rtol=1e-5, atol=0)
 
@@ -86,7 +86,7 @@ def test_packed_and_padded_give_the_same_loss(world):
 def test_the_pairs_of_a_block_do_not_see_each_other(world):
     data_dir, config = world
     rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
-    network = model.load_for_training(config, data_dir, CPU, 1)
+    network = model.load_for_training(config, CPU, 1)
     alone = trained_loss(network, packing.build_block(rows, [7]), CPU)
     first = trained_loss(network, packing.build_block(rows, [2]), CPU)
     both = trained_loss(network, packing.build_block(rows, [2, 7]), CPU)
@@ -154,7 +154,7 @@ def test_samples_are_what_the_saved_model_answers_to_the_prompts_of_training(wor
     lines = metrics.read(run_dir, metrics.SAMPLES)
     evals = metrics.eval_lines(metrics.read(run_dir))
     assert [line["step"] for line in lines] == [line["step"] for line in evals for _ in range(2)]
-    network, tokenizer = model.load(str(run_dir / "model"), data_dir)
+    network, tokenizer = model.load(str(run_dir / "model"))
     rows = packing.load(artifacts.tokens_dir(data_dir, config), "validation")
     for line in lines[-2:]:
         prompt = rows[line["row"]][: rows.prompt_lengths[line["row"]]].tolist()
@@ -321,7 +321,7 @@ def test_running_out_of_memory_says_what_to_change(world, new_run, monkeypatch):
 
 def test_the_share_of_the_matrix_rate_counts_what_is_needed(world):
     data_dir, config = world
-    network = model.load_for_training(config, data_dir, CPU, 1)
+    network = model.load_for_training(config, CPU, 1)
     # c_attn 32 x (32 + 2 x 8), c_proj 32 x 32, the feed-forward 2 x 32 x 128, in two layers; the head 320 x 32.
     assert machine.flops_per_token(network) == (6 * 2 * (32 * 48 + 32 * 32 + 2 * 32 * 128), 6 * 320 * 32)
 

@@ -1,6 +1,4 @@
 import json
-import sys
-from types import SimpleNamespace
 
 import pytest
 from nbformat import v4, write
@@ -51,9 +49,6 @@ def world(tmp_path, monkeypatch):
     """A folder for notebooks and one for data, with the choices in the environment; no model is ever loaded."""
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
-    fake_model = SimpleNamespace(FRESH_NOTICE="Fresh weights.", is_untrained=lambda name, data_dir: True)
-    monkeypatch.setitem(sys.modules, "utils.model", fake_model)
-    monkeypatch.setattr("utils.model", fake_model, raising=False)
     monkeypatch.setenv("DATA", str(tmp_path / "data"))
     return notebooks
 
@@ -83,7 +78,7 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
         "10 read = 7 kept + 2 rejected + 1 duplicates", "1,234 in 6 pairs for training, 56 in 1 for validation",
         "8.000 in the first update, 6.000 in the last", "8.500 at the start, 5.500 at the end",
         "2,100 tokens, 200 a second (median of 3 updates)",
-        "Fresh weights.", "def add(a, b): ...", "02_train 0:0",
+        "def add(a, b): ...", "02_train 0:0",
     ):  # fmt: skip
         assert expected in summary
     assert summary.count("bad") == 5  # nine lines, shortened to six with the mark

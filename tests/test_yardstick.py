@@ -18,7 +18,7 @@ def tiny(tmp_path_factory):
     """A model with a context of 64 tokens and random weights, and a tokenizer of the embedded kind."""
     folder = tmp_path_factory.mktemp("tiny")
     models.create_fresh(folder, ["def add(a, b):\n    return a + b\n" * 20], vocab_size=300)
-    tokenizer = models.load_tokenizer(str(folder), folder)
+    tokenizer = models.load_tokenizer(str(folder))
     torch.manual_seed(0)
     config = GPTBigCodeConfig(vocab_size=len(tokenizer), n_positions=64, n_embd=32, n_layer=2, n_head=2)
     return GPTBigCodeForCausalLM(config).eval(), tokenizer
@@ -100,7 +100,7 @@ def test_gaps_are_lines_of_code_that_fit_their_surroundings():
 
 
 def test_a_line_is_filled_in_from_both_sides_or_from_the_prefix(tiny, monkeypatch):
-    _, tokenizer = tiny
+    network, tokenizer = tiny
     gap = yardstick.Gap("def add(a, b):\n    ", "return a + b", "\n\nx")
     special = dict(zip(models.SPECIAL_TOKENS, range(5), strict=True))
     asked = []
@@ -113,10 +113,10 @@ def test_a_line_is_filled_in_from_both_sides_or_from_the_prefix(tiny, monkeypatc
         return generate_rows
 
     monkeypatch.setattr(yardstick, "generate_rows", write("return a + b"))
-    assert yardstick.fills(None, tokenizer, [gap]).count == 1
+    assert yardstick.fills(network, tokenizer, [gap]).count == 1
     assert asked[0][0] == special["<fim_prefix>"] and asked[0][-1] == special["<fim_middle>"]
     assert asked[0].count(special["<fim_suffix>"]) == 1
     monkeypatch.setattr(yardstick, "generate_rows", write("return a + b\n    more"))
-    assert yardstick.fills(None, tokenizer, [gap]).count == 0
-    assert yardstick.fills(None, tokenizer, [gap], with_suffix=False).count == 1
+    assert yardstick.fills(network, tokenizer, [gap]).count == 0
+    assert yardstick.fills(network, tokenizer, [gap], with_suffix=False).count == 1
     assert tokenizer.decode(asked[-1]) == gap.prefix

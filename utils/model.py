@@ -3,7 +3,6 @@
 Only safetensors are read, and no code that comes with a model is run.
 """
 
-import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,31 +28,11 @@ from utils.errors import UserError
 EMBEDDED = "embedded"
 # StarCoder's, with its ids 0 to 4.
 SPECIAL_TOKENS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"]
-FRESH_NOTICE = (
-    "The base model starts from fresh random weights: it has learned nothing before this run, "
-    "so its answers, and those after a few minutes of training, are not usable code."
-)
 
 
-def locate(name_or_path: str, data_dir: Path) -> str:
-    """The hub id or local folder that `name_or_path` stands for; `embedded` is made on first use.
-
-    `data/base` is taken when it is there, else a model with fresh weights in `data/fresh-base`.
-    """
-    if name_or_path != EMBEDDED:
-        return name_or_path
-    trained, fresh = ROOT / "data" / "base", Path(data_dir) / "fresh-base"
-    if (trained / "config.json").exists():
-        return str(trained)
-    if not (fresh / "config.json").exists():
-        modules = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
-        create_fresh(fresh, (path.read_text("utf-8", "replace") for path in modules))
-    return str(fresh)
-
-
-def is_untrained(name_or_path: str, data_dir: Path) -> bool:
-    """Whether the model has only fresh random weights, which every page that shows its answers must say."""
-    return name_or_path == EMBEDDED and Path(locate(name_or_path, data_dir)).name == "fresh-base"
+def locate(name_or_path: str) -> str:
+    """The hub id or local folder that `name_or_path` stands for: `embedded` is the base in `data/base`."""
+    return str(ROOT / "data" / "base") if name_or_path == EMBEDDED else name_or_path
 
 
 def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144, seed: int = 0) -> None:
@@ -88,9 +67,9 @@ def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144, see
         network.save_pretrained(temporary)
 
 
-def _from_pretrained(auto_class, name_or_path: str, data_dir: Path, revision: str, **options):
+def _from_pretrained(auto_class, name_or_path: str, revision: str, **options):
     """`auto_class.from_pretrained`, its ways of failing put into words a person can act on."""
-    source = locate(name_or_path, data_dir)
+    source = locate(name_or_path)
     local = Path(source).is_dir()
     if not local and (source.count("/") != 1 or source.startswith((".", "/", "~"))):
         raise UserError(f"no model at {source!r}: expected a folder with a config.json, a hub id or {EMBEDDED!r}.")
@@ -117,34 +96,32 @@ def _from_pretrained(auto_class, name_or_path: str, data_dir: Path, revision: st
         raise UserError(f"{source} holds no model that transformers can load: {error}") from error
 
 
-def load_tokenizer(name_or_path: str, data_dir: Path, revision: str = "main") -> PreTrainedTokenizerFast:
+def load_tokenizer(name_or_path: str, revision: str = "main") -> PreTrainedTokenizerFast:
     """The model's tokenizer; raises `UserError` when it cannot be had or has no end-of-text token."""
-    tokenizer = _from_pretrained(AutoTokenizer, name_or_path, data_dir, revision)
+    tokenizer = _from_pretrained(AutoTokenizer, name_or_path, revision)
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {name_or_path} has no end-of-text token; the model could not learn to stop.")
     return tokenizer
 
 
-def load(name_or_path: str, data_dir: Path, revision: str = "main") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Model and tokenizer for generation, in eval mode: bfloat16 on a GPU where there is one, else float32."""
-    tokenizer = load_tokenizer(name_or_path, data_dir, revision)
+    tokenizer = load_tokenizer(name_or_path, revision)
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-    network = _from_pretrained(
-        AutoModelForCausalLM, name_or_path, data_dir, revision, dtype=dtype, use_safetensors=True
-    )
+    network = _from_pretrained(AutoModelForCausalLM, name_or_path, revision, dtype=dtype, use_safetensors=True)
     return network.to(device).eval(), tokenizer
 
 
-def load_config(config: RunConfig, data_dir: Path):
+def load_config(config: RunConfig):
     """The configuration of the run's model, without its weights."""
-    return _from_pretrained(AutoConfig, config.model_name_or_path, data_dir, config.revision)
+    return _from_pretrained(AutoConfig, config.model_name_or_path, config.revision)
 
 
-def load_for_training(config: RunConfig, data_dir: Path, device: torch.device, num_ranks: int) -> PreTrainedModel:
+def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -> PreTrainedModel:
     """The model with dropout 0 and packed attention; each of several ranks loads only its shard (FSDP2)."""
     if config.cpu_offload and (device.type == "cpu" or num_ranks == 1):
         raise UserError("cpu_offload moves the weights of several GPU processes to main memory: switch it off here.")
-    model_config = load_config(config, data_dir)
+    model_config = load_config(config)
     # Every dropout that a transformers configuration knows ends in `dropout` or `_pdrop`.
     for name, value in model_config.to_dict().items():
         if name.endswith(("dropout", "_pdrop")) and isinstance(value, float):
@@ -157,7 +134,7 @@ def load_for_training(config: RunConfig, data_dir: Path, device: torch.device, n
         options["distributed_config"] = DistributedConfig(
             fsdp_size=num_ranks, fsdp_plan=plan, fsdp_cpu_offload=config.cpu_offload
         )
-    network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, data_dir, config.revision, **options)
+    network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, config.revision, **options)
     network = network if num_ranks > 1 else network.to(device)
     if config.gradient_checkpointing:
         network.gradient_checkpointing_enable({"use_reentrant": False})

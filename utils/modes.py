@@ -49,16 +49,20 @@ def completion(text: str, tokenizer, context: int, max_new_tokens: int) -> Asked
 
 
 def fill(text: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
-    """A text with one `CURSOR` in it: what belongs there is asked for, prefix first, then suffix.
-
-    A text that is too long loses its beginning and its end, half of the room for each, more where the other is short.
-    Raises `UserError` without exactly one cursor, and for a model that has no tokens for it. Source: Bavarian et al.
-    2022, arXiv:2207.14255.
-    """
+    """A text with one `CURSOR` in it: what belongs there is asked for; raises `UserError` without exactly one."""
     if text.count(CURSOR) != 1:
         raise UserError(f"Fill in the middle needs one {CURSOR} where the gap is; there are {text.count(CURSOR)}.")
-    special = fim_ids(tokenizer)
     before, _, after = text.partition(CURSOR)
+    return between(before, after, tokenizer, context, max_new_tokens)
+
+
+def between(before: str, after: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
+    """What stands between two texts is asked for, the text before first.
+
+    Texts that are too long lose their far ends: each has half of the room, more where the other is short. Raises
+    `UserError` for a model that has no tokens for it. Source: Bavarian et al. 2022, arXiv:2207.14255.
+    """
+    special = fim_ids(tokenizer)
     prefix, suffix = encode_texts([before, after], tokenizer)
     room = _room(context, max_new_tokens) - len(special)
     num_suffix = min(len(suffix), max(room // 2, room - len(prefix)))

@@ -86,11 +86,11 @@ def devices(num_processes: int = 0) -> tuple[Device, ...]:
     return (Device("CPU", psutil.virtual_memory().available // count, "cpu"),) * count
 
 
-def num_parameters(config: RunConfig, data_dir: Path) -> int:
+def num_parameters(config: RunConfig) -> int:
     """The parameters of the run's model, counted from its configuration without loading a weight."""
     from utils import memory, model
 
-    return memory.shape(memory.key(model.load_config(config, data_dir))).num_parameters
+    return memory.shape(memory.key(model.load_config(config))).num_parameters
 
 
 def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None) -> Plan:
@@ -102,7 +102,7 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None)
 
     found = devices(config.num_processes)
     kind, count = found[0].type, len(found)
-    key = memory.key(model.load_config(config, data_dir))
+    key = memory.key(model.load_config(config))
     shape, work = memory.shape(key), workload.count(config, data_dir, count)
     whole = memory.state_bytes(config, shape)
     seconds, seconds_basis = pace.expected_seconds(config, data_dir, shape, work, kind, 1 if kind == "cpu" else count)

@@ -155,7 +155,7 @@ def losses(data_dir: Path, config: RunConfig) -> tuple[float, float]:
     chosen = packing.choose_rows(rows, config.max_length, NUM_LOSS_PAIRS, config.seed)
     settings = config.with_changes(dtype="float32", cpu_offload=False, gradient_checkpointing=False)
     cpu = torch.device("cpu")
-    network = model.load_for_training(settings, data_dir, cpu, 1).eval()
+    network = model.load_for_training(settings, cpu, 1).eval()
     with torch.no_grad():
         blocks = packing.blocks_of(rows, chosen, config.tokens_per_device)
         packed = sum(trained_loss(network, block, cpu).item() for block in blocks)
@@ -212,7 +212,7 @@ def _says(tokenizer, ids: list[int], text: str) -> bool:
 def _compared(data_dir: Path, config: RunConfig) -> tuple[bool | None, str]:
     if not packing.load(artifacts.tokens_dir(data_dir, config), "train").lengths.size:
         return None, "there are no training pairs"
-    size = planner.num_parameters(config, data_dir)
+    size = planner.num_parameters(config)
     if size > MAX_LOSS_PARAMETERS:
         return None, f"not computed here: {size:,} parameters in float32; the preset tiny shows it"
     packed, alone = losses(data_dir, config)

@@ -11,7 +11,6 @@ import re
 import signal
 import statistics
 import sys
-import textwrap
 import time
 import unicodedata
 from collections.abc import Callable
@@ -251,11 +250,8 @@ def _training_lines(records: list[dict[str, Any]]) -> list[str]:
 
 def _answer_lines(plan: Plan) -> list[str]:
     """Three answers before and after; the model's text is shortened and stripped of what a terminal would obey."""
-    from utils import model
-
     path, measured = plan.run_dir / "answers.json", artifacts.read_json(plan.run_dir / "yardstick.json") or {}
-    is_untrained = model.is_untrained(plan.config.model_name_or_path, plan.data_dir)
-    lines = [textwrap.fill(model.FRESH_NOTICE, 100), ""] if is_untrained else []
+    lines = []
     for answer in json.loads(path.read_text(encoding="utf-8"))[:3] if path.exists() else []:
         lines.append(_shorten(" ".join(answer["instruction"].split()), 1, "  "))
         for title, field in (("before", "base"), ("after", "tuned")):

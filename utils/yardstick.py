@@ -14,14 +14,13 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from utils import modes
 from utils.generate import END_OF_TEXT, Answer, GenerationSettings, generate_batch, generate_rows
-from utils.model import SPECIAL_TOKENS
 from utils.prompts import ALPACA, encode_texts, format_prompt
 
 MAX_NEW_TOKENS = 256
 BATCH_SIZE = 64
 SIGNATURE = re.compile(r"^(?:async )?def \w+\(.*", re.DOTALL | re.MULTILINE)
-PREFIX, MIDDLE, SUFFIX = SPECIAL_TOKENS[1:4]
 MIN_LINE_CHARACTERS = 8
 
 
@@ -140,15 +139,12 @@ def gaps(texts: Iterable[str], number: int, num_characters: int = 1200) -> list[
 
 def fills(model, tokenizer, found: Sequence[Gap], with_suffix: bool = True) -> Share:
     """How many lines the model writes exactly: by fill-in-the-middle, or from the prefix alone."""
-    special = {token: tokenizer.convert_tokens_to_ids(token) for token in (PREFIX, SUFFIX, MIDDLE)}
-    prefixes = encode_texts([gap.prefix for gap in found], tokenizer)
-    suffixes = encode_texts([gap.suffix for gap in found], tokenizer)
+    settings, context = GenerationSettings(max_new_tokens=64), model.config.max_position_embeddings
     if with_suffix:
-        rows = [[special[PREFIX], *prefix, special[SUFFIX], *suffix, special[MIDDLE]]
-                for prefix, suffix in zip(prefixes, suffixes, strict=True)]  # fmt: skip
+        asked = [modes.between(gap.prefix, gap.suffix, tokenizer, context, settings.max_new_tokens) for gap in found]
     else:
-        rows = prefixes
-    settings = GenerationSettings(max_new_tokens=64, temperature=0.0)
+        asked = [modes.completion(gap.prefix, tokenizer, context, settings.max_new_tokens) for gap in found]
+    rows = [one.ids for one in asked]
     written = _in_batches(rows, lambda batch: generate_rows(model, tokenizer, batch, settings))
     lines = [one.text if with_suffix else one.text.partition("\n")[0] for one in written]
     return Share(sum(line.rstrip() == gap.line for line, gap in zip(lines, found, strict=True)), len(found))
