@@ -17,16 +17,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 tokenizer, model = AutoTokenizer.from_pretrained(sys.argv[1]), AutoModelForCausalLM.from_pretrained(sys.argv[1])
 prompt = "def add(a, b):\\n    return a"
-gap = "<fim_prefix>def add(a, b):\\n    return <fim_suffix>\\n\\n\\nprint(add(1, 2))\\n<fim_middle>"
-ids = tokenizer(gap).input_ids
-written = model.generate(torch.tensor([ids]), max_new_tokens=24, do_sample=False, pad_token_id=tokenizer.pad_token_id)
 with torch.no_grad():
     tokens = torch.tensor([tokenizer(prompt).input_ids])
     loss = model(tokens, labels=tokens).loss.item()
 print(json.dumps({
     "class": type(model).__name__, "multi_query": model.config.multi_query, "dtype": str(model.dtype),
     "special": tokenizer.convert_ids_to_tokens(range(5)), "digits": tokenizer.tokenize("2025"),
-    "middle": tokenizer.decode(written[0, len(ids):]), "loss": loss, "back": tokenizer.decode(tokens[0]),
+    "loss": loss, "back": tokenizer.decode(tokens[0]),
     "loaded": "utils" in sys.modules, "parameters": model.num_parameters(),
 }))
 """
@@ -41,7 +38,7 @@ def test_plain_transformers_loads_the_base_offline(tmp_path):
     assert (found["class"], found["multi_query"], found["dtype"]) == ("GPTBigCodeForCausalLM", True, "torch.bfloat16")
     assert found["special"] == model.SPECIAL_TOKENS and found["digits"] == list("2025")
     assert found["back"] == "def add(a, b):\n    return a" and not found["loaded"]
-    assert found["loss"] < 4 and found["middle"].startswith("a") and found["middle"].endswith("<|endoftext|>")
+    assert found["loss"] < 4
 
 
 def test_the_base_is_small_and_the_workbook_starts_from_it():

@@ -154,6 +154,7 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     (run_dir,) = (path.parent for path in (lab.data_dir / "runs").glob("*/config.json"))
     assert json.loads((run_dir / "config.json").read_text())["learning_rate"] == 0.002
 
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
     page.reload()
     page.wait_for_function(IS_READY)
     cell(page, "start")
@@ -181,7 +182,7 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     steps = [json.loads(line)["step"] for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == [*range(361)]
 
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     page.get_by_role("button", name="Remove…").click()
     page.get_by_role("button", name="Remove it").click()

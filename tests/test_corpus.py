@@ -2,7 +2,6 @@
 
 import random
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from utils import code_files, corpus, model, packing, pairs, train
 from utils.code_files import TRAIN, VALIDATION, Document
+from utils.config import RunConfig
 
 
 def _document(name: str, text: str, split: str = TRAIN, license: str = "MIT") -> Document:
@@ -106,42 +106,21 @@ def test_rows_hold_the_whole_text_and_only_our_special_tokens(tokenizer):
     assert again.ids.tolist() == with_gaps.ids.tolist() != other.ids.tolist()
 
 
-def test_a_short_gap_is_a_line_or_some_characters_and_loses_nothing():
-    text, draw = _code("alpha"), random.Random(0)
-    lines, sizes = 0, []
-    for _ in range(400):
-        parts = corpus.fill_in_the_middle(text, draw, is_short=True)
-        if parts[1] == corpus.SUFFIX:  # suffix first: prefix and middle are one text
-            assert parts[4] + parts[2] == text
-            continue
-        assert parts[1] + parts[5] + parts[3] == text
-        lines += any(parts[5] == line.strip() for line in text.splitlines())
-        sizes.append(len(parts[5]))
-    assert max(sizes) <= corpus.MAX_GAP_CHARACTERS and 0.4 < lines / len(sizes) < 0.65
-
-
 def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path, monkeypatch):
     some = [_document(f"file{i}", _code(f"name{i}")) for i in range(6)]
     some += [_document("held", _code("secret"), VALIDATION), _document("lib", _code("lib"), TRAIN, "PSF-2.0")]
     monkeypatch.setattr(corpus, "found", lambda: some)
+    fresh, run_dir = tmp_path / "fresh-base", tmp_path / "runs" / "base"
     small = dict(max_length=256, tokens_per_device=512, train_batch_size=4, num_train_epochs=1.0, warmup_steps=0.0)
-    config = corpus.settings(tmp_path, gaps=False).with_changes(**small)
-    run_dir = tmp_path / "runs" / "base-python-corpus"
-    folder, is_kept = corpus.prepare(tmp_path, config)
-    assert not is_kept and corpus.prepare(tmp_path, config)[1]
+    config = RunConfig.from_preset("base", model_name_or_path=str(fresh), **small)
+    folder, is_kept = corpus.prepare(tmp_path, config, fresh)
+    assert not is_kept and corpus.prepare(tmp_path, config, fresh)[1]
     facts = corpus.artifacts.read_manifest(folder)["facts"]
     assert facts["origins"][0] == {
         "origin": "package 1.0", "license": "MIT", "num_files": 7, "num_characters": sum(len(d.text) for d in some[:7])
     }  # fmt: skip
     assert len(packing.load(folder, TRAIN)) >= 6 + 3
     run_dir.mkdir(parents=True)
-    config.save(run_dir / "config.json")
-    train.main(run_dir)
-    config = corpus.settings(tmp_path, gaps=True).with_changes(**small)
-    folder, run_dir = corpus.prepare(tmp_path, config)[0], tmp_path / "runs" / "base-python-gaps"
-    rows = packing.load(folder, TRAIN)
-    assert np.mean([corpus.MIDDLE in rows[row] for row in range(len(rows))]) > 0.5
-    run_dir.mkdir()
     config.save(run_dir / "config.json")
     train.main(run_dir)
     corpus.export(run_dir, tmp_path / "base")

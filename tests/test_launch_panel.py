@@ -1,5 +1,6 @@
 """The form and the run's panel, without a page: what they refuse, keep, find again and ask before."""
 
+import asyncio
 import json
 
 import pytest
@@ -143,6 +144,31 @@ def test_a_new_run_in_the_list_does_not_take_the_place_of_the_one_that_is_shown(
     panel._show_run()
     assert panel.run_dir.name == "tiny-python-stdlib" and "tiny-python-stdlib-2" in panel.list.options[0][0]
     assert panel.list.value == str(panel.run_dir) and "stopped" in panel.state.value
+
+
+def test_two_runs_one_after_the_other_are_followed_to_their_ends(world):
+    data_dir, config = world
+    panels = []
+
+    async def train(config):
+        panels[0].choose(config)
+        panels[0].start_button.click()
+        await asyncio.wait_for(wait_for_end(panels[0]), 100)
+
+    async def wait_for_end(panel):
+        while "finished" not in panel.state.value:
+            assert not panel.message.value
+            await asyncio.sleep(0.05)
+
+    async def both():
+        panels.append(RunPanel(data_dir, config))
+        await train(config)
+        await train(config.with_changes(seed=7))
+
+    asyncio.run(both())
+    assert len(launch.runs(data_dir)) == 2 and "<img alt=" in panels[0].figure.value
+    for run_dir in launch.runs(data_dir):
+        launch.remove(run_dir)
 
 
 def test_what_cannot_start_says_why_in_the_panel(tmp_path):

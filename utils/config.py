@@ -164,16 +164,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": dict(
         model_name_or_path="embedded",
         pairs="python-stdlib",
-        learning_rate=1e-3,
+        # Short pairs: many of them fit into two minutes, and a small model learns to end what it begins.
+        max_length=192,
+        learning_rate=1.5e-3,
         train_batch_size=16,
         dtype="float32",
         tokens_per_device=2048,
         reshard_after_forward=False,
         num_train_epochs=1.0,
-        max_train_samples=1600,
-        max_eval_samples=64,
-        eval_steps=20,
-        save_steps=25,
+        max_train_samples=2600,
+        max_eval_samples=256,
+        eval_steps=40,
+        save_steps=50,
     ),
     # What made the embedded model, from random weights on code: a row in place of a pair (`python -m utils.corpus`).
     "base": dict(

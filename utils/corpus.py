@@ -1,13 +1,11 @@
 """The code that the embedded base model learns from, as token rows for the same training engine.
 
 The standard library and the installed packages with a permissive licence, a file a document, half of them turned into
-fill-in-the-middle. `python -m utils.corpus` makes the rows and a run of preset `base`, which `utils.train` trains; with
-`--gaps` those of a second, short run, in which the model learns to fill the gaps that people leave.
+fill-in-the-middle. `python -m utils.corpus` makes the rows and a run of preset `base`, which `utils.train` trains.
 """
 
 import argparse
 import random
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +22,6 @@ PYTHON_CORPUS = "python-corpus"
 END, PREFIX, MIDDLE, SUFFIX = range(4)  # the ids of `model.SPECIAL_TOKENS`
 MAX_BASE_BYTES = 15 * 2**20
 FIM_RATE = 0.5
-# The second run: shorter pieces, most of them with a short gap, too rare in the first run to be learned.
-PYTHON_GAPS = "python-gaps"
-GAPS_RATE, MAX_GAP_CHARACTERS = 0.8, 300
-GAPS_SETTINGS = dict(
-    max_length=512, learning_rate=1e-3, lr_scheduler_type="linear", num_train_epochs=1.0, train_batch_size=16,
-    max_train_samples=11_000,
-)  # fmt: skip
 NUM_STDLIB_COPIES = 3  # the library that the pairs are made from
 ROOM_FOR_MARKS = 16  # special tokens, and the few more tokens that a text cut in three has
 
@@ -57,32 +48,20 @@ def pieces(lines: list[str], counts: list[int], length: int) -> list[str]:
     return [*whole, "".join(piece)] if piece else whole
 
 
-def fill_in_the_middle(text: str, draw: random.Random, is_short: bool = False) -> list[str | int]:
+def fill_in_the_middle(text: str, draw: random.Random) -> list[str | int]:
     """A text cut at two random characters, as the parts of a row: ids of special tokens, and texts between them.
 
     Half of them are prefix, suffix, middle; half suffix first, with prefix and middle as one text. Source: Bavarian et
-    al. 2022, arXiv:2207.14255, with StarCoder's tokens. With `is_short` the middle is what a person leaves out: a line,
-    or some hundred characters at most.
+    al. 2022, arXiv:2207.14255, with StarCoder's tokens.
     """
-    first, second = _short_gap(text, draw) if is_short else sorted(draw.randint(0, len(text)) for _ in range(2))
+    first, second = sorted(draw.randint(0, len(text)) for _ in range(2))
     prefix, middle, suffix = text[:first], text[first:second], text[second:]
     if draw.random() < 0.5:
         return [PREFIX, prefix, SUFFIX, suffix, MIDDLE, middle, END]
     return [PREFIX, SUFFIX, suffix, MIDDLE, prefix + middle, END]
 
 
-def _short_gap(text: str, draw: random.Random) -> tuple[int, int]:
-    """Half of the time a line without its indentation, else 1 to `MAX_GAP_CHARACTERS`, short ones more often."""
-    lines = [match.span() for match in re.finditer(r"\S.*\S", text)]
-    if lines and draw.random() < 0.5:
-        return draw.choice(lines)
-    first = draw.randint(0, len(text))
-    return first, min(len(text), first + int(MAX_GAP_CHARACTERS ** draw.random()))
-
-
-def token_rows(
-    documents: list[Document], tokenizer, context: int, fim_rate: float, seed: int, is_short: bool = False
-) -> packing.TokenRows:
+def token_rows(documents: list[Document], tokenizer, context: int, fim_rate: float, seed: int) -> packing.TokenRows:
     """The documents as rows of at most `context` tokens, all of them trained on; the few that come out longer are left.
 
     A longer document is several rows; the last one ends with end-of-text, and so does every one with a middle.
@@ -95,25 +74,24 @@ def token_rows(
         parts = pieces(some, [len(next(counts)) for _ in some], context - ROOM_FOR_MARKS)
         for number, piece in enumerate(parts, start=1):
             plain = [piece, END] if number == len(parts) else [piece]
-            rows.append(fill_in_the_middle(piece, draw, is_short) if draw.random() < fim_rate else plain)
+            rows.append(fill_in_the_middle(piece, draw) if draw.random() < fim_rate else plain)
     encoded = iter(encode_texts([part for row in rows for part in row if isinstance(part, str)], tokenizer))
     ids = [[id for part in row for id in (next(encoded) if isinstance(part, str) else [part])] for row in rows]
     ids = [row for row in ids if 1 < len(row) <= context]
     return packing.TokenRows.of(ids, [0] * len(ids), np.uint16)
 
 
-def prepare(data_dir: Path, config: RunConfig) -> tuple[Path, bool]:
-    """Make the token rows of a run of `base` and, for the first one, its untrained model; kept where up to date."""
-    documents, start = found(), Path(config.model_name_or_path)
-    has_short_gaps = config.pairs == PYTHON_GAPS
-    if not has_short_gaps and not (start / "config.json").exists():
-        model.create_fresh(start, (document.text for document in documents if document.split == TRAIN))
-    tokenizer, folder = model.load_tokenizer(str(start)), artifacts.tokens_dir(data_dir, config)
+def prepare(data_dir: Path, config: RunConfig, fresh: Path) -> tuple[Path, bool]:
+    """Make the corpus's token rows, and in `fresh` the untrained model if it is not there; kept where up to date."""
+    documents = found()
+    if not (fresh / "config.json").exists():
+        model.create_fresh(fresh, (document.text for document in documents if document.split == TRAIN))
+    tokenizer, folder = model.load_tokenizer(str(fresh)), artifacts.tokens_dir(data_dir, config)
     inputs = {
         "documents": artifacts.sha256_text(
             "".join(f"{one.name} {artifacts.sha256_text(one.text)}" for one in documents)
         ),
-        "tokenizer": artifacts.sha256_file(start / "tokenizer.json"),
+        "tokenizer": artifacts.sha256_file(fresh / "tokenizer.json"),
         "seed": str(config.seed),
         "code": artifacts.code_sha256("corpus", "code_files", "ngrams"),
     }
@@ -122,15 +100,11 @@ def prepare(data_dir: Path, config: RunConfig) -> tuple[Path, bool]:
     documents = distinct(documents)
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
-        for split in (TRAIN, VALIDATION):
-            # Of the held-out modules the first run is shown plain text alone: what its bits per byte are measured on.
-            fim_rate = GAPS_RATE if has_short_gaps else FIM_RATE if split == TRAIN else 0.0
+        for split, fim_rate in ((TRAIN, FIM_RATE), (VALIDATION, 0.0)):
             chosen = [copy for document in documents if document.split == split for copy in _copies(document)]
             batches = (chosen[start : start + 200] for start in range(0, len(chosen), 200))
-            options = (tokenizer, config.max_length, fim_rate, config.seed, has_short_gaps)
-            num_rows, num_tokens = packing.save(
-                temporary, split, (token_rows(batch, *options) for batch in batches), np.uint16
-            )
+            chunks = (token_rows(batch, tokenizer, config.max_length, fim_rate, config.seed) for batch in batches)
+            num_rows, num_tokens = packing.save(temporary, split, chunks, np.uint16)
             facts |= {f"num_{split}": num_rows, f"num_tokens_{split}": num_tokens}
         facts["num_documents"], facts["origins"] = len(documents), _origins(documents)
     return folder, False
@@ -164,33 +138,18 @@ def export(run_dir: Path, folder: Path) -> None:
             raise UserError(f"the model has {num_bytes:,} bytes, at most {MAX_BASE_BYTES:,} are carried along.")
 
 
-def settings(data_dir: Path, gaps: bool) -> RunConfig:
-    """The settings of the first run, from random weights, or of the second one, which goes on with short gaps."""
-    if not gaps:
-        return RunConfig.from_preset("base", model_name_or_path=str(data_dir / "base-start"))
-    first = _run_dir(data_dir, settings(data_dir, False))
-    return RunConfig.from_preset("base", model_name_or_path=str(first / "model"), pairs=PYTHON_GAPS, **GAPS_SETTINGS)
-
-
-def _run_dir(data_dir: Path, config: RunConfig) -> Path:
-    return data_dir / "runs" / f"base-{config.pairs}"
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Make the corpus and the run that learns it, or export what it learned."""
     parser = argparse.ArgumentParser(prog="python -m utils.corpus", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--gaps", action="store_true", help="the second run, with short gaps, from the first one's model"
-    )
-    parser.add_argument("--export", action="store_true", help="save the finished second run's model in data/base")
+    parser.add_argument("--export", action="store_true", help="save the finished run's model in data/base")
     parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="where everything is kept")
     options = parser.parse_args(arguments)
-    config = settings(options.data.resolve(), options.gaps or options.export)
-    run_dir = _run_dir(options.data.resolve(), config)
+    fresh, run_dir = options.data / "base-start", options.data / "runs" / f"base-{PYTHON_CORPUS}"
     if options.export:
         export(run_dir, artifacts.ROOT / "data" / "base")
         return
-    folder, is_kept = prepare(options.data, config)
+    config = RunConfig.from_preset("base", model_name_or_path=str(fresh), num_processes=1)
+    folder, is_kept = prepare(options.data, config, fresh)
     print(folder, "was up to date and is kept" if is_kept else "was made")
     run_dir.mkdir(parents=True, exist_ok=True)
     config.save(run_dir / "config.json")

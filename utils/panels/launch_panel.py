@@ -159,7 +159,7 @@ class RunPanel(widgets.VBox):
         self._drawn_at, self._drawing_seconds = 0.0, 0.0
         self._list_runs()
         self._show()
-        if launch.state(self.run_dir) == "running" and (self._watching is None or self._watching.done()):
+        if launch.state(self.run_dir) == "running" and self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     def _list_runs(self) -> None:
@@ -183,7 +183,9 @@ class RunPanel(widgets.VBox):
                 self._show()
             except Exception as error:  # in a task nobody would see it
                 self.message.value = alert(describe(error))
-            await asyncio.sleep(POLL_SECONDS)
+            if is_running:
+                await asyncio.sleep(POLL_SECONDS)
+        self._watching = None
         self._show_run()
 
     def _show(self) -> None:
@@ -207,11 +209,11 @@ class RunPanel(widgets.VBox):
         _set(self.state, value=run_view.told(self.run_dir, phase, self.metrics.records))
         _set(self.numbers, value=run_view.numbers(self.train, self.evals))
         _set(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))
-        if self.samples.read():
+        if self.samples.read() and self.samples.records:
             steps = sorted({record["step"] for record in self.samples.records}, reverse=True)
             seen = self.sample_step.value if self.sample_step.index else steps[0]  # who looks at the newest follows
             self.sample_step.options = [(f"{step:,}", step) for step in steps]
-            self.sample_step.value = seen
+            self.sample_step.value = seen if seen in steps else steps[0]
         self._show_sample()
         if is_new or not is_running:
             self._draw(config, is_running)
