@@ -43,7 +43,7 @@ class RunPanel(widgets.VBox):
         self._show_run()
 
     def _make_widgets(self) -> None:
-        wide = dict(layout=widgets.Layout(width="44em"), style={"description_width": "4em"})
+        wide = dict(layout=widgets.Layout(width="44em", max_width="100%"), style={"description_width": "4em"})
         self.list = widgets.Dropdown(description="Run", **wide)
         self.remove_button = widgets.Button(description="Remove…", icon="trash", tooltip="Delete this run")
         self.question, self.yes_button, self.no_button = (
@@ -78,7 +78,7 @@ class RunPanel(widgets.VBox):
             button.on_click(guarded(action, self.message))
         buttons = widgets.HBox([self.start_button, self.stop_button, self.bar])
         rows = [widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap")), self.asking]
-        self.command.layout.flex = "1 1 0"
+        self.command.layout = widgets.Layout(flex="1 1 0", max_height="6em", overflow="auto")
         rows += [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
         super().__init__([*rows, self.more])
 

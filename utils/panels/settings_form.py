@@ -60,7 +60,7 @@ class SettingsForm(widgets.VBox):
         sections = widgets.Accordion(folded, titles=tuple(FOLDED))
         super().__init__([*map(self._row, FIRST), sections, self._files(), self.message])
         draft = artifacts.read_json(self._draft) if keep else None
-        if draft and draft["start"] == vars(config):
+        if draft and draft["start"] == vars(config) != draft["config"]:
             with suppress(UserError):  # a draft of another version of the workbook
                 self.show(RunConfig().with_changes(**draft["config"]), base=config)
                 self.message.value = f'<p style="{LINE}">These are the settings as you left them here.</p>'
