@@ -133,8 +133,7 @@ def test_other_settings_show_the_run_that_has_them_or_a_new_one(tmp_path):
     assert panel.run_dir.name == "tiny-python-stdlib"
     panel.list.value = str(tmp_path / "runs" / "tiny-python-stdlib-2")
     assert "nothing was started yet" in panel.state.value
-    with pytest.raises(UserError, match="there is no run nowhere"):
-        RunPanel(tmp_path, config, run="nowhere")
+    assert RunPanel(tmp_path, config, run="by-name").run_dir.name == "by-name"
 
 
 def test_a_new_run_in_the_list_does_not_take_the_place_of_the_one_that_is_shown(tmp_path):

@@ -26,8 +26,8 @@ RUNNING = ("starting", "training", "stopping", "saving")
 class RunPanel(widgets.VBox):
     """The panel. `config` are the settings of the run that `Start training` begins; `choose` gives it others.
 
-    `run` names a run to show first, `fresh` asks for a new one even where the same settings were trained before.
-    Raises `UserError` for a `run` that does not exist.
+    `run` names a run to show first, or one to begin; `fresh` asks for a new one even where the same settings were
+    trained before.
     """
 
     def __init__(self, data_dir: Path, config: RunConfig, run: str = "", fresh: bool = False):
@@ -37,8 +37,6 @@ class RunPanel(widgets.VBox):
         self._watching: asyncio.Task | None = None
         self._is_listing = False
         self._make_widgets()
-        if run and not self.run_dir.exists():
-            raise UserError(f"there is no run {run} in {self.run_dir.parent}.")
         self._config = config
         self._show_run()
 
@@ -165,7 +163,8 @@ class RunPanel(widgets.VBox):
     def _list_runs(self) -> None:
         """Every run with its state and size, and the new one that could be begun."""
         known = launch.runs(self.data_dir)
-        fresh = artifacts.new_run_dir(self.data_dir, self._config)
+        is_new = launch.state(self.run_dir) == "new"
+        fresh = self.run_dir if is_new else artifacts.new_run_dir(self.data_dir, self._config)
         options = {f"new run {fresh.name}, with the settings above": fresh}
         for run_dir in known:
             options[f"{run_dir.name} · {launch.state(run_dir)} · {run_view.size(launch.size_bytes(run_dir))}"] = run_dir
