@@ -63,12 +63,11 @@ class Run:
 def run_dirs(data_dir: Path) -> list[Path]:
     """Every run whose settings can be read, the one written to last first."""
     found = []
-    for path in (Path(data_dir) / "runs").glob("*/config.json"):
+    for run_dir in launch.runs(data_dir):
         with suppress(UserError):  # settings of another version of the workbook
-            RunConfig.load(path)
-            written = path.with_name(metrics.METRICS)
-            found.append(((written if written.exists() else path).stat().st_mtime, path.parent))
-    return [run_dir for _, run_dir in sorted(found, reverse=True)]
+            RunConfig.load(run_dir / "config.json")
+            found.append(run_dir)
+    return found
 
 
 def choose(data_dir: Path, run_dir: Path, names: str = "", num_others: int = 2) -> list[Path]:

@@ -76,6 +76,7 @@ class Draft:
         self._held: list[int] = []
 
     def add(self, token_id: int) -> None:
+        """Append a token; end-of-text, the limit or a stop string ends the answer."""
         self.num_tokens += 1
         if token_id == self._tokenizer.eos_token_id:
             return self.end(END_OF_TEXT)
@@ -88,6 +89,7 @@ class Draft:
             self.end(LIMIT)
 
     def end(self, reason: str) -> None:
+        """Show what was held back, and write down why the answer ended."""
         if self._held:
             self._take(_text(self._tokenizer, self._known + self._held))
         if not self.reason:
@@ -199,6 +201,7 @@ class _Decoder:
 
     @torch.no_grad()  # not inference_mode: a sharded model that is trained on keeps what it gathers here
     def step(self) -> list[int]:
+        """The next id of every row."""
         logits = self.model(
             self.input_ids,
             attention_mask=self.mask if self.is_padded else None,

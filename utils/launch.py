@@ -144,10 +144,12 @@ def phase(run_dir: Path) -> str:
 
 
 def runs(data_dir: Path) -> list[Path]:
-    """Every run in the data folder, the one that was changed last first."""
-    found = [path.parent for path in (data_dir / "runs").glob("*/config.json")]
-    newest = {run_dir: max(path.stat().st_mtime for path in run_dir.iterdir()) for run_dir in found}
-    return sorted(found, key=newest.get, reverse=True)
+    """Every run in the data folder, the one written to last first."""
+    found = []
+    for path in (Path(data_dir) / "runs").glob("*/config.json"):
+        written = path.with_name(METRICS)
+        found.append(((written if written.exists() else path).stat().st_mtime, path.parent))
+    return [run_dir for _, run_dir in sorted(found, reverse=True)]
 
 
 def size_bytes(run_dir: Path) -> int:

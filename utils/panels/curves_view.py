@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from utils import curves, hints, launch
 from utils.curves import Run
 from utils.errors import UserError
+from utils.panels.text import alert, describe
 
 
 class CurvesView(widgets.VBox):
@@ -61,7 +62,7 @@ class CurvesView(widgets.VBox):
             figure = curves.compare(runs, self.x.value, self.smoothing.value, self.perplexity.value)
             self.view.value, self.report.value = figure._repr_html_(), report(runs)
         except Exception as error:  # in a callback nobody would see it
-            self.view.value = f'<p role="alert"><b>{escape(f"{type(error).__name__}: {error}")}</b></p>'
+            self.view.value = alert(describe(error))
             self.report.value = ""
 
     def _run(self, name: str) -> Run:

@@ -9,21 +9,16 @@ from html import escape
 import ipywidgets as widgets
 
 from utils.findings import Example, Finding
+from utils.panels.text import BORDER, LINE, PRE, pre
 from utils.quality import REPAIRS
 
-# JupyterLab's own variables, so that the text is readable in its light and in its dark theme.
-PRE = (
-    "white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; padding: 6px; line-height: 1.4; max-height: 24em; "
-    "overflow-y: auto; border: 1px solid var(--jp-border-color1, #888); color: var(--jp-content-font-color1, inherit); "
-    "font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px)"
-)
+FRAME = f"margin: 4px 0; padding: 6px; max-height: 24em; overflow-y: auto; border: {BORDER}"
 # The signs of a diff carry the meaning; colours only help to find them.
 DIFF_STYLES = {
     "-": "color: var(--jp-error-color1, #b00)",
     "+": "color: var(--jp-success-color1, #080)",
     "@": "color: var(--jp-content-font-color2, #888)",
 }
-LINE = "line-height: 1.5; color: var(--jp-content-font-color1, inherit); font-size: var(--jp-ui-font-size1, 13px)"
 COLUMNS = "display: grid; grid-template-columns: repeat(auto-fit, minmax(20em, 1fr)); gap: 8px"
 
 
@@ -104,7 +99,7 @@ def _finding(finding: Finding) -> str:
     )
     body = (f"<table>{figures}</table>" if figures else "") + shown + "".join(map(_example, finding.examples))
     if not body:
-        return f'<div style="{LINE}; margin-left: 18px">{head}</div>'
+        return f'<div style="{LINE}margin-left: 18px">{head}</div>'
     inside = f'<div style="margin: 4px 0 8px 18px">{body}</div>'
     return f'<details style="{LINE}"><summary style="cursor: pointer">{head}</summary>{inside}</details>'
 
@@ -113,9 +108,9 @@ def _example(example: Example) -> str:
     """One row: what a repair does to it, or else the row, and beside it what it was compared with."""
     # Where the diff tells two rows apart, it shows both of them already.
     compares = "\n@@" in example.diff
-    parts = [_pre(example.diff) if example.diff else f'<pre style="{PRE}">{escape(example.text)}</pre>']
+    parts = [_pre(example.diff) if example.diff else pre(example.text, FRAME)]
     if example.beside and not compares:
-        parts.append(f'<pre style="{PRE}">{escape(example.beside)}</pre>')
+        parts.append(pre(example.beside, FRAME))
     head = f"row {example.row}: {escape(example.note)}"
     body = f'<div style="{COLUMNS}">{"".join(parts)}</div>'
     return f'<details style="margin-left: 8px"><summary style="cursor: pointer">{head}</summary>{body}</details>'
@@ -124,4 +119,4 @@ def _example(example: Example) -> str:
 def _pre(diff: str) -> str:
     spans = ((DIFF_STYLES.get(line[:1], ""), escape(line)) for line in diff.split("\n"))
     body = "\n".join(f'<span style="{style}">{line}</span>' for style, line in spans)
-    return f'<pre style="{PRE}">{body}</pre>'
+    return f'<pre style="{PRE}{FRAME}">{body}</pre>'

@@ -156,6 +156,12 @@ class RunPanel(widgets.VBox):
         self.train, self.evals = [], []
         self._drawn_at, self._drawing_seconds = 0.0, 0.0
         self._list_runs()
+        config_path = self.run_dir / "config.json"
+        self._run_config = RunConfig.load(config_path) if config_path.exists() else self._config
+        parts = (["cd", str(artifacts.ROOT)], launch.command(self.run_dir, self._run_config))
+        command = " && ".join(map(shlex.join, parts))
+        _set(self.command, value=pre(command, "padding: 4px 0; "))
+        _set(self.copy, text=command)
         self._show()
         if launch.state(self.run_dir) == "running" and self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
@@ -194,15 +200,10 @@ class RunPanel(widgets.VBox):
                 lines(self.metrics.records) for lines in (metrics.train_lines, metrics.eval_lines)
             )
         is_running = phase in RUNNING
-        config_path = self.run_dir / "config.json"
-        config = RunConfig.load(config_path) if config_path.exists() else self._config
         _set(self.start_button, description="Resume" if phase in ("stopped", "failed") else "Start training")
         _set(self.start_button, disabled=is_running or phase == "finished")
         _set(self.stop_button, disabled=not is_running or phase == "stopping")
         _set(self.remove_button, disabled=is_running or phase == "new")
-        command = shlex.join(["cd", str(artifacts.ROOT)]) + " && " + shlex.join(launch.command(self.run_dir, config))
-        _set(self.command, value=pre(command, "padding: 4px 0; "))
-        _set(self.copy, text=command)
         total = run_view.num_updates(self.run_dir)
         _set(self.bar, max=max(1, total), value=self.train[-1]["step"] if self.train else 0)
         _set(self.state, value=run_view.told(self.run_dir, phase, self.metrics.records))
@@ -215,15 +216,15 @@ class RunPanel(widgets.VBox):
             self.sample_step.value = seen if seen in steps else steps[0]
         self._show_sample()
         if is_new or not is_running:
-            self._draw(config, is_running)
+            self._draw(is_running)
 
-    def _draw(self, config: RunConfig, is_running: bool) -> None:
+    def _draw(self, is_running: bool) -> None:
         """The curves; of a run that trains so seldom that drawing takes little of what training needs."""
         pause = max(2.0, self._drawing_seconds / DRAWING_SHARE)
         if is_running and time.monotonic() - self._drawn_at < pause:
             return
         began = time.process_time()
-        run = curves.Run(self.run_dir.name, "", config, self.train, self.evals)
+        run = curves.Run(self.run_dir.name, "", self._run_config, self.train, self.evals)
         figures = (curves.compare([run], smoothing=SMOOTHING), curves.details([run], smoothing=SMOOTHING))
         self.figure.value = "".join(figure._repr_html_() for figure in figures) if run.train or run.evals else ""
         self._drawn_at, self._drawing_seconds = time.monotonic(), time.process_time() - began

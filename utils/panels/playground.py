@@ -15,23 +15,11 @@ import ipywidgets as widgets
 
 from utils.errors import UserError
 from utils.generate import Draft, GenerationSettings, stream
+from utils.panels.text import BORDER, FRAMED, describe, guarded, pre
 from utils.prompts import ALPACA, encode_prompts, format_prompt
 
 FLUSH_SECONDS = 0.1
 WIDE = {"description_width": "9em"}
-# JupyterLab's own variables, so that the text is readable in its light and in its dark theme.
-PRE = (
-    "white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: 8px; line-height: 1.4; "
-    "font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px); "
-    "color: var(--jp-content-font-color1, inherit); "
-)
-BORDER = "1px solid var(--jp-border-color1, #888)"
-FRAMED = {"border": BORDER, "overflow": "auto"}
-
-
-def pre(text: str, style: str = "") -> str:
-    """`text`, which nobody vouches for, as HTML that shows it letter by letter."""
-    return f'<pre style="{PRE}{style}">{escape(text)}</pre>'
 
 
 def side_by_side(answers: list[dict[str, str]], names: tuple[str, ...] = ("base", "tuned")) -> str:
@@ -98,10 +86,6 @@ def _pace(draft: Draft, start: float) -> str:
     return f"{draft.reason or 'writing'} · {pace}"
 
 
-def describe(error: Exception) -> str:
-    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-
-
 class Playground(widgets.VBox):
     """The panel; display it, or drive it with `generate()`, `await wait()` and `answers` where there is no page.
 
@@ -139,10 +123,10 @@ class Playground(widgets.VBox):
         self.columns = [Column(name, load) for name, load in models.items()]
         self.template, self.tokenizer = template, tokenizer
         self._stop, self._loading, self._flushing = Event(), Lock(), None
-        self.generate_button.on_click(self._guarded(self.generate))
-        self.stop_button.on_click(self._guarded(self._stop.set))
+        self.generate_button.on_click(guarded(self.generate, self.message))
+        self.stop_button.on_click(guarded(self._stop.set, self.message))
         for field in (self.instruction, self.input):
-            field.observe(self._guarded(self._show_prompt), "value")
+            field.observe(guarded(self._show_prompt, self.message), "value")
         self._show_prompt()
         rows = [
             *(self.instruction, self.input, widgets.HTML("The prompt, exactly as in training:"), self.prompt),
@@ -192,15 +176,3 @@ class Playground(widgets.VBox):
 
     def _show_prompt(self) -> None:
         self.prompt.value = pre(self._formatted())
-
-    def _guarded(self, action: Callable[[], None]) -> Callable:
-        """A handler that shows errors in the panel; Jupyter would drop them."""
-
-        def handle(_) -> None:
-            self.message.value = ""
-            try:
-                action()
-            except Exception as error:
-                self.message.value = f'<p role="alert"><b>{escape(describe(error))}</b></p>'
-
-        return handle
