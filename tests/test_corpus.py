@@ -81,11 +81,30 @@ def test_a_text_with_a_gap_is_the_text(text, seed):
     parts = corpus.fill_in_the_middle(text, random.Random(seed))
     assert parts[0] == corpus.PREFIX and parts[-1] == corpus.END
     if parts[1] == corpus.SUFFIX:
-        _, _, suffix, mark, rest, _ = parts
-        assert mark == corpus.MIDDLE and rest + suffix == text
+        _, _, suffix, mark, prefix, middle, _ = parts
+        assert mark == corpus.MIDDLE and prefix + middle + suffix == text
     else:
         _, prefix, suffix_mark, suffix, middle_mark, middle, _ = parts
         assert (suffix_mark, middle_mark) == (corpus.SUFFIX, corpus.MIDDLE) and prefix + middle + suffix == text
+
+
+def test_most_gaps_are_whole_lines_and_both_orders_occur():
+    text, draw = _code("alpha"), random.Random(0)
+    lines = {line.strip() for line in text.split("\n")}
+    rows = [corpus.fill_in_the_middle(text, draw) for _ in range(300)]
+    middles = [row[5] for row in rows]
+    assert 0.3 < sum(middle in lines for middle in middles) / 300 < 0.8
+    assert any("\n" not in middle and middle not in lines for middle in middles), "cut inside a line, too"
+    assert 0.5 < sum(row[1] == corpus.SUFFIX for row in rows) / 300 < 0.9
+
+
+def test_texts_with_gaps_are_of_many_lengths_and_documents_have_gaps_or_none(tokenizer):
+    some = [_document(f"file{index}", _code("alpha", 120)) for index in range(20)]
+    rows = corpus.token_rows(some, tokenizer, 1024, 0.5, 0)
+    has_gap = [bool((rows[row] == corpus.MIDDLE).any()) for row in range(len(rows))]
+    gapped = [length for length, has in zip(rows.lengths, has_gap, strict=True) if has]
+    plain = [length for length, has in zip(rows.lengths, has_gap, strict=True) if not has]
+    assert min(gapped) < 200 and max(gapped) > 600 and len(gapped) > 2 * len(plain) and max(plain) > 900
 
 
 def test_rows_hold_the_whole_text_and_only_our_special_tokens(tokenizer):

@@ -1,5 +1,6 @@
 """What a person asks as a row of ids, and what a model thinks of an answer to it."""
 
+import copy
 import json
 import math
 
@@ -8,8 +9,9 @@ import torch
 from tiny_tokenizer import chat_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from utils import generate, modes, packing, scores
+from utils import corpus, generate, modes, packing, scores
 from utils.errors import UserError
+from utils.prompts import encode_texts
 
 CONTEXT = 512
 
@@ -48,11 +50,28 @@ def test_a_text_that_is_too_long_loses_its_beginning_and_says_so(both):
         modes.completion("", both[1], CONTEXT, 100)
 
 
-def test_a_gap_is_asked_for_prefix_first_and_put_back_together(both):
+def test_a_gap_is_asked_for_suffix_first_and_put_back_together(both):
     asked = modes.fill(f"def f(a):\n    return {modes.CURSOR}\n\nf(1)\n", both[1], CONTEXT, 50)
-    assert asked.shown == "<fim_prefix>def f(a):\n    return <fim_suffix>\n\nf(1)\n<fim_middle>"
+    assert asked.shown == "<fim_prefix><fim_suffix>\n\nf(1)\n<fim_middle>def f(a):\n    return "
     assert asked.before + "a" + asked.after == "def f(a):\n    return a\n\nf(1)\n"
-    assert [asked.ids[0], asked.ids[-1]] == [1, 2] and asked.ids.count(3) == 1
+    assert asked.ids[:2] == [1, 3] and asked.ids.count(2) == 1
+    # As the corpus has it: both texts tokenised apart.
+    special = {corpus.PREFIX: [1], corpus.SUFFIX: [3], corpus.MIDDLE: [2]}
+    parts = [corpus.PREFIX, corpus.SUFFIX, asked.after, corpus.MIDDLE, asked.before]
+    encoded = [special[part] if part in special else encode_texts([part], both[1])[0] for part in parts]
+    assert asked.ids == [token for ids in encoded for token in ids]
+
+
+def test_a_model_that_learned_one_order_is_asked_in_that_order(both):
+    tokenizer = copy.deepcopy(both[1])
+    tokenizer.add_special_tokens({"extra_special_tokens": list(modes.FIM_TOKENS[1][0])})
+    vocabulary = {token: index for token, index in tokenizer.get_vocab().items() if token not in modes.FIM_TOKENS[0][0]}
+    tokenizer.get_vocab = lambda: vocabulary
+    asked = modes.fill(f"a{modes.CURSOR}b", tokenizer, CONTEXT, 50)
+    assert asked.shown == "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"
+
+
+def test_a_text_without_exactly_one_gap_is_refused(both):
     for text in ("no gap", f"{modes.CURSOR}{modes.CURSOR}"):
         with pytest.raises(UserError, match="one <cursor> where the gap is; there are"):
             modes.fill(text, both[1], CONTEXT, 50)
@@ -64,8 +83,7 @@ def test_a_text_around_a_gap_that_is_too_long_is_cut_at_its_far_ends(both, num_b
     after = "".join(f"after {number}\n" for number in range(num_after))
     asked = modes.fill(before + modes.CURSOR + after, both[1], CONTEXT, 50)
     assert len(asked.ids) == CONTEXT - 50
-    prefix, _, rest = asked.shown.removeprefix("<fim_prefix>").partition("<fim_suffix>")
-    suffix = rest.removesuffix("<fim_middle>")
+    suffix, _, prefix = asked.shown.removeprefix("<fim_prefix><fim_suffix>").partition("<fim_middle>")
     assert before.endswith(prefix) and after.startswith(suffix) and prefix and suffix
     assert (prefix == before) == ("of its beginning" not in asked.note)
     assert (suffix == after) == ("of its end" not in asked.note)

@@ -6,7 +6,10 @@ fill-in-the-middle. `python -m utils.corpus` makes the rows and a run of preset 
 
 import argparse
 import random
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,16 @@ from utils.prompts import encode_texts
 PYTHON_CORPUS = "python-corpus"
 END, PREFIX, MIDDLE, SUFFIX = range(4)  # the ids of `model.SPECIAL_TOKENS`
 MAX_BASE_BYTES = 15 * 2**20
-FIM_RATE = 0.5
+# The share of the documents with gaps, of each preset that reads the corpus. After the first the model writes Python
+# but fills hardly any gap: the second goes on from there.
+FIM_RATES = {"base": 0.5, "base-gaps": 0.8}
+GAP_LENGTHS = (128, 256, 512, 1024)  # tokens of a text with a gap: shorter ones give more gaps to learn from
+CHARACTER_RATE = (
+    1 / 3
+)  # of the gaps, cut at any two characters; the others are whole lines, as a person leaves them out
+NUM_GAP_LINES = (1, 1, 1, 1, 2, 3)
+SUFFIX_FIRST_RATE = 0.7  # the prefix right before the middle is by far the easier order to learn
+LINE = re.compile(r"\S[^\n]*")
 NUM_STDLIB_COPIES = 3  # the library that the pairs are made from
 ROOM_FOR_MARKS = 16  # special tokens, and the few more tokens that a text cut in three has
 
@@ -33,32 +45,44 @@ def _copies(document: Document) -> list[Document]:
     return [replace(document, name=f"{document.name} {copy}") for copy in range(number)]
 
 
-def pieces(lines: list[str], counts: list[int], length: int) -> list[str]:
-    """A text's lines joined to pieces of at most `length` tokens; `counts` are those of the lines.
+def pieces(lines: list[str], counts: list[int], lengths: Iterator[int]) -> list[str]:
+    """A text's lines joined to pieces of at most the next of `lengths` tokens; `counts` are those of the lines.
 
     A longer line is a piece of its own.
     """
-    whole, piece, used = [], [], 0
-    for line, count in zip(lines, counts, strict=True):
-        if piece and used + count > length:
+    whole, piece, used, length = [], [], 0, next(lengths)
+    for line, num_tokens in zip(lines, counts, strict=True):
+        if piece and used + num_tokens > length:
             whole.append("".join(piece))
-            piece, used = [], 0
+            piece, used, length = [], 0, next(lengths)
         piece.append(line)
-        used += count
+        used += num_tokens
     return [*whole, "".join(piece)] if piece else whole
 
 
 def fill_in_the_middle(text: str, draw: random.Random) -> list[str | int]:
-    """A text cut at two random characters, as the parts of a row: ids of special tokens, and texts between them.
+    """A text with a gap, as the parts of a row: ids of special tokens, and texts between them, each tokenised alone.
 
-    Half of them are prefix, suffix, middle; half suffix first, with prefix and middle as one text. Source: Bavarian et
-    al. 2022, arXiv:2207.14255, with StarCoder's tokens.
+    In both orders: prefix, suffix, middle; and the suffix first, then prefix and middle. Tokenised alone, the prefix
+    ends as a prompt ends. Source: Bavarian et al. 2022, arXiv:2207.14255, with StarCoder's tokens; the gaps that are
+    whole lines are our own addition.
     """
-    first, second = sorted(draw.randint(0, len(text)) for _ in range(2))
+    first, second = _gap(text, draw)
     prefix, middle, suffix = text[:first], text[first:second], text[second:]
-    if draw.random() < 0.5:
-        return [PREFIX, prefix, SUFFIX, suffix, MIDDLE, middle, END]
-    return [PREFIX, SUFFIX, suffix, MIDDLE, prefix + middle, END]
+    if draw.random() < SUFFIX_FIRST_RATE:
+        return [PREFIX, SUFFIX, suffix, MIDDLE, prefix, middle, END]
+    return [PREFIX, prefix, SUFFIX, suffix, MIDDLE, middle, END]
+
+
+def _gap(text: str, draw: random.Random) -> tuple[int, int]:
+    """Where a gap begins and ends: at any two characters, or at the first letter and the end of some lines."""
+    lines = [match.span() for match in LINE.finditer(text)]
+    if not lines or draw.random() < CHARACTER_RATE:
+        first, second = sorted(draw.randint(0, len(text)) for _ in range(2))
+        return first, second
+    index = draw.randrange(len(lines))
+    last = min(index + draw.choice(NUM_GAP_LINES), len(lines)) - 1
+    return lines[index][0], lines[last][1]
 
 
 def token_rows(documents: list[Document], tokenizer, context: int, fim_rate: float, seed: int) -> packing.TokenRows:
@@ -71,28 +95,32 @@ def token_rows(documents: list[Document], tokenizer, context: int, fim_rate: flo
     rows: list[list[str | int]] = []
     for document, some in zip(documents, lines, strict=True):
         draw = random.Random(f"{seed} {document.name}")
-        parts = pieces(some, [len(next(counts)) for _ in some], context - ROOM_FOR_MARKS)
-        for number, piece in enumerate(parts, start=1):
-            plain = [piece, END] if number == len(parts) else [piece]
-            rows.append(fill_in_the_middle(piece, draw) if draw.random() < fim_rate else plain)
+        has_gaps = draw.random() < fim_rate
+        lengths = (min(draw.choice(GAP_LENGTHS) if has_gaps else context, context) - ROOM_FOR_MARKS for _ in count())
+        parts = pieces(some, [len(next(counts)) for _ in some], lengths)
+        if has_gaps:
+            rows += [fill_in_the_middle(piece, draw) for piece in parts]
+        else:
+            rows += [[piece] for piece in parts[:-1]] + [[piece, END] for piece in parts[-1:]]
     encoded = iter(encode_texts([part for row in rows for part in row if isinstance(part, str)], tokenizer))
     ids = [[id for part in row for id in (next(encoded) if isinstance(part, str) else [part])] for row in rows]
     ids = [row for row in ids if 1 < len(row) <= context]
     return packing.TokenRows.of(ids, [0] * len(ids), np.uint16)
 
 
-def prepare(data_dir: Path, config: RunConfig, fresh: Path) -> tuple[Path, bool]:
-    """Make the corpus's token rows, and in `fresh` the untrained model if it is not there; kept where up to date."""
-    documents = found()
-    if not (fresh / "config.json").exists():
-        model.create_fresh(fresh, (document.text for document in documents if document.split == TRAIN))
-    tokenizer, folder = model.load_tokenizer(str(fresh)), artifacts.tokens_dir(data_dir, config)
+def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]:
+    """Make the corpus's token rows, and in `start` an untrained model if none is there; kept where up to date."""
+    documents, fim_rate = found(), FIM_RATES[config.preset]
+    if not (start / "config.json").exists():
+        model.create_fresh(start, (document.text for document in documents if document.split == TRAIN))
+    tokenizer, folder = model.load_tokenizer(str(start)), artifacts.tokens_dir(data_dir, config)
     inputs = {
         "documents": artifacts.sha256_text(
             "".join(f"{one.name} {artifacts.sha256_text(one.text)}" for one in documents)
         ),
-        "tokenizer": artifacts.sha256_file(fresh / "tokenizer.json"),
+        "tokenizer": artifacts.sha256_file(start / "tokenizer.json"),
         "seed": str(config.seed),
+        "fim_rate": str(fim_rate),
         "code": artifacts.code_sha256("corpus", "code_files", "ngrams"),
     }
     if not artifacts.stale_inputs(folder, inputs):
@@ -100,10 +128,10 @@ def prepare(data_dir: Path, config: RunConfig, fresh: Path) -> tuple[Path, bool]
     documents = distinct(documents)
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
-        for split, fim_rate in ((TRAIN, FIM_RATE), (VALIDATION, 0.0)):
+        for split, rate in ((TRAIN, fim_rate), (VALIDATION, 0.0)):
             chosen = [copy for document in documents if document.split == split for copy in _copies(document)]
             batches = (chosen[start : start + 200] for start in range(0, len(chosen), 200))
-            chunks = (token_rows(batch, tokenizer, config.max_length, fim_rate, config.seed) for batch in batches)
+            chunks = (token_rows(batch, tokenizer, config.max_length, rate, config.seed) for batch in batches)
             num_rows, num_tokens = packing.save(temporary, split, chunks, np.uint16)
             facts |= {f"num_{split}": num_rows, f"num_tokens_{split}": num_tokens}
         facts["num_documents"], facts["origins"] = len(documents), _origins(documents)
@@ -124,12 +152,15 @@ def _origins(documents: list[Document]) -> list[dict[str, Any]]:
 def export(run_dir: Path, folder: Path) -> None:
     """Save a finished run's model in bfloat16, as the workbook carries it, with its sources and its loss curve.
 
-    Raises `UserError` when it is too large.
+    What the base had read that it went on from is written down too. Raises `UserError` when it is too large.
     """
     network, tokenizer = model.load(str(run_dir / "model"))
     config = RunConfig.load(run_dir / "config.json")
     corpus = artifacts.require(artifacts.tokens_dir(run_dir.parents[1], config), "utils.corpus")["facts"]
-    with artifacts.building(folder, {}, artifacts.read_manifest(run_dir)["facts"] | {"corpus": corpus}) as temporary:
+    facts = artifacts.read_manifest(run_dir)["facts"] | {"preset": config.preset, "corpus": corpus}
+    if config.model_name_or_path == model.EMBEDDED:
+        facts["went_on_from"] = artifacts.read_manifest(folder)["facts"]
+    with artifacts.building(folder, {}, facts) as temporary:
         model.save(network.bfloat16(), tokenizer, temporary)
         figure = curves.compare([curves.Run.load(run_dir)], x="tokens", smoothing=0.95)
         figure.savefig(temporary / "loss_curve.png", dpi=110)
@@ -141,15 +172,19 @@ def export(run_dir: Path, folder: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Make the corpus and the run that learns it, or export what it learned."""
     parser = argparse.ArgumentParser(prog="python -m utils.corpus", description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=FIM_RATES, default="base", help="from random weights, or on from data/base")
     parser.add_argument("--export", action="store_true", help="save the finished run's model in data/base")
     parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="where everything is kept")
     options = parser.parse_args(arguments)
-    fresh, run_dir = options.data / "base-start", options.data / "runs" / f"base-{PYTHON_CORPUS}"
+    run_dir = options.data / "runs" / f"{options.preset}-{PYTHON_CORPUS}"
     if options.export:
         export(run_dir, artifacts.ROOT / "data" / "base")
         return
-    config = RunConfig.from_preset("base", model_name_or_path=str(fresh), num_processes=1)
-    folder, is_kept = prepare(options.data, config, fresh)
+    config, start = RunConfig.from_preset(options.preset), Path(model.locate(model.EMBEDDED))
+    if config.model_name_or_path != model.EMBEDDED:
+        start = options.data / "base-start"
+        config = config.with_changes(model_name_or_path=str(start))
+    folder, is_kept = prepare(options.data, config, start)
     print(folder, "was up to date and is kept" if is_kept else "was made")
     run_dir.mkdir(parents=True, exist_ok=True)
     config.save(run_dir / "config.json")

@@ -8,11 +8,12 @@ from utils.prompts import ALPACA, encode_prompts, encode_texts, format_prompt
 
 INSTRUCTION, COMPLETION, FILL = MODES = ("Instruction", "Completion", "Fill in the middle")
 CURSOR = "<cursor>"  # where the gap is
-# The special tokens before prefix, suffix and middle: StarCoder's, those of Qwen's coders, and SantaCoder's.
+# The special tokens before prefix, suffix and middle, and whether the suffix may come first: StarCoder's, those of
+# Qwen's coders, and SantaCoder's. BigCode's learned both orders; with the suffix first, the answer follows the prefix.
 FIM_TOKENS = (
-    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
-    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
-    ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
+    (("<fim_prefix>", "<fim_suffix>", "<fim_middle>"), True),
+    (("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"), False),
+    (("<fim-prefix>", "<fim-suffix>", "<fim-middle>"), True),
 )
 
 
@@ -57,28 +58,35 @@ def fill(text: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
 
 
 def between(before: str, after: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
-    """What stands between two texts is asked for, the text before first.
+    """What stands between two texts is asked for, in the order that the model has learned best.
 
     Texts that are too long lose their far ends: each has half of the room, more where the other is short. Raises
     `UserError` for a model that has no tokens for it. Source: Bavarian et al. 2022, arXiv:2207.14255.
     """
-    special = fim_ids(tokenizer)
+    special, is_suffix_first = fim_ids(tokenizer)
     prefix, suffix = encode_texts([before, after], tokenizer)
     room = _room(context, max_new_tokens) - len(special)
     num_suffix = min(len(suffix), max(room // 2, room - len(prefix)))
     num_prefix = min(len(prefix), room - num_suffix)
     cut_before, cut_after = len(prefix) - num_prefix, len(suffix) - num_suffix
-    ids = [special[0], *prefix[cut_before:], special[1], *suffix[:num_suffix], special[2]]
+    prefix, suffix = prefix[cut_before:], suffix[:num_suffix]
+    if is_suffix_first:
+        ids = [special[0], special[1], *suffix, special[2], *prefix]
+    else:
+        ids = [special[0], *prefix, special[1], *suffix, special[2]]
     notes = [_cut(cut_before, "of its beginning"), _cut(cut_after, "of its end")]
     return Asked(ids, tokenizer.decode(ids), " ".join(note for note in notes if note), before, after)
 
 
-def fim_ids(tokenizer) -> list[int]:
-    """The ids of the tokens before prefix, suffix and middle; raises `UserError` for a model without them."""
+def fim_ids(tokenizer) -> tuple[list[int], bool]:
+    """The ids of the tokens before prefix, suffix and middle, and whether the suffix comes first.
+
+    Raises `UserError` for a model without them.
+    """
     vocabulary = tokenizer.get_vocab()
-    for tokens in FIM_TOKENS:
+    for tokens, is_suffix_first in FIM_TOKENS:
         if all(token in vocabulary for token in tokens):
-            return [vocabulary[token] for token in tokens]
+            return [vocabulary[token] for token in tokens], is_suffix_first
     raise UserError(
         "This model has no tokens for fill-in-the-middle: it was not trained for it. Use Completion, or a model of the "
         "StarCoder family."

@@ -192,7 +192,7 @@ def _input(setting, value: Any) -> widgets.Widget:
     look = dict(description=setting.name, style={"description_width": "13em"}, layout=layout)
     choices = setting.metadata["choices"]
     if setting.name == "preset":  # that of the embedded model trains on its own corpus, which no notebook makes
-        choices = tuple(name for name in PRESETS if name != "base" or value == "base")
+        choices = tuple(name for name in PRESETS if not name.startswith("base") or name == value)
     if choices:
         return widgets.Dropdown(options=choices, value=value, **look)
     if setting.type is bool:
