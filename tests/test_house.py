@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "curves": "config launch metrics plots",
     "hints": "config metrics",
     "generate": "prompts model",
+    "loaded_models": "checkpoint config model planner",
     "modes": "generate prompts",
     "scores": "",
     "code_files": "artifacts ngrams packing pairs sources",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
@@ -74,8 +75,10 @@ def _from_pretrained(auto_class, name_or_path: str, revision: str, **options):
     if not local and (source.count("/") != 1 or source.startswith((".", "/", "~"))):
         raise UserError(f"no model at {source!r}: expected a folder with a config.json, a hub id or {EMBEDDED!r}.")
     try:
-        return auto_class.from_pretrained(source, **({} if local else {"revision": revision}), **options)
-    except (OSError, ValueError, HfHubHTTPError) as error:
+        # Said, not left open: transformers would ask at the keyboard whether to run code that comes with a model.
+        options = options | {"trust_remote_code": False} | ({} if local else {"revision": revision})
+        return auto_class.from_pretrained(source, **options)
+    except (OSError, ValueError, HfHubHTTPError, SafetensorError) as error:
         cause = error
         while cause is not None and not isinstance(cause, (HfHubHTTPError, LocalEntryNotFoundError)):
             cause = cause.__cause__ or cause.__context__
