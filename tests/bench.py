@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import bench_answers
+import bench_attribution
 import bench_data
 import bench_jobs
 import bench_panels
+import bench_playground
 import bench_table
 import torch
 import transformers
@@ -28,6 +30,7 @@ from utils.config import RunConfig
 from utils.errors import UserError
 
 DTYPES = next(f.metadata["choices"] for f in RunConfig.__dataclass_fields__.values() if f.name == "dtype")
+PARTS = ("training", *bench_table.PARTS)
 OURS = [{"trainer": "ours", "dtype": dtype, "rate": True} for dtype in DTYPES]
 AUTOCAST = {"trainer": "transformers", "layout": "padded", "dtype": "bfloat16", "num_pairs": 8}
 # `num_pairs` in one forward pass: the fastest of 4, 8 and 16 when this was written.
@@ -144,9 +147,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench.py", description="Measure training on this machine.")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", choices=tuple(bench_jobs.SHAPES), help="with --device cuda: the real shape to train")
-    parser.add_argument(
-        "--part", choices=("training", "data", "answers", "panels"), help="on a CPU: one of them; none: all"
-    )
+    parser.add_argument("--part", choices=PARTS, help="on a CPU: one of them; none: all")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared" / "data", help="GPTeacher and tokenizer")
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "bench", help="where the figures are kept")
     options = parser.parse_args(arguments)
@@ -173,6 +174,10 @@ def main(arguments: list[str] | None = None) -> None:
             figures["answers"] = bench_answers.compare(ROOT / "data")
         if options.device == "cpu" and options.part in (None, "panels"):
             figures["panels"] = bench_panels.compare(data_dir / "panels")
+        if options.device == "cpu" and options.part in (None, "playground"):
+            figures["playground"] = bench_playground.compare()
+        if options.device == "cpu" and options.part in (None, "attribution"):
+            figures["attribution"] = bench_attribution.compare(options.shared, data_dir)
     text = bench_table.markdown(figures)
     print(f"\n{text}")
     stem = options.out / f"{options.device}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -10,6 +10,7 @@ import torch
 
 RECIPE_TOKENS = 3 * 714_480  # 4,535 pairs, three epochs
 WARM_UP_UPDATES = 4
+PARTS = ("data", "answers", "panels", "playground", "attribution")  # besides training: a table of rows each
 Result = dict[str, Any]
 
 
@@ -143,7 +144,7 @@ def markdown(figures: dict[str, Any]) -> str:
         parts.append(contenders("The job: 42 M parameters, 256 pairs, 64 an update.", figures["finals"]))
     if "heats" in figures:
         parts.append(contenders("Heats: the same model, 48 pairs, 16 an update.", figures["heats"]))
-    for part in ("data", "answers", "panels"):
+    for part in PARTS:
         if part in figures:
             parts.append(table([part, "to reach", "here", "reached"], figures[part]))
     parts.append(of_model(figures) if figures.get("model") else "On a GPU: not measured.")

@@ -10,12 +10,15 @@ import bench_answers
 import bench_data
 import bench_jobs as jobs
 import bench_panels
+import bench_playground
 import bench_table as table
 import bench_worker as worker
 import pytest
 from transformers import AutoTokenizer
 
+from utils import model
 from utils.config import RunConfig
+from utils.generate import GenerationSettings
 
 
 def run(spec, config, **options):
@@ -126,3 +129,17 @@ def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch)
 def test_the_panels_are_measured_on_a_long_run(tmp_path):
     rows = bench_panels.compare(tmp_path, 2000, 2.0)
     assert [row[0] for row in rows] == ["04 draws 2,000 lines of metrics", "the live panel on them, of one core"]
+
+
+def test_the_playground_is_measured_on_equal_answers(world):
+    name = world[1].model_name_or_path
+    found = {row[0]: row[1:] for row in bench_playground.compare(name, 6, 1)}
+    assert found["one answer, streamed"][1].endswith("tokens/s")
+    assert found["two answers in one batch against one after the other"][0] == ">= 1.5x"
+    assert [row[1] for title, row in found.items() if title.startswith("static")].count("not measured") == 1
+    network, tokenizer = model.load(name)
+    tokenizer.eos_token = None
+    settings, row = GenerationSettings(max_new_tokens=6), tokenizer("x")["input_ids"]
+    assert (
+        bench_playground.generated(network, row, 6) == bench_playground.streamed(network, tokenizer, [row], settings)[0]
+    )

@@ -9,9 +9,17 @@ import pytest
 import torch
 from tiny_tokenizer import chat_tokenizer
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    CompileConfig,
+    GPTBigCodeConfig,
+    GPTBigCodeForCausalLM,
+    GPTNeoConfig,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
 
-from utils import packing
+from utils import attention, generate, packing
 from utils.errors import UserError
 from utils.generate import GenerationSettings, _choose, generate_batch, generate_rows, stream
 from utils.prompts import TEMPLATES, encode_prompts, format_prompt
@@ -109,6 +117,60 @@ def test_greedy_is_what_transformers_generates(model, tokenizer, stopping, promp
     assert text == reference(model, tokenizer, prompt, 25)
     assert len(set(text)) > 3, "a model that repeats itself would prove nothing"
     assert texts(model, stopping, prompt, max_new_tokens=25) == reference(model, stopping, prompt, 25)
+
+
+@pytest.fixture(scope="module")
+def llama(tokenizer):
+    """Grouped key/value heads and rotary positions, where the StarCoder has one head and learned ones."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=CONTEXT, initializer_range=0.8,
+    )  # fmt: skip
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+@pytest.mark.parametrize("family", ["model", "llama"])
+@pytest.mark.parametrize("prompts", [["x"], PROMPTS[:1], [*PROMPTS, "ab"]])
+@pytest.mark.parametrize("drawn", [{}, dict(temperature=0.8, top_p=0.95, seed=3)])
+def test_a_static_cache_changes_no_answer(request, family, tokenizer, stopping, prompts, drawn):
+    """Alone and padded, to the end of the context, and where rows end one after the other."""
+    network = request.getfixturevalue(family)
+    for tokens in (tokenizer, stopping):
+        rows = encode_prompts(prompts, tokens)
+        settings = GenerationSettings(max_new_tokens=CONTEXT, **drawn)
+        *_, dynamic = stream(network, tokens, rows, settings)
+        *_, static = stream(network, tokens, rows, replace(settings, static_cache=True))
+        assert [draft.ids for draft in static] == [draft.ids for draft in dynamic]
+        assert [draft.reason for draft in static] == [draft.reason for draft in dynamic]
+
+
+def test_the_step_on_a_static_cache_is_one_graph_for_all_answers(model, tokenizer, monkeypatch):
+    """What a GPU compiles; here without making kernels of it."""
+    graphs, model = [], copy.deepcopy(model)
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = model.get_compiled_call(CompileConfig(fullgraph=True, backend=backend, mode=None))
+    monkeypatch.setattr(generate, "_compiled", lambda _: compiled)
+    settings, rows = GenerationSettings(max_new_tokens=12), encode_prompts(PROMPTS, tokenizer)
+    expected = generate_rows(model, tokenizer, rows, settings)
+    for _ in range(2):
+        assert generate_rows(model, tokenizer, rows, replace(settings, static_cache=True)) == expected
+    assert len(graphs) == 1
+
+
+def test_a_model_without_a_static_cache_says_so(model, tokenizer):
+    config = GPTNeoConfig(vocab_size=len(tokenizer), hidden_size=32, num_layers=2, num_heads=4,
+                          attention_types=[[["global", "local"], 1]], max_position_embeddings=CONTEXT)  # fmt: skip
+    with pytest.raises(UserError, match="GPTNeoForCausalLM.*Switch static_cache off"):
+        texts(AutoModelForCausalLM.from_config(config).eval(), tokenizer, "x", static_cache=True)
+    packed = copy.deepcopy(model)
+    packed.set_attn_implementation(attention.register())
+    with pytest.raises(UserError, match="'packed' attention.*Switch static_cache off"):
+        texts(packed, tokenizer, "x", static_cache=True)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])

@@ -15,12 +15,13 @@ from threading import Event
 from typing import NamedTuple
 
 import torch
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase, StaticCache
 
 from utils.errors import UserError
 from utils.prompts import ALPACA, encode_prompts
 
 END_OF_TEXT, LIMIT, STOP_STRING, STOPPED = "end-of-text", "limit", "stop string", "stopped"
+CACHE_STEP = 64  # a static cache is rounded up to it: answers of nearly the same length share one compiled step
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class GenerationSettings:
     repetition_penalty: float = 1.0  # above 1: tokens of the prompt and the answer become less likely
     stop: tuple[str, ...] = ()  # the answer ends before the first of these
     seed: int = 0
+    static_cache: bool = False  # a key/value cache of fixed size; on a GPU the decoding step is compiled too
 
     def __post_init__(self):
         _check("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "at least 1 token")
@@ -126,9 +128,9 @@ def stream(
     most one more token is computed. Where several processes hold the model together, all must call this, and `agree`
     gives each the first one's ids: else a near tie could end an answer for one of them alone.
 
-    Raises `UserError` for a row that is empty or leaves no room for an answer. In low precision the padding can tip a
-    near tie between two tokens. Not covered: more rows than fit into memory at once, models whose context is not
-    `config.max_position_embeddings`.
+    Raises `UserError` for a row that is empty or leaves no room for an answer, and for a static cache that the model
+    cannot use. In low precision the padding, or a compiled step, can tip a near tie between two tokens. Not covered:
+    more rows than fit into memory at once, models whose context is not `config.max_position_embeddings`.
     """
     context = model.config.max_position_embeddings
     for row in rows:
@@ -148,7 +150,8 @@ def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree
                 if not draft.reason:
                     draft.add(token_id)
             still_open = [index for index, draft in enumerate(writing) if not draft.reason]
-            if 0 < len(still_open) <= len(writing) // 2:
+            # With a static cache the rows stay: another number of rows would be another step to compile.
+            if 0 < len(still_open) <= len(writing) // 2 and not decoder.is_static:
                 decoder.keep(still_open)
                 writing = [writing[index] for index in still_open]
         yield drafts
@@ -180,17 +183,23 @@ class _Decoder:
     """The rows' next tokens, step after step."""
 
     def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings):
-        self.model, self.settings = model, settings
-        longest = max(map(len, rows), default=0)
+        self.settings, self.is_static = settings, settings.static_cache
+        self.context = model.config.max_position_embeddings
+        longest, shortest = (of(map(len, rows), default=0) for of in (max, min))
+        num_columns = longest + min(settings.max_new_tokens, self.context - shortest)
+        num_columns = -(-num_columns // CACHE_STEP) * CACHE_STEP
         # Padded on the left: every row's newest token is in the last column. Masked, so that the padding is never seen.
         padded = [[0] * (longest - len(row)) + row for row in rows]
         self.input_ids = torch.tensor(padded, device=model.device)  # (rows, longest)
         lengths = torch.tensor([len(row) for row in rows], device=model.device)
-        columns = torch.arange(longest, device=model.device)
-        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, longest)
-        self.position_ids = (self.mask.cumsum(-1) - 1).clamp(min=0)  # each row counts from its own first token
-        self.is_padded = any(len(row) < longest for row in rows)
-        self.cache = DynamicCache(config=model.config)
+        columns = torch.arange(num_columns, device=model.device)
+        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, num_columns), with those to be written
+        self.num_seen = longest  # columns, with those that the next step writes
+        # Each row counts from its own first token.
+        self.position_ids = (self.mask[:, :longest].cumsum(-1) - 1).clamp(min=0)  # (rows, longest)
+        self.is_padded = shortest < longest
+        self.cache = _static_cache(model, num_columns) if self.is_static else DynamicCache(config=model.config)
+        self.forward, self.forward_token = model, _compiled(model) if self.is_static else model
         # On the CPU, so that a seed draws the same numbers on every device.
         self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
         self.seen: torch.Tensor | None = None  # (rows, vocabulary): what the penalty is for
@@ -202,9 +211,10 @@ class _Decoder:
     @torch.no_grad()  # not inference_mode: a sharded model that is trained on keeps what it gathers here
     def step(self) -> list[int]:
         """The next id of every row."""
-        logits = self.model(
+        mask = self.mask if self.is_static else self.mask[:, : self.num_seen]
+        logits = self.forward(
             self.input_ids,
-            attention_mask=self.mask if self.is_padded else None,
+            attention_mask=mask if self.is_padded else None,
             position_ids=self.position_ids,
             past_key_values=self.cache,
             use_cache=True,
@@ -216,20 +226,40 @@ class _Decoder:
         if self.seen is not None:
             self.seen.scatter_(1, next_ids[:, None], True)
         self.input_ids = next_ids[:, None]
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(next_ids), 1)], dim=-1)
         # A row that has ended still takes its turns: it stays on the last position instead of running past it.
-        last = self.model.config.max_position_embeddings - 1
-        self.position_ids = (self.position_ids[:, -1:] + 1).clamp(max=last)
+        self.position_ids = (self.position_ids[:, -1:] + 1).clamp(max=self.context - 1)
+        self.num_seen, self.forward = self.num_seen + 1, self.forward_token
         return next_ids.tolist()
 
     def keep(self, indices: list[int]) -> None:
         """Go on with these rows only."""
-        self.cache.batch_select_indices(torch.tensor(indices, device=self.model.device))
+        self.cache.batch_select_indices(torch.tensor(indices, device=self.input_ids.device))
         self.input_ids, self.mask, self.position_ids = (
             tensor[indices] for tensor in (self.input_ids, self.mask, self.position_ids)
         )
         self.generators = [self.generators[index] for index in indices]
         self.seen = None if self.seen is None else self.seen[indices]
+
+
+def _static_cache(model, num_columns: int) -> StaticCache:
+    """A cache of this size; raises `UserError` where transformers has none for the model or for its attention."""
+    attention = model.config._attn_implementation
+    # Other attention than these two would take the columns not yet written for tokens.
+    if not model._can_compile_fullgraph or attention not in ("sdpa", "eager"):
+        raise UserError(
+            f"static_cache: {type(model).__name__} with {attention!r} attention has no key/value cache of fixed size. "
+            "Switch static_cache off."
+        )
+    return StaticCache(config=model.config, max_cache_len=num_columns)
+
+
+def _compiled(model) -> Callable:
+    """The model for steps of one token: on a GPU compiled at the first, and kept with the model for later answers.
+
+    Not covered: torch before 2.13 in a thread of its own, where CUDA graphs fail. The compiled step was not tried on a
+    GPU yet.
+    """
+    return model.get_compiled_call(None) if model.device.type == "cuda" else model
 
 
 def _penalized(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
