@@ -14,9 +14,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from conftest import make_world
+from payloads import PAYLOADS
 from playwright.sync_api import expect, sync_playwright
+from transformers import AutoTokenizer
 
+from utils import artifacts, history
 from utils.artifacts import ROOT
+from utils.history import Written
+from utils.modes import Question
+from utils.prompts import encode_texts
 
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, wherever it is scrolled to
@@ -61,7 +67,7 @@ def lab(needs, tmp_path):
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(f"{address}/api", server)
-        yield SimpleNamespace(address=address, data_dir=data_dir)
+        yield SimpleNamespace(address=address, data_dir=data_dir, config=config)
     finally:
         server.terminate()
         server.wait(20)
@@ -219,17 +225,107 @@ def test_a_run_that_fails_says_why_and_two_runs_are_compared(lab, page):
     look(page, "compare")
 
 
-def test_the_playground_answers_with_both_models(lab, page):
-    open_notebook(page, lab, "03_train_fsdp")
-    page.evaluate(RUN, ["all-cells", "question"])
-    page.get_by_role("button", name="Start training").click()
-    expect(cell(page, "start").get_by_role("status")).to_contain_text("finished")
+@pytest.fixture
+def run_dir(lab):
+    """A finished run of the notebooks' preset, its tuned model the base itself."""
+    run_dir = artifacts.choose_run(lab.data_dir, lab.config)
+    run_dir.mkdir(parents=True)
+    lab.config.save(run_dir / "config.json")
+    shutil.copytree(lab.config.model_name_or_path, run_dir / "model")
+    return run_dir
 
+
+def open_playground(page, lab) -> None:
     open_notebook(page, lab, "05_playground")
     page.evaluate(RUN, ["all-cells", "question"])
-    page.get_by_label("New tokens").fill("20")
-    page.get_by_label("Instruction").fill("Number 3: say it 3 times.")
-    page.get_by_role("button", name="Generate").click()
-    for name in ("base", "tuned"):
-        answered = page.get_by_text(re.compile(rf"^{name} · (end-of-text|limit) · [1-9]\d* tokens"))
-        expect(page.locator(".widget-vbox", has=answered).last.locator("pre")).not_to_be_empty()
+    cell(page, "playground")
+
+
+def test_the_playground_streams_stops_fills_a_gap_and_remembers(lab, page, run_dir):
+    open_playground(page, lab)
+    columns = page.locator(".playground-column")
+    status = columns.nth(0).get_by_role("status")
+    page.get_by_label("Instruction", exact=True).fill("Number 3: say it 3 times.")
+    generate, stop = (page.get_by_role("button", name=name) for name in ("Generate", "Stop"))
+    generate.click()
+    for index in range(2):
+        expect(columns.nth(index).get_by_role("status")).to_contain_text(re.compile("ended: .* tokens/s"))
+        expect(columns.nth(index).locator(".answer-html .text").first).not_to_be_empty()
+
+    # A model that writes for a while: the embedded base, by its folder. By keyboard only.
+    columns.nth(0).get_by_label("Model").select_option("another…")
+    columns.nth(0).get_by_label("Name").fill(str(ROOT / "data" / "base"))
+    columns.nth(0).get_by_label("Name").press("Tab")
+    cell(page, "playground").get_by_text("How the answer is drawn").click()
+    page.get_by_label("New tokens").fill("900")
+    page.get_by_label("New tokens").press("Tab")
+    page.get_by_role("button", name="Completion").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Text", exact=True).fill("def f(a):\n")
+    generate.focus()
+    page.keyboard.press("Enter")
+    expect(status).to_contain_text(re.compile("writing · [0-9]{2,} tokens"))
+    written = columns.nth(0).locator(".answer-html .text").first
+    before = written.inner_text()
+    expect(written).not_to_have_text(before)  # it streams
+    stop.focus()
+    page.keyboard.press("Space")
+    expect(status).to_contain_text("ended: stopped")
+    expect(written).to_contain_text(before.strip()[:20])
+    look(page, "playground-stopped")
+
+    page.get_by_label("Example").select_option("Fill a missing line")
+    page.get_by_label("New tokens").fill("30")
+    page.get_by_label("New tokens").press("Tab")
+    generate.click()
+    expect(status).to_contain_text("ended:")
+    expect(written).to_contain_text("class Stack:")
+    expect(written).to_contain_text("return self.items.pop()")
+    expect(page.locator(".answer-html .around").first).to_contain_text("class Stack:")
+    page.get_by_role("button", name="Probabilities").click()
+    expect(columns.nth(0)).to_contain_text("Loss of this answer (nats a token)")
+    columns.nth(0).locator(".answer-html .text [tabindex]").first.focus()
+    look(page, "playground-probabilities")
+    columns.nth(0).get_by_role("button", name="Copy", exact=True).click()
+    expect(columns.nth(0).get_by_role("button", name="Copied")).to_be_visible()
+
+    restart(page)
+    page.evaluate(RUN, ["all-cells", "question"])
+    cell(page, "playground")
+    assert len(history.load(run_dir)) == 3
+    page.get_by_label("History").select_option(index=1)
+    page.get_by_role("button", name="Show again").click()
+    expect(status).to_contain_text("ended: stopped")
+    expect(page.get_by_label("Text", exact=True)).to_have_value("def f(a):\n")
+    page.get_by_role("button", name="Save as Markdown").click()
+    expect(page.get_by_text("Saved as")).to_be_visible()
+    assert "def f(a):" in next(run_dir.glob("playground-*.md")).read_text()
+    look(page, "playground-history")
+
+
+def test_nothing_that_a_model_writes_runs_or_leaves_the_page(lab, page, run_dir):
+    tokenizer = AutoTokenizer.from_pretrained(run_dir / "model")
+    texts = [payload.encode("utf-8", "replace").decode() for payload in PAYLOADS]
+    ids = encode_texts(texts, tokenizer)
+    answers = [Written(text, "limit", some, 9, 0.1, 9.0).__dict__ for text, some in zip(texts, ids, strict=True)]
+    assert len(answers) >= 50
+    column = {"model": PAYLOADS[0], "name": str(run_dir / "model"), "prompt": PAYLOADS[1], "note": PAYLOADS[2]}
+    question = Question("Instruction", PAYLOADS[3], PAYLOADS[4])
+    history.append(run_dir, question, [column | {"answers": answers[::2]}, column | {"answers": answers[1::2]}])
+    open_playground(page, lab)
+    page.get_by_role("button", name="Show again").click()
+    expect(page.locator(".playground-column .answer-html")).to_have_count(len(answers))
+    cell(page, "playground").get_by_text("The prompt, as the model reads it").click()
+    look(page, "playground-payloads")
+    page.get_by_role("button", name="Probabilities").click()
+    expect(page.get_by_text("Loss of this answer (nats a token)")).to_have_count(len(answers))
+    for token in page.locator(".answer-html .text [tabindex]").all()[:200:20]:
+        token.focus()
+    page.get_by_role("button", name="Save as Markdown").click()
+    expect(page.get_by_text("Saved as")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.pwned") is None
+    links = page.locator(
+        ".playground-column a, .playground-column img, .playground-column script, .playground-column form"
+    )
+    assert links.count() == 0

@@ -51,6 +51,8 @@ MAY_IMPORT = {
     "generate": "prompts model",
     "loaded_models": "checkpoint config model planner",
     "modes": "generate prompts",
+    "examples": "modes",
+    "history": "metrics reader",
     "scores": "",
     "code_files": "artifacts ngrams packing pairs sources",
     "attribution": "config artifacts code_files model ngrams pairs reader",

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from transformers import T5Config
 
 from utils import loaded_models, model, planner
+from utils.config import RunConfig
 from utils.errors import UserError
 from utils.loaded_models import LoadedModels
 from utils.train import main
@@ -105,12 +106,13 @@ def test_a_freed_model_is_gone_and_can_be_loaded_again(base):
 
 def test_a_run_offers_its_base_its_result_and_its_checkpoints(base, run_dir, tmp_path):
     steps = {f"step {step}": str(run_dir / "checkpoints" / f"step-{step:08d}") for step in (9, 10)}
-    assert loaded_models.choices(run_dir, base) == {"base": base, "tuned": str(run_dir / "model")} | steps
-    assert loaded_models.choices(tmp_path, "embedded") == {"base": "embedded"}
+    assert loaded_models.choices(run_dir) == {"base": base, "tuned": str(run_dir / "model")} | steps
+    RunConfig(model_name_or_path="bigcode/starcoder", revision="abc").save(tmp_path / "config.json")
+    assert loaded_models.choices(tmp_path) == {"base": "bigcode/starcoder@abc"}
 
 
 def test_a_checkpoint_has_the_weights_of_its_step(base, run_dir):
-    models, names = LoadedModels(), loaded_models.choices(run_dir, base)
+    models, names = LoadedModels(), loaded_models.choices(run_dir)
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)

@@ -1,50 +1,44 @@
-"""The panel without a page: what its columns show, how it stops, and that nothing a model writes becomes markup."""
+"""The playground without a page: columns, modes, Stop, probabilities, sources, history, and errors that are seen."""
 
 import asyncio
+import json
+import shutil
 from threading import Event
-from types import SimpleNamespace
 
 import pytest
-from tiny_tokenizer import chat_tokenizer
 
+from utils import generate, history
 from utils.errors import UserError
+from utils.examples import EXAMPLES
 from utils.generate import GenerationSettings
-from utils.panels import playground
-from utils.panels.playground import Playground, side_by_side
+from utils.loaded_models import LoadedModels
+from utils.modes import CURSOR, Question
+from utils.panels import column as columns
+from utils.panels.column import OTHER
+from utils.panels.playground import PROBABILITIES, TEXT, Playground
 from utils.prompts import format_prompt
 
-HOSTILE = "<img src=x onerror=alert(1)></pre><script>alert(2)</script>&amp;"
+
+@pytest.fixture(scope="module")
+def models():
+    return LoadedModels()
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """Replaces decoding: a model is a list of pieces; every call's prompt and settings are kept."""
-    calls = []
-
-    def fake_stream(pieces, tokenizer, rows, settings, stop):
-        calls.append((rows[0][0], settings, rows[0][1]))
-        draft = SimpleNamespace(text="", reason="", num_tokens=0)
-        for piece in pieces:
-            if stop.is_set():
-                draft.reason = "stopped"
-                yield [draft]
-                return
-            if isinstance(piece, Exception):
-                raise piece
-            draft.text += piece() if callable(piece) else piece
-            draft.num_tokens += 1
-            yield [draft]
-        draft.reason = "end-of-text"
-        yield [draft]
-
-    monkeypatch.setattr(playground, "encode_prompts", lambda prompts, _, template: [(prompts[0], template)])
-    monkeypatch.setattr(playground, "stream", fake_stream)
-    return calls
+def run_dir(world, tmp_path):
+    """A run whose tuned model is the base itself."""
+    data_dir, config = world
+    config.save(tmp_path / "config.json")
+    shutil.copytree(config.model_name_or_path, tmp_path / "model")
+    return tmp_path
 
 
-def panel(settings=None, notice="", **pieces):
-    loaders = {name: lambda model=model: (model, None) for name, model in pieces.items()}
-    return Playground(loaders, instruction="Add <b>two</b> numbers.", settings=settings, notice=notice)
+@pytest.fixture
+def panel(world, run_dir, models):
+    shown = Playground(run_dir, world[0], models, instruction="Say 3 <b>times</b>.")
+    shown.has_sources.value = False
+    shown.drawing.numbers["max_new_tokens"].value = "8"
+    return shown
 
 
 def run(panel):
@@ -52,110 +46,199 @@ def run(panel):
         panel.generate_button.click()
         await panel.wait()
 
-    asyncio.run(asyncio.wait_for(click_and_wait(), 20))
+    asyncio.run(asyncio.wait_for(click_and_wait(), 60))
     return panel
 
 
-def test_all_columns_answer_the_trained_prompt_with_the_same_settings(asked):
-    settings = GenerationSettings(max_new_tokens=7, temperature=0.5, top_p=0.9, seed=3)
-    shown = run(panel(settings, base=["a", "b"], tuned=["c"]))
-    assert shown.answers == {"base": "ab", "tuned": "c"}
-    assert asked == [(format_prompt("Add <b>two</b> numbers."), settings, "alpaca")] * 2
-    assert "end-of-text · 2 tokens" in shown.columns[0].title.value
-    assert (shown.generate_button.disabled, shown.stop_button.disabled) == (False, True)
+def texts(panel):
+    return {column.label: [one.text for one in column.written] for column in panel.columns}
 
 
-def test_the_prompt_follows_the_fields():
-    shown = panel()
-    shown.input.value = "1 < 2"
-    expected = format_prompt("Add <b>two</b> numbers.", "1 < 2")
-    assert shown.prompt.value == playground.pre(expected)
-    assert "Add &lt;b&gt;two" in shown.prompt.value
+def test_columns_answer_as_generate_does_and_alone_as_beside_another(panel, models, world):
+    panel.drawing.put(GenerationSettings(max_new_tokens=8, temperature=1.0, seed=3), 2)
+    together = texts(run(panel))
+    assert together["base"] == together["tuned"] and len(set(together["base"])) == 2
+    panel.columns[1].remove_button.click()
+    assert texts(run(panel)) == {"base": together["base"]}
+    network, tokenizer = models.get(world[1].model_name_or_path)
+    settings = GenerationSettings(max_new_tokens=8, temperature=1.0, seed=3)
+    alone = generate.generate_batch(network, tokenizer, [format_prompt("Say 3 <b>times</b>.")] * 2, settings)
+    assert [one.text for one in alone] == together["base"]
+    told = panel.columns[0].status.value
+    assert "tokens/s" in told and "first after" in told and "ended: limit" in told
+    assert "Answer 2 of 2" in panel.columns[0].page.value
 
 
-def test_the_prompt_is_that_of_the_runs_template(asked):
-    tokenizer = chat_tokenizer()
-    shown = Playground({"base": lambda: (["a"], None)}, instruction="Add.", template="chat", tokenizer=tokenizer)
-    expected = format_prompt("Add.", "", "chat", tokenizer)
-    assert shown.prompt.value == playground.pre(expected)
-    run(shown)
-    assert asked == [(expected, GenerationSettings(), "chat")]
+def test_the_prompt_that_is_shown_is_the_one_that_is_asked(panel):
+    panel.input.value = "1 < 2"
+    assert "1 &lt; 2" in panel.prompt.value and "&lt;b&gt;times" in panel.prompt.value
+    run(panel)
+    (record,) = history.load(panel.run_dir)
+    assert record["columns"][0]["prompt"] == format_prompt("Say 3 <b>times</b>.", "1 < 2")
 
 
-def test_nothing_a_model_writes_is_markup(asked):
-    shown = run(panel(base=[HOSTILE], tuned=[ValueError(HOSTILE)]))
-    assert shown.answers["base"] == HOSTILE
-    table = side_by_side([{"instruction": HOSTILE, "input": HOSTILE, "base": HOSTILE, "tuned": HOSTILE}])
-    for html in (shown.columns[0].page.value, shown.columns[1].title.value, table):
-        assert "&lt;img src=x" in html
-        assert "<img" not in html and "<script" not in html and "&amp;amp;" in html
-    assert table.count("<pre") == table.count("</pre>") == 3
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_fills_its_fields(panel, name):
+    panel.example.value = name
+    mode, given = EXAMPLES[name]
+    assert panel.mode.value == mode and panel.question().mode == mode
+    assert {field: getattr(panel, field).value for field in given} == given
+    shown = {field for field in ("instruction", "input", "text") if getattr(panel, field).layout.display != "none"}
+    assert shown == set(given)
 
 
-def test_stop_keeps_the_text_and_the_panel_goes_on(asked):
+def test_a_gap_is_put_back_together(panel):
+    panel.mode.value = "Fill in the middle"
+    panel.text.value = f"def f(a):\n    {CURSOR}\n\nf(1)\n"
+    run(panel)
+    column = panel.columns[0]
+    assert column.copy.text == f"def f(a):\n    {column.written[0].text}\n\nf(1)\n"
+    panel.text.value = "no gap"
+    assert "needs one &lt;cursor&gt;" in run(panel).columns[0].status.value
+
+
+def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):
     is_reached, goes_on = Event(), Event()
+    whole = generate.stream
 
-    def wait():
-        is_reached.set()
-        goes_on.wait(10)
-        return "b"
+    def slow(*arguments, **options):
+        for number, drafts in enumerate(whole(*arguments, **options)):
+            yield drafts
+            if number == 2:
+                is_reached.set()
+                goes_on.wait(20)
 
-    shown = panel(base=["a", wait, "never"])
+    monkeypatch.setattr(columns.generate, "stream", slow)
+    panel.columns[1].remove_button.click()
 
     async def stop_in_the_middle():
-        shown.generate_button.click()
-        await asyncio.to_thread(is_reached.wait, 10)
-        assert (shown.generate_button.disabled, shown.stop_button.disabled) == (True, False)
+        panel.generate_button.click()
+        await asyncio.to_thread(is_reached.wait, 20)
+        assert (panel.generate_button.disabled, panel.stop_button.disabled) == (True, False)
         with pytest.raises(UserError, match="still writing"):
-            shown.generate()
-        shown.stop_button.click()
+            panel.generate()
+        panel.stop_button.click()
         goes_on.set()
-        await shown.wait()
+        await panel.wait()
 
-    asyncio.run(asyncio.wait_for(stop_in_the_middle(), 20))
-    assert shown.answers == {"base": "ab"}
-    assert "ab</pre>" in shown.columns[0].page.value
-    assert "stopped" in shown.columns[0].title.value
-    shown.columns[0].model_and_tokenizer = (["again"], None)
-    assert run(shown).answers == {"base": "again"}
-
-
-def test_errors_are_shown_where_they_belong(asked):
-    def missing():
-        raise UserError("Run notebook 03_train_fsdp first.")
-
-    shown = run(Playground({"base": lambda: (["fine"], None), "tuned": missing}, instruction="x"))
-    assert shown.answers["base"] == "fine", "one model's failure leaves the other alone"
-    assert "Run notebook 03_train_fsdp first." in shown.columns[1].title.value
-    shown.instruction.value = "  "
-    assert "The instruction is empty" in run(shown).message.value
-    shown.instruction.value = "x"
-    assert run(shown).message.value == ""
+    asyncio.run(asyncio.wait_for(stop_in_the_middle(), 60))
+    (one,) = panel.columns[0].written
+    assert one.reason == "stopped" and len(one.ids) == 3
+    assert (panel.generate_button.disabled, panel.stop_button.disabled) == (False, True)
+    monkeypatch.undo()
+    assert len(run(panel).columns[0].written[0].ids) == 8
 
 
-def test_models_load_once_when_first_used_and_one_at_a_time(asked):
-    events = []
-
-    def loader(name):
-        def load():
-            events.append(f"{name} begins")
-            Event().wait(0.05)
-            events.append(f"{name} ends")
-            return [name], None
-
-        return load
-
-    shown = Playground({name: loader(name) for name in ("base", "tuned")}, instruction="x")
-    assert events == []
-    for _ in range(2):
-        run(shown)
-    assert len(events) == 4
-    for begin, end in (events[:2], events[2:]):
-        assert begin.removesuffix(" begins") == end.removesuffix(" ends")
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [("temperature", "hot", "Temperature must be a number, got 'hot'"), ("top_p", "0", "top_p must be above 0"),
+     ("seed", "1.5", "Seed must be a whole number"), ("num_answers", "9", "num_answers must be between 1 and 8")],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_in_words_and_nothing_starts(panel, field, value, said):
+    panel.drawing.numbers[field].value = value
+    run(panel)
+    assert said.replace("'", "&#x27;") in panel.message.value and not panel.columns[0].written
 
 
-def test_the_notice_is_always_there(asked):
-    shown = panel(base=["a"], notice="It has <learned> nothing.")
-    for _ in range(2):
-        assert any("It has &lt;learned&gt; nothing." in getattr(child, "value", "") for child in shown.children)
-        run(shown)
+def test_errors_are_shown_where_they_belong(panel):
+    panel.columns[1].model.value = OTHER
+    panel.columns[1].other.value = "no/such/model"
+    run(panel)
+    assert panel.columns[0].written, "one model's failure leaves the other alone"
+    assert "no model at" in panel.columns[1].status.value
+    panel.instruction.value = "  "
+    assert "The instruction is empty" in run(panel).message.value
+    panel.instruction.value = "word " * 2000
+    assert "Shorten the prompt" in run(panel).columns[0].status.value
+
+
+def test_a_prompt_that_was_cut_says_so(panel):
+    panel.mode.value, panel.text.value = "Completion", "word " * 2000
+    assert "were cut off" in run(panel).columns[0].status.value
+
+
+def test_probabilities_and_losses_under_every_model(panel):
+    run(panel)
+
+    async def look():
+        panel.view.value = PROBABILITIES
+        await panel.wait()
+
+    asyncio.run(asyncio.wait_for(look(), 60))
+    column = panel.columns[0]
+    assert len(column.scores[0]) == 8 and set(column.losses[0]) == {"base", "tuned"}
+    assert column.losses[0]["base"] == pytest.approx(column.losses[0]["tuned"]), "the same model twice"
+    assert f"base {column.losses[0]['base']:.2f}" in column.page.value and "Likeliest here" in column.page.value
+    asyncio.run(_set_view(panel, TEXT))
+    assert "Likeliest here" not in column.page.value
+
+
+async def _set_view(panel, value):
+    panel.view.value = value
+    await panel.wait()
+
+
+def test_where_an_answer_came_from_is_marked(panel, monkeypatch):
+    asked = []
+
+    class Index:
+        def spans(self, text):
+            asked.append(text)
+            return []
+
+    monkeypatch.setattr("utils.attribution.Index.of_run", lambda *_: Index())
+    panel.has_sources.value = True
+    run(panel)
+    assert asked == [column.written[0].text for column in panel.columns]
+
+
+def test_the_history_comes_back_after_a_restart(panel, world, models):
+    panel.drawing.put(GenerationSettings(max_new_tokens=5, temperature=0.7, seed=9, stop=("\n\n",)), 2)
+    before = texts(run(panel))
+    panel.instruction.value = "something else"
+    again = Playground(panel.run_dir, world[0], models)
+    assert "Say 3 &lt;b&gt;" not in again.columns[0].page.value
+    again.keep.show_button.click()
+    assert again.instruction.value == "Say 3 <b>times</b>." and texts(again) == before
+    assert again.drawing.read() == (GenerationSettings(max_new_tokens=5, temperature=0.7, seed=9, stop=("\n\n",)), 2)
+    assert again.question() == Question(
+        "Instruction", "Say 3 <b>times</b>.", "", "", 2, "alpaca", again.drawing.read()[0]
+    )
+    again.has_sources.value = False
+    assert texts(run(again)) == before, "asked again, it answers the same"
+    assert len(history.load(panel.run_dir)) == 2
+
+
+def test_an_answer_is_mended_and_made_a_pair(panel, world, tmp_path):
+    keep = run(panel).keep
+    keep.path.value = str(tmp_path / "mine.jsonl")
+    keep.take_button.click()
+    assert keep.instruction.value == "Say 3 <b>times</b>."
+    keep.response.value = "a better answer"
+    run(panel)
+    assert keep.response.value == "a better answer", "what a person wrote stays when a new answer comes"
+    keep.pair_button.click()
+    pair = json.loads((tmp_path / "mine.jsonl").read_text())
+    assert pair == {"instruction": "Say 3 <b>times</b>.", "input": "", "response": "a better answer"}
+    origin = json.loads((tmp_path / "mine.origins.jsonl").read_text())
+    assert origin["is_edited"] and origin["model"] == world[1].model_name_or_path
+    keep.pair_button.click()
+    assert "has this pair already" in keep.pair_message.value
+
+
+def test_models_are_freed(panel, models, world):
+    run(panel)
+    name = world[1].model_name_or_path
+    assert name in models.sizes() and "In memory" in panel.memory.value
+    panel.columns[0].free_button.click()
+    assert name not in models.sizes()
+    assert run(panel).columns[0].written, "and loaded again when it is asked"
+
+
+def test_columns_are_added_up_to_four_and_the_last_one_stays(panel):
+    for _ in range(5):
+        panel.add_button.click()
+    assert len(panel.columns) == 4 and panel.add_button.disabled
+    for column in list(panel.columns):
+        column.remove_button.click()
+    assert len(panel.columns) == 1 and panel.columns[0].remove_button.disabled

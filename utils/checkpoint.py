@@ -152,7 +152,7 @@ def newest_good(run_dir: Path, log) -> Path | None:
     for unfinished in (run_dir / FOLDER).glob("step-*.tmp"):
         shutil.rmtree(unfinished)
     for folder in reversed(found(run_dir)):
-        fault = _fault(folder)
+        fault = defect(folder)
         if fault is None:
             return folder
         aside = folder.with_suffix(".corrupt")
@@ -162,7 +162,8 @@ def newest_good(run_dir: Path, log) -> Path | None:
     return None
 
 
-def _fault(folder: Path) -> str | None:
+def defect(folder: Path) -> str | None:
+    """What is wrong with a checkpoint: a file that is missing or not as it was written; None when nothing is."""
     manifest = read_manifest(folder)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         return "no readable manifest"

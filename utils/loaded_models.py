@@ -16,15 +16,16 @@ GB = 10**9
 ROOM = 1.1  # the weights, and a tenth of them for activations and the cache of keys and values
 
 
-def choices(run_dir: Path, base: str) -> dict[str, str]:
+def choices(run_dir: Path) -> dict[str, str]:
     """What a person can choose of a run, label -> name for `LoadedModels.get`: base, tuned, and checkpoints by step.
 
-    `base` is the name of the run's model; one of the hub takes the run's revision with it, as `owner/name@revision`.
     A run that is still training drops old checkpoints: a name can be out of date.
     """
+    config = RunConfig.load(run_dir / "config.json")
+    revision = "" if config.revision == RunConfig.revision else f"@{config.revision}"
     tuned = {"tuned": str(run_dir / "model")} if (run_dir / "model").is_dir() else {}
     steps = {f"step {int(folder.name.removeprefix('step-'))}": str(folder) for folder in checkpoint.found(run_dir)}
-    return {"base": base} | tuned | steps
+    return {"base": config.model_name_or_path + revision} | tuned | steps
 
 
 class LoadedModels:
@@ -66,7 +67,7 @@ class LoadedModels:
         is_checkpoint = folder.parent.name == checkpoint.FOLDER and folder.name.startswith("step-")
         config = RunConfig.load(folder.parents[1] / "config.json") if is_checkpoint else _named(name)
         self._check_fit(name, config)
-        if is_checkpoint and (fault := checkpoint._fault(folder)):
+        if is_checkpoint and (fault := checkpoint.defect(folder)):
             raise UserError(f"{folder} cannot be loaded ({fault}): it is damaged, or no longer kept. Choose another.")
         network, tokenizer = model.load(config.model_name_or_path, config.revision)
         if is_checkpoint:

@@ -1,13 +1,14 @@
 """What a person asks of a code model, as a row of ids: an instruction, the start of a text, or a text with a gap."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from utils.errors import UserError
-from utils.generate import check_room
+from utils.errors import UserError, unknown
+from utils.generate import GenerationSettings, check_room
 from utils.prompts import ALPACA, encode_prompts, encode_texts, format_prompt
 
 INSTRUCTION, COMPLETION, FILL = MODES = ("Instruction", "Completion", "Fill in the middle")
 CURSOR = "<cursor>"  # where the gap is
+MAX_ANSWERS = 8
 # The special tokens before prefix, suffix and middle, and whether the suffix may come first: StarCoder's, those of
 # Qwen's coders, and SantaCoder's. BigCode's learned both orders; with the suffix first, the answer follows the prefix.
 FIM_TOKENS = (
@@ -19,16 +20,48 @@ FIM_TOKENS = (
 
 @dataclass(frozen=True)
 class Asked:
-    """A prompt: the `ids` the model sees, the text of them (`shown`), what was cut off (`note`).
-
-    `before` and `after` stand around the answer: together they are the text that was typed with its gap filled.
-    """
+    """A prompt: the `ids` the model sees, the text of them (`shown`), what was cut off (`note`)."""
 
     ids: list[int]
     shown: str
     note: str = ""
-    before: str = ""
-    after: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of every model alike; raises `UserError` for a mode or a number that cannot be.
+
+    `instruction` and `input` belong to the mode Instruction, `text` to the others.
+    """
+
+    mode: str
+    instruction: str = ""
+    input: str = ""
+    text: str = ""
+    num_answers: int = 1
+    template: str = ALPACA
+    settings: GenerationSettings = field(default_factory=GenerationSettings)
+
+    def __post_init__(self):
+        if self.mode not in MODES:
+            raise unknown("mode", self.mode, MODES)
+        if not 1 <= self.num_answers <= MAX_ANSWERS:
+            raise UserError(f"num_answers must be between 1 and {MAX_ANSWERS} answers, got {self.num_answers!r}.")
+
+    @property
+    def around(self) -> tuple[str, str]:
+        """What stands before and after the answer: with it, the text that was typed, gone on with or its gap filled."""
+        if self.mode == INSTRUCTION:
+            return "", ""
+        before, _, after = self.text.partition(CURSOR) if self.mode == FILL else (self.text, "", "")
+        return before, after
+
+    def ask(self, tokenizer, context: int) -> Asked:
+        """The question as the model with this tokenizer and context is asked it."""
+        if self.mode == INSTRUCTION:
+            return instruction(self.instruction, self.input, tokenizer, context, self.template)
+        ask = completion if self.mode == COMPLETION else fill
+        return ask(self.text, tokenizer, context, self.settings.max_new_tokens)
 
 
 def instruction(text: str, input: str, tokenizer, context: int, template: str = ALPACA) -> Asked:
@@ -46,7 +79,7 @@ def completion(text: str, tokenizer, context: int, max_new_tokens: int) -> Asked
     (ids,) = encode_texts([text], tokenizer)
     kept = ids[-_room(context, max_new_tokens) :]
     check_room(len(kept), context)
-    return Asked(kept, tokenizer.decode(kept), _cut(len(ids) - len(kept), "of its beginning"), before=text)
+    return Asked(kept, tokenizer.decode(kept), _cut(len(ids) - len(kept), "of its beginning"))
 
 
 def fill(text: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
@@ -75,7 +108,7 @@ def between(before: str, after: str, tokenizer, context: int, max_new_tokens: in
     else:
         ids = [special[0], *prefix, special[1], *suffix, special[2]]
     notes = [_cut(cut_before, "of its beginning"), _cut(cut_after, "of its end")]
-    return Asked(ids, tokenizer.decode(ids), " ".join(note for note in notes if note), before, after)
+    return Asked(ids, tokenizer.decode(ids), " ".join(note for note in notes if note))
 
 
 def fim_ids(tokenizer) -> tuple[list[int], bool]:

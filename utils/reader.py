@@ -118,14 +118,15 @@ def _row(item: Value, fields: Fields) -> Row:
     """A row from its JSON value, with all that is wrong with it."""
     faults = list(item.faults)
     if item.is_read:
-        faults += [replace(item.place, reason=reason) for reason in _reasons(item.value, fields)]
+        faults += [replace(item.place, reason=reason) for reason in reasons(item.value, fields)]
     if faults:
         return Row(item.place, item.text, None, faults)
     theirs = fields.theirs()
     return Row(item.place, item.text, {name: item.value.get(theirs[name], "") for name in PAIR_FIELDS})
 
 
-def _reasons(value: Any, fields: Fields) -> Iterator[str]:
+def reasons(value: Any, fields: Fields = Fields()) -> Iterator[str]:
+    """Why a value is no pair; nothing when it is one."""
     if not isinstance(value, dict):
         yield f"expected an object with the fields of a pair, got {_shown(value)}"
         return

@@ -15,7 +15,7 @@ from utils import artifacts, curves, launch, metrics, planner, trust
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.panels import run_view
-from utils.panels.text import FRAMED, LINE, CopyButton, alert, describe, guarded, pre
+from utils.panels.text import FRAMED, LINE, CopyButton, alert, describe, guarded, pre, progress
 
 POLL_SECONDS = 0.5
 DRAWING_SHARE = 0.05  # of a core, at most, that goes into drawing the curves of a run that trains
@@ -54,8 +54,7 @@ class RunPanel(widgets.VBox):
         self.start_button = widgets.Button(description="Start training", button_style="primary", icon="play")
         tooltip = "Save a checkpoint after this update, and end"
         self.stop_button = widgets.Button(description="Stop and save", icon="stop", tooltip=tooltip)
-        self.bar = widgets.IntProgress(layout=widgets.Layout(flex="1 1 0", min_width="6em"))
-        self.bar.add_class("training-progress")
+        self.bar = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="6em"))
         self.state, self.numbers, self.message, self.figure = (widgets.HTML() for _ in range(4))
         self.log_page, self.sample = (
             widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED)) for _ in range(2)
@@ -205,7 +204,7 @@ class RunPanel(widgets.VBox):
         _set(self.stop_button, disabled=not is_running or phase == "stopping")
         _set(self.remove_button, disabled=is_running or phase == "new")
         total = run_view.num_updates(self.run_dir)
-        _set(self.bar, max=max(1, total), value=self.train[-1]["step"] if self.train else 0)
+        _set(self.bar, value=progress("Updates done", self.train[-1]["step"] if self.train else 0, total))
         _set(self.state, value=run_view.told(self.run_dir, phase, self.metrics.records))
         _set(self.numbers, value=run_view.numbers(self.train, self.evals))
         _set(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))

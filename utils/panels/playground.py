@@ -1,178 +1,265 @@
-"""The playground: one instruction, answered side by side by several models, each streaming as it writes.
+"""The playground: one question, answered side by side by several models, each streaming as it writes.
 
-Every model writes in a thread of its own, which only appends text; one asyncio task carries the text to the page ten
-times a second. Whatever a model wrote is escaped before it is shown, and never run.
+Every model writes in a thread of its own; one asyncio task carries the text to the page ten times a second. Whatever a
+model wrote is escaped before it is shown, and never run.
 """
 
 import asyncio
-import time
-from collections.abc import Callable
+from dataclasses import fields
 from html import escape
-from threading import Event, Lock, Thread
+from pathlib import Path
+from threading import Event, Lock
 from typing import Any
 
 import ipywidgets as widgets
 
+from utils import attribution, loaded_models, model
+from utils.config import RunConfig
 from utils.errors import UserError
-from utils.generate import Draft, GenerationSettings, stream
-from utils.panels.text import BORDER, FRAMED, describe, guarded, pre
-from utils.prompts import ALPACA, encode_prompts, format_prompt
+from utils.examples import EXAMPLES
+from utils.generate import GenerationSettings
+from utils.loaded_models import LoadedModels
+from utils.modes import CURSOR, INSTRUCTION, MODES, Question
+from utils.panels.column import Column
+from utils.panels.generation_form import GenerationForm
+from utils.panels.keep import Keep
+from utils.panels.text import BORDER, FRAMED, LINE, alert, describe, guarded, pre
 
 FLUSH_SECONDS = 0.1
-WIDE = {"description_width": "9em"}
-
-
-def side_by_side(answers: list[dict[str, str]], names: tuple[str, ...] = ("base", "tuned")) -> str:
-    """Recorded answers (`instruction`, `input` and one field per name) as an HTML table, everything escaped."""
-    cell = f'style="width: {100 // len(names)}%; vertical-align: top; text-align: left; padding: 6px" '
-    rows = []
-    for answer in answers:
-        texts = ["\n\n".join(part for part in (answer["instruction"], answer["input"]) if part)]
-        texts += [answer[name] for name in names]
-        asked, *written = (pre(text, f"border: {BORDER}; max-height: 26em; overflow-y: auto") for text in texts)
-        rows.append(f'<td {cell} colspan="{len(names)}"><b>asked</b>{asked}</td>')
-        cells = [f"<td {cell}><b>{escape(name)}</b>{text}</td>" for name, text in zip(names, written, strict=True)]
-        rows.append("".join(cells))
-    # Without a background: JupyterLab's stripes would cut each answer off from its question.
-    body = "".join(f'<tr style="background: none">{row}</tr>' for row in rows)
-    return f'<table style="width: 100%; table-layout: fixed">{body}</table>'
-
-
-class Column:
-    """One model's place: its text as a thread writes it, and the widgets that show it."""
-
-    def __init__(self, name: str, load: Callable[[], tuple[Any, Any]]):
-        self.name, self.load = name, load
-        self.model_and_tokenizer = None
-        self.text = self.status = ""
-        self.thread: Thread | None = None
-        # The widget scrolls, not the text in it, which is replaced while a reader may have scrolled down.
-        self.title, self.page = widgets.HTML(), widgets.HTML(layout=widgets.Layout(height="24em", **FRAMED))
-        self.box = widgets.VBox([self.title, self.page], layout=widgets.Layout(flex="1 1 0", min_width="0"))
-        self.show()
-
-    @property
-    def is_writing(self) -> bool:
-        return self.thread is not None and self.thread.is_alive()
-
-    def start(self, prompt: str, settings: GenerationSettings, stop: Event, template: str, loading: Lock) -> None:
-        self.text, self.status = "", "waiting for its model"
-        self.thread = Thread(target=self._write, args=(prompt, settings, stop, template, loading), daemon=True)
-        self.thread.start()
-
-    def _write(self, prompt: str, settings: GenerationSettings, stop: Event, template: str, loading: Lock) -> None:
-        try:
-            with loading:  # transformers cannot load two models at once
-                if self.model_and_tokenizer is None:
-                    self.status = "loading the model"
-                    self.model_and_tokenizer = self.load()
-            start, (network, tokenizer) = time.monotonic(), self.model_and_tokenizer
-            self.status = "reading the prompt"
-            for (draft,) in stream(network, tokenizer, encode_prompts([prompt], tokenizer, template), settings, stop):
-                self.text, self.status = draft.text, _pace(draft, start)
-        except Exception as error:  # in a thread nobody would see it
-            self.status = describe(error)
-
-    def show(self) -> None:
-        # Assigned only when it changed: every assignment is a message to the page.
-        title = f"<b>{escape(self.name)}</b> · {escape(self.status or 'not asked yet')}"
-        for widget, value in ((self.title, title), (self.page, pre(self.text))):
-            if widget.value != value:
-                widget.value = value
-
-
-def _pace(draft: Draft, start: float) -> str:
-    pace = f"{draft.num_tokens} tokens · {draft.num_tokens / (time.monotonic() - start):.0f} tokens/s"
-    return f"{draft.reason or 'writing'} · {pace}"
+MAX_COLUMNS = 4
+TEXT, PROBABILITIES = "Text", "Probabilities"
 
 
 class Playground(widgets.VBox):
-    """The panel; display it, or drive it with `generate()`, `await wait()` and `answers` where there is no page.
+    """The panel; display it, or drive it with `generate()`, `await wait()` and `columns` where there is no page.
 
-    `models` gives for each name a function that returns (model, tokenizer), called when the column is first used.
-    `notice` is a sentence that always stands above the answers. `template` is the run's; for `chat` it takes the
-    models' `tokenizer`. Not covered: freeing a model, models with different tokenizers side by side.
+    `run_dir` is the run whose models, template and history it has; `models` are shared with whoever else uses them.
     """
 
-    def __init__(
-        self,
-        models: dict[str, Callable[[], tuple[Any, Any]]],
-        instruction: str = "",
-        input: str = "",
-        settings: GenerationSettings | None = None,
-        notice: str = "",
-        template: str = ALPACA,
-        tokenizer=None,
-    ):
-        settings = settings or GenerationSettings()
-        text = dict(layout=widgets.Layout(width="auto"), style=WIDE)
-        number = dict(layout=widgets.Layout(width="15em"), style=WIDE)
-        self.instruction = widgets.Textarea(instruction, description="Instruction", rows=5, **text)
-        self.input = widgets.Textarea(input, description="Input (optional)", rows=3, **text)
-        self.numbers = {
-            "temperature": widgets.BoundedFloatText(min=0, max=5, step=0.1, description="Temperature", **number),
-            "top_p": widgets.BoundedFloatText(min=0.01, max=1, step=0.05, description="Top-p", **number),
-            "max_new_tokens": widgets.BoundedIntText(min=1, max=8192, description="New tokens", **number),
-            "seed": widgets.BoundedIntText(min=0, max=2**31 - 1, description="Seed", **number),
-        }
-        for name, widget in self.numbers.items():
-            widget.value = getattr(settings, name)
+    def __init__(self, run_dir: Path, data_dir: Path, models: LoadedModels | None = None, **texts: str):
+        self.run_dir, self.data_dir, self.models = Path(run_dir), Path(data_dir), models or LoadedModels()
+        self.config = RunConfig.load(self.run_dir / "config.json")
+        self.choices = loaded_models.choices(self.run_dir)
+        self._stop, self._looking, self._index = Event(), Lock(), None
+        self._preview: tuple[Any, int] | None = None
+        self._flushing: asyncio.Task | None = None
+        self._make_fields(texts)
+        self._make_buttons()
+        self.keep = Keep(self.run_dir, self.data_dir, self._restore)
+        self.columns = [self._column(name) for name in list(self.choices)[:2]]
+        self.places = widgets.HBox(layout=widgets.Layout(grid_gap="12px", flex_flow="row wrap"))
+        self._lay_out()
+        self._show_mode()
+        self._show_prompt()
+
+    def _make_fields(self, texts: dict[str, str]) -> None:
+        wide = dict(layout={"width": "auto"}, style={"description_width": "9em"})
+        self.mode = widgets.ToggleButtons(options=MODES, description="Mode", style={"description_width": "9em"})
+        self.example = widgets.Dropdown(options=["choose one…", *EXAMPLES], description="Example", **wide)
+        self.instruction = widgets.Textarea(texts.get("instruction", ""), description="Instruction", rows=4, **wide)
+        self.input = widgets.Textarea(texts.get("input", ""), description="Input (optional)", rows=3, **wide)
+        self.text = widgets.Textarea(texts.get("text", ""), description="Text", rows=10, **wide)
+        self.mark = widgets.HTML(
+            f'<p style="{LINE}">Write {escape(CURSOR)} where the gap is. What stands before and after it is read.</p>'
+        )
+        self.drawing = GenerationForm()
+        self.prompt = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED))
+
+    def _make_buttons(self) -> None:
         self.generate_button = widgets.Button(description="Generate", button_style="primary", icon="play")
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self.prompt, self.message = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED)), widgets.HTML()
-        self.columns = [Column(name, load) for name, load in models.items()]
-        self.template, self.tokenizer = template, tokenizer
-        self._stop, self._loading, self._flushing = Event(), Lock(), None
+        self.add_button = widgets.Button(description="Add a column", icon="plus")
+        self.view = widgets.ToggleButtons(options=(TEXT, PROBABILITIES), description="Show")
+        self.has_sources = widgets.Checkbox(True, description="Look up where answers came from", indent=False)
+        self.message, self.memory = widgets.HTML(), widgets.HTML()
         self.generate_button.on_click(guarded(self.generate, self.message))
         self.stop_button.on_click(guarded(self._stop.set, self.message))
-        for field in (self.instruction, self.input):
-            field.observe(guarded(self._show_prompt, self.message), "value")
-        self._show_prompt()
-        rows = [
-            *(self.instruction, self.input, widgets.HTML("The prompt, exactly as in training:"), self.prompt),
-            widgets.HBox(list(self.numbers.values()), layout=widgets.Layout(flex_flow="row wrap")),
-            widgets.HTML("Temperature 0 always takes the likeliest token; above 0, the seed decides the draw."),
-            *(widgets.HBox([self.generate_button, self.stop_button]), self.message),
-            widgets.HTML(f"<em>{escape(notice)}</em>"),
-            widgets.HBox([column.box for column in self.columns], layout=widgets.Layout(grid_gap="12px")),
-        ]
-        super().__init__(rows)
+        self.add_button.on_click(guarded(self._add_column, self.message))
+        for field, action in (
+            *((field, self._show_prompt) for field in (self.instruction, self.input, self.text)),
+            *((self.mode, self._show_mode), (self.example, self._take_example), (self.view, self._show_view)),
+        ):
+            field.observe(guarded(action, self.message), "value")
 
-    @property
-    def answers(self) -> dict[str, str]:
-        return {column.name: column.text for column in self.columns}
+    def _lay_out(self) -> None:
+        row = dict(layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+        folded = widgets.Accordion([widgets.VBox([self.prompt])], titles=("The prompt, as the model reads it",))
+        drawn = widgets.Accordion([self.drawing], titles=("How the answer is drawn",))
+        search = attribution.pretraining_search(self.config.model_name_or_path)
+        link = '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>' if search else ""
+        pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
+        super().__init__([
+            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark, folded, drawn),
+            widgets.HBox([self.generate_button, self.stop_button, self.add_button, self.has_sources], **row),
+            *(self.message, self.view, self.places, self.memory),
+            widgets.HTML(f'<p style="{LINE}">{pointer}</p>' if pointer else ""),
+            self.keep,
+        ])  # fmt: skip
+        self._place_columns()
+
+    def question(self) -> Question:
+        """What the fields ask; raises `UserError` for a value that cannot be."""
+        settings, num_answers = self.drawing.read()
+        texts = {name: getattr(self, name).value for name in self._shown_texts()}
+        return Question(
+            self.mode.value, **texts, num_answers=num_answers, template=self.config.template, settings=settings
+        )
 
     def generate(self) -> None:
-        """Start all columns on the same prompt and seed; raises `UserError` for settings or a prompt that cannot be."""
-        if not self.instruction.value.strip():
-            raise UserError("The instruction is empty: write what the models shall do.")
-        if any(column.is_writing for column in self.columns):
+        """Start all columns on the same question; raises `UserError` for one that cannot be asked."""
+        if self._is_busy():
             raise UserError("The models are still writing: wait for them, or press Stop.")
-        settings = GenerationSettings(**{name: widget.value for name, widget in self.numbers.items()})
-        prompt = self._formatted()
+        question = self.question()
+        if not getattr(self, self._shown_texts()[0]).value.strip():
+            raise UserError(f"The {self._shown_texts()[0]} is empty: write what the models shall do.")
         self._stop.clear()
-        self.generate_button.disabled, self.stop_button.disabled = True, False
         for column in self.columns:
-            column.start(prompt, settings, self._stop, self.template, self._loading)
-        self._flushing = asyncio.get_running_loop().create_task(self._flush())
+            column.start(question, self._stop)
+        self._flushing = asyncio.get_running_loop().create_task(self._flush(question))
 
     async def wait(self) -> None:
         """Return when every column has its answer."""
         if self._flushing:
             await self._flushing
 
-    async def _flush(self) -> None:
-        is_writing = True
-        while is_writing:
-            is_writing = any(column.is_writing for column in self.columns)  # asked first: the last text is shown too
-            for column in self.columns:
-                column.show()
-            if is_writing:
-                await asyncio.sleep(FLUSH_SECONDS)
-        self.generate_button.disabled, self.stop_button.disabled = False, True
+    async def _flush(self, question: Question) -> None:
+        self._show_buttons(is_writing=True)
+        try:
+            is_writing = True
+            while is_writing:
+                is_writing = self._is_busy()  # asked first: the last text is shown too
+                self._show_columns()
+                if is_writing:
+                    await asyncio.sleep(FLUSH_SECONDS)
+            if any(column.written for column in self.columns):
+                self.keep.add(question, [column.record() for column in self.columns])
+        finally:
+            self._show_buttons(is_writing=False)
+        await self._look_and_think()
 
-    def _formatted(self) -> str:
-        return format_prompt(self.instruction.value, self.input.value, self.template, self.tokenizer)
+    async def _look_and_think(self) -> None:
+        """Find out what is not known yet of the answers, off the page's thread; a new question need not wait for it."""
+        columns = [column for column in self.columns if column.written]
+        try:
+            for column in columns if self.has_sources.value else []:
+                await asyncio.to_thread(column.look)
+                self._show_columns()
+            for column in columns if self.view.value == PROBABILITIES else []:
+                await asyncio.to_thread(column.think, columns)
+                self._show_columns()
+        except Exception as error:  # in a task nobody would see it
+            self.message.value = alert(describe(error))
+
+    def _show_view(self) -> None:
+        self._show_columns()
+        if not self._is_busy():
+            self._flushing = asyncio.get_running_loop().create_task(self._look_and_think())
+
+    def _find(self, text: str) -> list[attribution.Span]:
+        with self._looking:  # one index for all columns
+            if self._index is None:
+                self._index = attribution.Index.of_run(self.run_dir, self.data_dir)
+        return self._index.spans(text)
+
+    def _is_busy(self) -> bool:
+        return any(column.is_writing for column in self.columns)
+
+    def _column(self, chosen: str) -> Column:
+        column = Column(self.choices, chosen, self.models, self._find)
+        column.free_button.on_click(guarded(lambda: self._free(column), self.message))
+        column.remove_button.on_click(guarded(lambda: self._remove(column), self.message))
+        return column
+
+    def _add_column(self) -> None:
+        if len(self.columns) >= MAX_COLUMNS:
+            raise UserError(f"There are {MAX_COLUMNS} columns already: remove one first.")
+        taken = {column.label for column in self.columns}
+        self.columns.append(self._column(next((name for name in self.choices if name not in taken), "base")))
+        self._place_columns()
+
+    def _remove(self, column: Column) -> None:
+        if column.is_writing:
+            raise UserError("This model is still writing: wait for it, or press Stop.")
+        if len(self.columns) == 1:
+            raise UserError("The last column stays: choose another model in it.")
+        self.columns.remove(column)
+        self._place_columns()
+
+    def _free(self, column: Column) -> None:
+        if self._is_busy():
+            raise UserError("The models are still writing: wait for them, or press Stop.")
+        self.models.free(column.name)
+        self._show_memory()
+
+    def _place_columns(self) -> None:
+        self.places.children = [column for column in self.columns]
+        self.add_button.disabled = len(self.columns) >= MAX_COLUMNS
+        for column in self.columns:
+            column.remove_button.disabled = len(self.columns) == 1
+        self._show_memory()
+
+    def _show_columns(self) -> None:
+        for column in self.columns:
+            column.show(self.view.value == PROBABILITIES)
+        self._show_memory()
+
+    def _show_memory(self) -> None:
+        sizes = self.models.sizes()
+        told = ", ".join(f"{Path(name).name} {size / 1e9:.2f} GB" for name, size in sizes.items()) or "no model"
+        shown = f'<p style="{LINE}">In memory: {escape(told)}</p>'
+        if self.memory.value != shown:
+            self.memory.value = shown
+
+    def _show_buttons(self, is_writing: bool) -> None:
+        self.generate_button.disabled, self.stop_button.disabled = is_writing, not is_writing
+
+    def _shown_texts(self) -> tuple[str, ...]:
+        return ("instruction", "input") if self.mode.value == INSTRUCTION else ("text",)
+
+    def _show_mode(self) -> None:
+        shown = self._shown_texts()
+        for name in ("instruction", "input", "text"):
+            getattr(self, name).layout.display = "" if name in shown else "none"
+        self.mark.layout.display = "" if self.mode.value == MODES[2] else "none"
+        self._show_prompt()
 
     def _show_prompt(self) -> None:
-        self.prompt.value = pre(self._formatted())
+        """The prompt with its number of tokens; what cannot be asked is said in its place."""
+        if self._preview is None:
+            config = self.config
+            context = model.load_config(config).max_position_embeddings
+            self._preview = model.load_tokenizer(config.model_name_or_path, config.revision), context
+        try:
+            asked = self.question().ask(*self._preview)
+            self.prompt.value = pre(f"{len(asked.ids):,} tokens. {asked.note}") + pre(
+                asked.shown, f"border-top: {BORDER}; "
+            )
+        except UserError as error:
+            self.prompt.value = pre(str(error))
+
+    def _take_example(self) -> None:
+        if self.example.value in EXAMPLES:
+            mode, texts = EXAMPLES[self.example.value]
+            self.mode.value = mode
+            for name, text in texts.items():
+                getattr(self, name).value = text
+
+    def _restore(self, record: dict[str, Any]) -> None:
+        """Put a question of the history back into the fields, and its answers into the columns."""
+        if self._is_busy():
+            raise UserError("The models are still writing: wait for them, or press Stop.")
+        known = {field.name for field in fields(GenerationSettings)}
+        settings = {name: value for name, value in record["settings"].items() if name in known}
+        settings["stop"] = tuple(settings["stop"])
+        names = ("mode", "instruction", "input", "text", "num_answers", "template")
+        question = Question(**{name: record[name] for name in names}, settings=GenerationSettings(**settings))
+        self.mode.value = question.mode
+        for name in self._shown_texts():
+            getattr(self, name).value = getattr(question, name)
+        self.drawing.put(question.settings, question.num_answers)
+        self.columns = [self._column(next(iter(self.choices))) for _ in record["columns"]]
+        for column, kept in zip(self.columns, record["columns"], strict=True):
+            column.restore(question, kept)
+        self._place_columns()
+        self._show_columns()
+        self.view.value = TEXT

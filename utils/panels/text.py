@@ -30,6 +30,12 @@ def alert(text: str) -> str:
     return f'<p role="alert" style="{LINE}color: var(--jp-error-color1, #b00020)"><b>{escape(text)}</b></p>'
 
 
+def progress(name: str, value: int, total: int) -> str:
+    """A progress bar with a name, which Jupyter's own has not, as HTML."""
+    style = "width: 100%; accent-color: var(--jp-brand-color1, royalblue)"
+    return f'<progress aria-label="{escape(name)}" style="{style}" max="{max(1, total)}" value="{value}"></progress>'
+
+
 def describe(error: Exception) -> str:
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
@@ -45,6 +51,22 @@ def guarded(action: Callable[[], None], message: widgets.HTML) -> Callable:
             message.value = alert(describe(error))
 
     return handle
+
+
+def side_by_side(answers: list[dict[str, str]], names: tuple[str, ...] = ("base", "tuned")) -> str:
+    """Recorded answers (`instruction`, `input` and one field per name) as an HTML table, everything escaped."""
+    cell = f'style="width: {100 // len(names)}%; vertical-align: top; text-align: left; padding: 6px" '
+    rows = []
+    for answer in answers:
+        texts = ["\n\n".join(part for part in (answer["instruction"], answer["input"]) if part)]
+        texts += [answer[name] for name in names]
+        asked, *written = (pre(text, f"border: {BORDER}; max-height: 26em; overflow-y: auto") for text in texts)
+        rows.append(f'<td {cell} colspan="{len(names)}"><b>asked</b>{asked}</td>')
+        cells = [f"<td {cell}><b>{escape(name)}</b>{text}</td>" for name, text in zip(names, written, strict=True)]
+        rows.append("".join(cells))
+    # Without a background: JupyterLab's stripes would cut each answer off from its question.
+    body = "".join(f'<tr style="background: none">{row}</tr>' for row in rows)
+    return f'<table style="width: 100%; table-layout: fixed">{body}</table>'
 
 
 class CopyButton(anywidget.AnyWidget):

@@ -1,0 +1,63 @@
+"""What the playground keeps: records that come back, Markdown that no answer breaks out of, pairs of one's own."""
+
+import pytest
+
+from utils import history, pairs, reader
+from utils.errors import UserError
+from utils.history import Written
+from utils.modes import Question
+
+PAIR = {"instruction": "Add.", "input": "", "response": "1 + 1"}
+
+
+def _record(run_dir, text="print()", model="base"):
+    answer = Written(text, "limit", [5, 6], 2, 0.1, 20.0).__dict__
+    column = {"model": model, "name": "embedded", "prompt": "p", "note": "", "answers": [answer]}
+    return history.append(run_dir, Question("Instruction", "Print.", ""), [column])
+
+
+def test_records_come_back_and_a_line_cut_short_costs_only_itself(tmp_path):
+    kept = [_record(tmp_path), _record(tmp_path, "x = '\u2028'")]
+    with open(tmp_path / history.HISTORY, "a") as file:
+        file.write('{"time": "20')
+    found = history.load(tmp_path)
+    assert [one["columns"] for one in found] == [one["columns"] for one in kept]
+    assert Written(**found[0]["columns"][0]["answers"][0]) == Written("print()", "limit", [5, 6], 2, 0.1, 20.0)
+
+
+def test_markdown_holds_every_text_in_a_fence_it_cannot_end(tmp_path):
+    hostile = "```\n<script>alert(1)</script>\n`````\n# head"
+    text = history.markdown(_record(tmp_path, hostile, model="a`b<img>"))
+    assert f"``````\n{hostile}\n``````" in text
+    assert "<img>" not in text and "temperature 0" in text and "2 tokens, ended by: limit" in text
+
+
+def test_markdown_is_never_written_over(tmp_path):
+    record = _record(tmp_path)
+    paths = [history.save_markdown(tmp_path, record) for _ in range(3)]
+    assert len(set(paths)) == 3 and all(path.read_text() == history.markdown(record) for path in paths)
+
+
+def test_own_pairs_are_a_data_set_that_the_workbook_reads(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    assert history.add_pair(path, PAIR, {"model": "base"}) == 1
+    path.write_text(path.read_text().rstrip("\n"))  # as an editor leaves it
+    assert history.add_pair(path, PAIR | {"response": "2 ü"}, {"model": "tuned"}) == 2
+    assert [row.pair["response"] for row in reader.read(path)] == ["1 + 1", "2 ü"]
+    folder, _ = pairs.prepare(str(path), tmp_path)
+    assert sum(len(pairs.load(folder, split)) for split in ("train", "validation")) == 2
+    origins = (tmp_path / "mine.origins.jsonl").read_text().splitlines()
+    assert len(origins) == 2 and '"model": "tuned"' in origins[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"response": " "}, "'response' is blank"), ({"instruction": ""}, "'instruction' is empty"),
+     ({"response": "a\x00"}, "control character U\\+0000")],
+)  # fmt: skip
+def test_what_notebook_01_would_refuse_is_no_pair(tmp_path, change, said):
+    with pytest.raises(UserError, match=said):
+        history.add_pair(tmp_path / "mine.jsonl", PAIR | change, {})
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match="ends in .jsonl"):
+        history.add_pair(tmp_path / "mine.txt", PAIR, {})

@@ -1,0 +1,111 @@
+"""What was asked in the playground and answered: kept in the run's folder, as Markdown, and as pairs of one's own.
+
+`playground.jsonl` has a line for each question: `time`, the fields of `modes.Question`, and for each column its
+`model`, `name`, `prompt`, `note` and `answers` (the fields of `Written`). Nothing in it is ever changed.
+"""
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from utils import metrics, reader
+from utils.errors import UserError
+
+HISTORY = "playground.jsonl"
+
+
+@dataclass(frozen=True)
+class Written:
+    """One answer with what it took: seconds to its first token, tokens a second over all (end-of-text counts)."""
+
+    text: str
+    reason: str
+    ids: list[int]
+    num_tokens: int
+    first_token_seconds: float
+    tokens_per_second: float
+
+
+def append(run_dir: Path, question, columns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add a question (`modes.Question`) with its answers to the run's history; returns the record."""
+    record = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns}
+    metrics.append(run_dir, record, HISTORY)
+    return record
+
+
+def load(run_dir: Path) -> list[dict[str, Any]]:
+    """Every record, oldest first."""
+    return metrics.read(run_dir, HISTORY)
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """A question and its answers as Markdown; every text in a fence longer than any in it, so that none ends it."""
+    settings = ", ".join(f"{name} {value}" for name, value in record["settings"].items() if value or value == 0)
+    lines = [f"# {record['mode']}, {record['time']}", "", settings, ""]
+    for title in ("instruction", "input", "text"):
+        if record[title]:
+            lines += [f"**{title.capitalize()}**", "", _fenced(record[title]), ""]
+    for column in record["columns"]:
+        for number, answer in enumerate(column["answers"], start=1):
+            which = f", answer {number}" if len(column["answers"]) > 1 else ""
+            lines += [f"## {_plain(column['model'])}{which}", ""]
+            lines += [f"{answer['num_tokens']} tokens, ended by: {answer['reason']}. {_plain(column['note'])}".rstrip()]
+            lines += ["", _fenced(answer["text"]), ""]
+    return "\n".join(lines)
+
+
+def save_markdown(run_dir: Path, record: dict[str, Any]) -> Path:
+    """Write the record beside the history, under a name that no file has yet."""
+    stem = "playground-" + record["time"].replace(":", "").replace(" ", "-")
+    for number in range(1, 1000):
+        path = Path(run_dir) / f"{stem}{f'-{number}' if number > 1 else ''}.md"
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                file.write(markdown(record))
+            return path
+        except FileExistsError:
+            continue
+    raise UserError(f"{run_dir} has a thousand files {stem}-….md already: move some away.")
+
+
+def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
+    """Append a pair (`instruction`, `input`, `response`) to a JSON lines file of one's own; returns how many it has.
+
+    Where it came from goes to `<name>.origins.jsonl`, line by line beside it: the file itself stays a plain data set.
+    Raises `UserError` for a pair that notebook 01 would refuse, or that is there already.
+    """
+    if reasons := list(reader.reasons(pair)):
+        raise UserError(f"This is no pair yet: {'; '.join(reasons)}.")
+    path = Path(path)
+    if path.suffix != ".jsonl":
+        raise UserError(f"A file of pairs ends in .jsonl, got {path.name!r}.")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    line = json.dumps(pair, ensure_ascii=False)
+    if line in lines:
+        raise UserError(f"{path.name} has this pair already.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    origin = {"pair": len(lines) + 1, **origin}
+    for file, text in ((path.with_suffix(".origins.jsonl"), json.dumps(origin, ensure_ascii=False)), (path, line)):
+        _append_line(file, text)
+    return len(lines) + 1
+
+
+def _append_line(path: Path, line: str) -> None:
+    """Also where a person's own editor left no line end at the file's end."""
+    with open(path, "ab+") as file:
+        is_open = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+        file.write((b"\n" if is_open else b"") + line.encode() + b"\n")
+
+
+def _fenced(text: str) -> str:
+    longest = max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def _plain(text: str) -> str:
+    """One line without what Markdown or HTML would obey."""
+    return "".join(c if c.isalnum() or c in " .,:/@-" else "\\" + c if c in "*_[]()#!`" else "?" for c in text)

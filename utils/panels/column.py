@@ -1,0 +1,190 @@
+"""One model's column in the playground: a thread lets it write, and `show` carries what it wrote to the page."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from html import escape
+from threading import Event, Thread
+from typing import Any
+
+import ipywidgets as widgets
+
+from utils import generate, scores
+from utils.attribution import Span
+from utils.history import Written
+from utils.loaded_models import LoadedModels
+from utils.modes import Question
+from utils.panels import answer_html
+from utils.panels.text import FRAMED, LINE, CopyButton, describe
+from utils.prompts import encode_texts
+
+OTHER = "another…"
+
+
+class Column(widgets.VBox):
+    """The widgets of one model: which it is, what it does, its answers, and where they came from.
+
+    `choices` are names by their labels; `find` gives the stretches of a text that stand in what was learned.
+    """
+
+    def __init__(self, choices: dict[str, str], chosen: str, models: LoadedModels, find: Callable[[str], list[Span]]):
+        self.choices, self.models, self.find = choices, models, find
+        self.question: Question | None = None
+        self.written: list[Written] = []
+        self.spans: list[list[Span]] = []
+        self.scores: list[list[scores.TokenScore]] = []
+        self.losses: list[dict[str, float]] = []  # of each answer, under each column's model
+        self.stage, self.note, self.prompt = "not asked yet", "", ""
+        self.thread: Thread | None = None
+        wide = dict(layout={"width": "auto"}, style={"description_width": "5em"})
+        self.model = widgets.Dropdown(options=[*choices, OTHER], value=chosen, description="Model", **wide)
+        self.other = widgets.Text(placeholder="hub id or folder", description="Name", continuous_update=False, **wide)
+        self.other.layout.display = "none"
+        self.copy = CopyButton(description="Copy")
+        self.free_button = widgets.Button(description="Free memory", layout=widgets.Layout(width="9em"))
+        self.remove_button = widgets.Button(description="Remove column", layout=widgets.Layout(width="10em"))
+        # The widget scrolls, not the text in it, which is replaced while a reader may have scrolled down.
+        self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED))
+        self.status, self.origins = widgets.HTML(), widgets.HTML()
+        self.model.observe(self._chosen, "value")
+        buttons = widgets.HBox([self.copy, self.free_button, self.remove_button])
+        buttons.layout.flex_flow = "row wrap"
+        rows = [self.model, self.other, self.status, self.page, buttons, self.origins]
+        super().__init__(rows, layout=widgets.Layout(flex="1 1 20em", min_width="0"))
+        self.add_class("playground-column")
+        self.show()
+
+    @property
+    def label(self) -> str:
+        return self.other.value.strip() if self.model.value == OTHER else self.model.value
+
+    @property
+    def name(self) -> str:
+        """What `LoadedModels` knows the model by."""
+        return self.choices.get(self.label, self.label)
+
+    @property
+    def is_writing(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
+    def start(self, question: Question, stop: Event) -> None:
+        """Let the model answer in a thread of its own."""
+        self._empty(question)
+        self.stage = "loading the model"
+        self.thread = Thread(target=self._write, args=(question, self.name, stop), daemon=True)
+        self.thread.start()
+
+    def _write(self, question: Question, name: str, stop: Event) -> None:
+        try:
+            network, tokenizer = self.models.get(name)
+            asked = question.ask(tokenizer, network.config.max_position_embeddings)
+            self.note, self.prompt, self.stage = asked.note, asked.shown, "reading the prompt"
+            begun, first = time.monotonic(), 0.0
+            for drafts in generate.stream(
+                network, tokenizer, [asked.ids] * question.num_answers, question.settings, stop
+            ):
+                seconds = time.monotonic() - begun
+                first = first or seconds
+                self.written = [
+                    before if before and before.reason else _written(draft, first, seconds)
+                    for draft, before in zip(drafts, self.written or [None] * len(drafts), strict=True)
+                ]
+                self.stage = "writing"
+            self.stage = ""
+        except Exception as error:  # in a thread nobody would see it
+            self.stage = describe(error)
+
+    def restore(self, question: Question, kept: dict[str, Any]) -> None:
+        """Show what was asked and answered once."""
+        self._empty(question)
+        is_choice = self.choices.get(kept["model"]) == kept["name"]
+        self.model.value = kept["model"] if is_choice else OTHER
+        self.other.value = "" if is_choice else kept["name"]
+        self.written = [Written(**answer) for answer in kept["answers"]]
+        self.note, self.prompt, self.stage = kept["note"], kept["prompt"], ""
+
+    def record(self) -> dict[str, Any]:
+        """What the history keeps of it."""
+        answers = [asdict(one) for one in self.written]
+        return {"model": self.label, "name": self.name, "prompt": self.prompt, "note": self.note, "answers": answers}
+
+    def look(self) -> None:
+        """Find out where the answers came from, unless that is known."""
+        written = self.written
+        if self.spans or not written:
+            return
+        self.stage = "looking up where it came from (the first time, an index is made)"
+        spans = [self.find(one.text) for one in written]
+        if written is self.written:  # else another question has been asked since
+            self.spans, self.stage = spans, ""
+
+    def think(self, others: Sequence["Column"]) -> None:
+        """Compute, unless it is known, how likely the answers' tokens are, and their losses under all models."""
+        if self.scores:
+            return
+        written, own, found, losses = self.written, self.models.get(self.name)[1], [], []
+        for one in written:
+            ended = [own.eos_token_id] if one.reason == generate.END_OF_TEXT else []
+            losses.append({})
+            for other in others:
+                network, tokenizer = self.models.get(other.name)
+                prompt = self.question.ask(tokenizer, network.config.max_position_embeddings).ids
+                is_same = tokenizer.get_vocab() == own.get_vocab()
+                ids = [*one.ids, *ended] if is_same else encode_texts([one.text], tokenizer)[0]
+                scored = scores.score(network, tokenizer, prompt, ids)
+                losses[-1][other.label] = scores.loss(scored)
+                if other is self:
+                    found.append(scored)
+        if written is self.written:
+            self.scores, self.losses = found, losses
+
+    def show(self, has_probabilities: bool = False) -> None:
+        """Carry what is new to the page; assigned only when it changed, since every assignment is a message."""
+        _set(self.status, f'<p role="status" style="{LINE}min-height: 3em">{escape(self._told())}</p>')
+        _set(self.page, "".join(self._answer(index, has_probabilities) for index in range(len(self.written))))
+        found = [answer_html.sources(one.text, spans) for one, spans in zip(self.written, self.spans, strict=False)]
+        _set(self.origins, "".join(found))
+        before, after = self.question.around if self.question else ("", "")
+        whole = "\n\n".join(before + one.text + after for one in self.written)
+        if self.copy.text != whole:
+            self.copy.text = whole
+
+    def _answer(self, index: int, has_probabilities: bool) -> str:
+        one, number = self.written[index], len(self.written)
+        head = (
+            f'<p style="{LINE}"><b>Answer {index + 1} of {number}</b>, {escape(one.reason)}</p>' if number > 1 else ""
+        )
+        if has_probabilities and index < len(self.scores):
+            losses = ", ".join(f"{name} {value:.2f}" for name, value in self.losses[index].items())
+            told = f'<p style="{LINE}">Loss of this answer (nats a token): {escape(losses)}</p>'
+            return head + told + answer_html.thought(self.scores[index])
+        spans = self.spans[index] if index < len(self.spans) else ()
+        before, after = self.question.around if self.question else ("", "")
+        return head + answer_html.answer(one.text, spans, before=before, after=after)
+
+    def _told(self) -> str:
+        if not self.written:
+            return self.stage
+        tokens, first = sum(one.num_tokens for one in self.written), self.written[0].first_token_seconds
+        speed = sum(one.tokens_per_second for one in self.written)
+        reasons = ", ".join(dict.fromkeys(one.reason for one in self.written if one.reason))
+        pace = f"{tokens} tokens · {speed:.0f} tokens/s · first after {first:.2f} s"
+        return " · ".join(
+            part for part in (self.stage, f"ended: {reasons}" if reasons else "", pace, self.note) if part
+        )
+
+    def _empty(self, question: Question) -> None:
+        self.question, self.written, self.spans, self.scores, self.losses = question, [], [], [], []
+        self.note = self.prompt = self.stage = ""
+
+    def _chosen(self, change) -> None:
+        self.other.layout.display = "" if change["new"] == OTHER else "none"
+
+
+def _written(draft: generate.Draft, first: float, seconds: float) -> Written:
+    return Written(draft.text, draft.reason, draft.ids, draft.num_tokens, first, draft.num_tokens / seconds)
+
+
+def _set(widget: widgets.HTML, value: str) -> None:
+    if widget.value != value:
+        widget.value = value
