@@ -39,7 +39,7 @@ class Column(widgets.VBox):
         wide = dict(layout={"width": "auto"}, style={"description_width": "5em"})
         self.model = widgets.Dropdown(options=[*choices, OTHER], value=chosen, description="Model", **wide)
         self.other = widgets.Text(placeholder="hub id or folder", description="Name", continuous_update=False, **wide)
-        self.other.layout.display = "none"
+        self.other.layout.visibility = "hidden"  # its place stays: columns keep their lines
         self.copy = CopyButton(description="Copy")
         self.free_button = widgets.Button(description="Free memory", layout=widgets.Layout(width="9em"))
         self.remove_button = widgets.Button(description="Remove column", layout=widgets.Layout(width="10em"))
@@ -48,7 +48,7 @@ class Column(widgets.VBox):
         self.status, self.origins = widgets.HTML(), widgets.HTML()
         self.model.observe(self._chosen, "value")
         buttons = widgets.HBox([self.copy, self.free_button, self.remove_button])
-        buttons.layout.flex_flow = "row wrap"
+        buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "center"
         rows = [self.model, self.other, self.status, self.page, buttons, self.origins]
         super().__init__(rows, layout=widgets.Layout(flex="1 1 20em", min_width="0"))
         self.add_class("playground-column")
@@ -178,7 +178,7 @@ class Column(widgets.VBox):
         self.note = self.prompt = self.stage = ""
 
     def _chosen(self, change) -> None:
-        self.other.layout.display = "" if change["new"] == OTHER else "none"
+        self.other.layout.visibility = "visible" if change["new"] == OTHER else "hidden"
 
 
 def _written(draft: generate.Draft, first: float, seconds: float) -> Written:

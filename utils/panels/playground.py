@@ -23,6 +23,7 @@ from utils.modes import CURSOR, INSTRUCTION, MODES, Question
 from utils.panels.column import Column
 from utils.panels.generation_form import GenerationForm
 from utils.panels.keep import Keep
+from utils.panels.run_view import size
 from utils.panels.text import BORDER, FRAMED, LINE, alert, describe, guarded, pre
 
 FLUSH_SECONDS = 0.1
@@ -204,8 +205,8 @@ class Playground(widgets.VBox):
         self._show_memory()
 
     def _show_memory(self) -> None:
-        sizes = self.models.sizes()
-        told = ", ".join(f"{Path(name).name} {size / 1e9:.2f} GB" for name, size in sizes.items()) or "no model"
+        labels, sizes = {name: label for label, name in self.choices.items()}, self.models.sizes()
+        told = ", ".join(f"{labels.get(name, name)} {size(number)}" for name, number in sizes.items()) or "no model"
         shown = f'<p style="{LINE}">In memory: {escape(told)}</p>'
         if self.memory.value != shown:
             self.memory.value = shown
