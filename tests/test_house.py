@@ -31,25 +31,26 @@ MAY_IMPORT = {
     "packing": "config artifacts pairs prompts",
     "trust": "config artifacts pairs packing prompts loss model planner",
     "attention": "",
-    "model": "config artifacts attention",
+    "adapters": "",
+    "model": "config adapters artifacts attention",
     "workload": "config artifacts packing",
-    "memory": "config attention workload",
+    "memory": "config adapters attention workload",
     "pace": "config machine memory metrics workload",
     "planner": "config memory metrics model pace workload",
     "optim": "config",
     "ranks": "",
     "machine": "config",
-    "loss": "packing",
+    "loss": "attention machine packing",
     "checkpoint": "artifacts",
     "metrics": "",
     "samples": "generate metrics packing ranks",
-    "train": "config artifacts packing model optim loss checkpoint metrics ranks machine samples",
+    "train": "config adapters artifacts packing model optim loss checkpoint metrics ranks machine samples",
     "launch": "config artifacts metrics",
     "plots": "",
     "curves": "config launch metrics plots",
     "hints": "config metrics",
     "generate": "prompts model",
-    "loaded_models": "checkpoint config model planner",
+    "loaded_models": "adapters checkpoint config model planner",
     "modes": "generate prompts",
     "examples": "modes",
     "history": "metrics reader",
@@ -64,7 +65,7 @@ MAY_IMPORT = {
 MAX_MODULE_LINES = 300
 MAX_FILE_BYTES = 16_000_000
 # Imported only where a setting asks for them; the README says how to install them.
-OPTIONAL = {"torchao"}
+OPTIONAL = {"peft", "torchao"}
 # Packages whose import name is not their name on the package index.
 DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython"}
 

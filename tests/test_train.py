@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2
 
 from utils import artifacts, generate, machine, metrics, model, optim, packing, samples
 from utils.artifacts import ROOT
+from utils.attention import Documents
 from utils.errors import UserError
 from utils.loss import SummedCrossEntropy, trained_loss
 from utils.ranks import Ranks, only_one
@@ -173,7 +174,7 @@ def test_the_saved_model_has_the_logits_of_the_trained_one(world, new_run):
     reloaded = AutoModelForCausalLM.from_pretrained(run_dir / "model", dtype=torch.float32).eval()
     ids = torch.arange(50)[None]
     with torch.no_grad():
-        mine = training.model.eval()(ids, use_cache=False, document_starts=[0, 50]).logits
+        mine = training.model.eval()(ids, use_cache=False, documents=Documents([0, 50], torch.tensor([0, 50]))).logits
         torch.testing.assert_close(reloaded(ids).logits, mine, rtol=1e-5, atol=1e-5)
     assert "embedded" not in json.loads((run_dir / "model" / "config.json").read_text()).get("_name_or_path", "")
 
@@ -222,7 +223,7 @@ def test_without_validation_rows_training_still_works(world, new_run):
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-6), (torch.bfloat16, 1e-2)])
 def test_the_loss_and_its_gradient_are_those_of_torch(dtype, tolerance, monkeypatch):
-    monkeypatch.setattr("utils.loss.CHUNK_BYTES", 4 * 50 * 7)  # seven rows at a time, and a rest
+    monkeypatch.setattr("utils.loss.CHUNK_BYTES", {"cpu": 4 * 50 * 7})  # seven rows at a time, and a rest
     hidden, head = (torch.randn(shape, dtype=dtype, requires_grad=True) for shape in [(40, 16), (50, 16)])
     targets = torch.randint(0, 50, (40,))
     expected = 0.3 * functional.cross_entropy((hidden @ head.T).float(), targets, reduction="sum")

@@ -3,11 +3,17 @@
 A dense mask over a block costs the square of the block; the documents in it are much shorter.
 """
 
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
 from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
+
+try:
+    from torch.nn.attention.varlen import varlen_attn
+except ImportError:  # torch before 2.10
+    varlen_attn = None
 
 PACKED = "packed"
 # On a CPU torch's bfloat16 gradient of a shorter document is slower than its float32 one: 150 tokens and 8 heads take
@@ -15,10 +21,27 @@ PACKED = "packed"
 MIN_BFLOAT16_TOKENS = 400
 
 
+@dataclass
+class Documents:
+    """Where the documents of a block are: made once for it, not in every layer.
+
+    `starts` are their offsets and the block's length, `offsets` (N + 1,) the same in int32 on the model's device.
+    """
+
+    starts: list[int]
+    offsets: torch.Tensor
+    lengths: list[int] = field(init=False)
+    longest: int = field(init=False)
+
+    def __post_init__(self):
+        self.lengths = [end - start for start, end in pairwise(self.starts)]
+        self.longest = max(self.lengths)
+
+
 def register() -> str:
     """Make `attn_implementation="packed"` known to transformers, and return that name.
 
-    The model must then be called with `document_starts`: the offsets of the documents in the block and its length.
+    The model must then be called with `documents`.
     """
     AttentionInterface.register(PACKED, packed_attention)
     AttentionMaskInterface.register(PACKED, _no_mask)
@@ -29,23 +52,44 @@ def _no_mask(*args, **kwargs) -> None:
     return None
 
 
-def packed_attention(module, query, key, value, attention_mask, scaling=None, document_starts=None, **kwargs):
+def packed_attention(module, query, key, value, attention_mask, scaling=None, documents=None, **kwargs):
     """Causal attention within each document: query (1, H, T, D), key and value (1, K, T, D), result (1, T, H, D).
 
-    Not covered: dropout, which a run sets to 0, and caches.
+    Not covered: dropout, which a run sets to 0, and caches. The kernel for all documents at once has not been run.
     """
+    attend = _all_at_once if _has_kernel(query) else _one_by_one
+    return attend(query, key, value, scaling, documents), None
+
+
+def _has_kernel(query: torch.Tensor) -> bool:
+    """Whether torch's FlashAttention takes this: half precision, on a GPU from Ampere on, its sizes of heads."""
+    half, size = query.dtype in (torch.bfloat16, torch.float16), query.shape[-1]
+    if varlen_attn is None or query.device.type != "cuda" or not half or size % 8 or size > 256:
+        return False
+    return torch.cuda.is_available() and torch.cuda.get_device_properties(query.device).major >= 8
+
+
+def _all_at_once(query, key, value, scaling, documents: Documents) -> torch.Tensor:
+    """One call for the whole block; the heads of keys and values are shared, not expanded."""
+    query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, heads, D)
+    offsets, longest = documents.offsets, documents.longest
+    options = dict(scale=scaling, window_size=(-1, 0), enable_gqa=True)  # a window to the left alone: causal
+    return varlen_attn(query, key, value, offsets, offsets, longest, longest, **options).unsqueeze(0)
+
+
+@torch.compiler.disable  # its shapes are those of the documents: compiled, every block would be compiled anew
+def _one_by_one(query, key, value, scaling, documents: Documents) -> torch.Tensor:
     dtype, on_cpu = query.dtype, query.device.type == "cpu"
     if on_cpu:
         # The gradient for shared key heads runs on fewer cores there and waits at every product: 20 ms against 2.
         key, value = (states.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for states in (key, value))
-    lengths = [end - start for start, end in pairwise(document_starts)]
     # Split, not sliced: the gradient of a split is one concatenation, that of each slice a whole block of zeros.
-    documents = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     parts = []
+    split = (states.split(documents.lengths, dim=2) for states in (query, key, value))
     with torch.autocast(query.device.type, enabled=False):
-        for length, document in zip(lengths, documents, strict=True):
+        for length, *document in zip(documents.lengths, *split, strict=True):
             if on_cpu and length < MIN_BFLOAT16_TOKENS:
                 document = (states.float() for states in document)
             part = functional.scaled_dot_product_attention(*document, is_causal=True, scale=scaling, enable_gqa=True)
             parts.append(part.to(dtype))  # (1, H, t, D)
-    return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
+    return torch.cat(parts, dim=2).transpose(1, 2).contiguous()

@@ -2,10 +2,12 @@
 
 import torch
 
+from utils.attention import Documents
+from utils.machine import to_device
 from utils.packing import IGNORE_INDEX, Block
 
-# How much of the logits is in float32 at a time: about what a CPU core's own cache holds.
-CHUNK_BYTES = 2**21
+# How much of the logits is in float32 at a time: about what a CPU core's own cache holds; what keeps a GPU busy.
+CHUNK_BYTES = {"cpu": 2**21, "cuda": 2**26}
 
 
 def trained_loss(network, block: Block, device: torch.device) -> torch.Tensor:
@@ -17,13 +19,14 @@ def trained_loss(network, block: Block, device: torch.device) -> torch.Tensor:
     labels = torch.from_numpy(block.labels)
     # The logits at position i predict token i + 1.
     predicting = (labels[1:] != IGNORE_INDEX).nonzero().squeeze(1)
-    targets = labels[1:][predicting].to(device)  # (K,)
+    targets = to_device(labels[1:][predicting], device)  # (K,)
+    starts = block.document_starts
     logits = network(
-        input_ids=torch.from_numpy(block.input_ids)[None].to(device),  # (1, T)
-        position_ids=torch.from_numpy(block.position_ids)[None].to(device),  # (1, T)
-        document_starts=block.document_starts,
+        input_ids=to_device(torch.from_numpy(block.input_ids)[None], device),  # (1, T)
+        position_ids=to_device(torch.from_numpy(block.position_ids)[None], device),  # (1, T)
+        documents=Documents(starts, to_device(torch.tensor(starts, dtype=torch.int32), device)),
         use_cache=False,
-        logits_to_keep=predicting.to(device),
+        logits_to_keep=to_device(predicting, device),
     ).logits  # (1, K, vocabulary)
     # Squeezed, not indexed, whose gradient would be a second array of this size.
     return SummedCrossEntropy.apply(logits.squeeze(0), targets)
@@ -43,7 +46,7 @@ class SummedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         logits = logits.detach()
-        num_rows = max(1, CHUNK_BYTES // (4 * logits.shape[1]))
+        num_rows = max(1, CHUNK_BYTES[logits.device.type] // (4 * logits.shape[1]))
         total = torch.zeros((), dtype=torch.float32, device=logits.device)
         for rows, target in zip(logits.split(num_rows), targets.split(num_rows), strict=True):
             log_probabilities = rows.float().log_softmax(-1)  # (rows, V)

@@ -31,6 +31,13 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
     return NUM_PRODUCTS * 2 * size**3 / min(seconds[1:])
 
 
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """`tensor` on `device`; to a GPU from pinned memory, so that nobody waits for what it has still to compute."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -39,13 +46,16 @@ def _synchronize(device: torch.device) -> None:
 def flops_per_token(network: nn.Module) -> tuple[int, int]:
     """The operations that training needs for each token, and besides for each trained token, where the head is applied.
 
-    Six for each weight of a matrix: two forward, four backward (Kaplan et al. 2020). Not counted: attention scores,
-    and what is recomputed.
+    Six for each weight of a matrix: two forward, four backward (Kaplan et al. 2020), of which a frozen one needs two.
+    Not counted: attention scores, and what is recomputed.
     """
+
+    def count(parameter: nn.Parameter) -> int:
+        return (6 if parameter.requires_grad else 4) * parameter.numel()
+
     head = network.get_output_embeddings().weight
     embeddings = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)} | {id(head)}
-    blocks = sum(p.numel() for p in network.parameters() if p.ndim >= 2 and id(p) not in embeddings)
-    return 6 * blocks, 6 * head.numel()
+    return sum(count(p) for p in network.parameters() if p.ndim >= 2 and id(p) not in embeddings), count(head)
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from utils import attention
+from utils import adapters, attention
 from utils.config import RunConfig
 from utils.workload import Workload
 
@@ -37,6 +37,7 @@ class Shape:
     num_matrix_parameters: int  # in matrices, without embeddings and head: what every token is multiplied with
     num_head_parameters: int
     num_largest_parameters: int  # in the largest tensor
+    num_rank_parameters: int  # in adapters of rank 1: the inputs and outputs of the linear layers, without the head
     width: int
     vocab_size: int
 
@@ -54,6 +55,7 @@ def shape(key: str) -> Shape:
     head = network.get_output_embeddings().weight
     tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)} | {id(head)}
     parameters = list(network.parameters())
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.weight is not head]
     stacks = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
     blocks = next((stack for stack in stacks if len(stack) == config.num_hidden_layers), [network])
     return Shape(
@@ -63,6 +65,7 @@ def shape(key: str) -> Shape:
         num_matrix_parameters=sum(p.numel() for p in parameters if p.ndim >= 2 and id(p) not in tables),
         num_head_parameters=head.numel(),
         num_largest_parameters=max(p.numel() for p in parameters),
+        num_rank_parameters=sum(layer.in_features + layer.out_features for layer in layers),
         width=config.hidden_size,
         vocab_size=head.shape[0],
     )
@@ -104,7 +107,9 @@ class _LiveBytes(TorchDispatchMode):
 
 
 @lru_cache(maxsize=64)
-def activations(key: str, dtype: str, device_type: str, document_length: int) -> tuple[float, float, float, float]:
+def activations(
+    key: str, dtype: str, device_type: str, document_length: int, lora_rank: int = 0
+) -> tuple[float, float, float, float]:
     """Bytes that a forward pass keeps for the backward pass: fixed, for each block, for each token, for both.
 
     Logits are not among them; copies of weights that autocast makes are. Not covered: blocks of several kinds.
@@ -114,8 +119,10 @@ def activations(key: str, dtype: str, device_type: str, document_length: int) ->
     kept = {}
     for num_layers in (1, 2):
         with FakeTensorMode(allow_non_fake_inputs=True):
-            weights_dtype = torch.bfloat16 if dtype == "bfloat16_weights" else torch.float32
+            weights_dtype = getattr(torch, RunConfig(dtype=dtype, lora_rank=lora_rank).weights_dtype)
             network = _network(key, torch.device(device_type), weights_dtype, num_hidden_layers=num_layers)
+            if lora_rank:
+                adapters.add(network, lora_rank, alpha=1.0)
             for num_documents in (1, 2):
                 kept[num_layers, num_documents] = _kept_bytes(network, dtype, num_documents, document_length)
     both = kept[2, 2] - kept[2, 1] - kept[1, 2] + kept[1, 1]
@@ -130,26 +137,41 @@ def _kept_bytes(network: nn.Module, dtype: str, num_documents: int, document_len
     ids = torch.zeros(1, num_tokens, dtype=torch.long, device=device)  # (1, T)
     last = torch.zeros(1, dtype=torch.long, device=device)
     starts = list(range(0, num_tokens + 1, document_length))
+    documents = attention.Documents(starts, torch.tensor(starts, dtype=torch.int32, device=device))
     with _LiveBytes(network) as live, torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
-        output = network(ids, position_ids=ids, document_starts=starts, use_cache=False, logits_to_keep=last)
+        output = network(ids, position_ids=ids, documents=documents, use_cache=False, logits_to_keep=last)
     num_bytes = live.num_bytes
     del output  # until here it holds what the backward pass needs
     return num_bytes
 
 
 def _value_bytes(config: RunConfig) -> int:
-    """Bytes of one weight, and of its gradient."""
-    return 2 if config.dtype == "bfloat16_weights" else 4
+    """Bytes of one of the model's weights, and of its gradient."""
+    return 2 if config.weights_dtype == "bfloat16" else 4
+
+
+def _frozen_bytes(config: RunConfig, shape: Shape) -> int:
+    """Bytes of the weights that adapters leave as they are."""
+    return _value_bytes(config) * shape.num_parameters if config.lora_rank else 0
 
 
 def state_bytes(config: RunConfig, shape: Shape) -> dict[str, int]:
     """Bytes of weights, gradients and optimizer states of the whole model."""
-    count, width = shape.num_parameters, _value_bytes(config)
+    count, num_matrix, width = shape.num_parameters, shape.num_matrix_parameters, _value_bytes(config)
+    if config.lora_rank:  # float32 matrices
+        count, num_matrix, width = (config.lora_rank * shape.num_rank_parameters,) * 2 + (4,)
     if config.optim == "muon":  # one average for the matrices of the blocks, two for the rest
-        moments = 8 * count - 4 * shape.num_matrix_parameters
+        moments = 8 * count - 4 * num_matrix
     else:
         moments = (2 if config.optim == "adamw_torch_8bit" else 8) * count
-    return {"weights": width * count, "gradients": width * count, "optimizer": moments}
+    return {"weights": _frozen_bytes(config, shape) + width * count, "gradients": width * count, "optimizer": moments}
+
+
+def disk_bytes(config: RunConfig, shape: Shape) -> dict[str, int]:
+    """Bytes of one checkpoint, which holds what is trained and the optimizer's states, and of the tuned model."""
+    whole = state_bytes(config, shape)
+    trained = whole["weights"] - _frozen_bytes(config, shape)
+    return {"checkpoint": trained + whole["optimizer"], "model": _value_bytes(config) * shape.num_parameters}
 
 
 def parts(config: RunConfig, key: str, work: Workload, num_processes: int, device_type: str) -> dict[str, int]:
@@ -160,8 +182,13 @@ def parts(config: RunConfig, key: str, work: Workload, num_processes: int, devic
     """
     model, on_cpu = shape(key), device_type == "cpu"
     whole = state_bytes(config, model)
-    share = {name: -(-size // num_processes) for name, size in whole.items()}
-    fixed, for_block, for_token, for_both = activations(key, config.dtype, device_type, work.document_length)
+    frozen = _frozen_bytes(config, model)
+    # Adapters are whole on each process, what is frozen beside them is shared out.
+    share = {name: -(-size // (1 if config.lora_rank else num_processes)) for name, size in whole.items()}
+    share["weights"] -= frozen - -(-frozen // num_processes)
+    fixed, for_block, for_token, for_both = activations(
+        key, config.dtype, device_type, work.document_length, config.lora_rank
+    )
     tokens, layers = work.num_block_tokens, model.num_layers
     block_bytes = for_block + for_both * tokens
     value_bytes = _value_bytes(config)
@@ -170,13 +197,13 @@ def parts(config: RunConfig, key: str, work: Workload, num_processes: int, devic
     logit_bytes = 4 if config.dtype == "float32" else 2
     workspace = PROGRAM_BYTES if on_cpu else CONTEXT_BYTES
     workspace += _gathered_bytes(model, config, work, num_processes, device_type)
-    if work.num_blocks > 1 and num_processes == 1:
+    if work.num_blocks > 1 and num_processes == 1 and not frozen:
         # Gradients of the embeddings, from the head and from the tokens, before they are added to those of the
         # blocks before.
         workspace += 2 * value_bytes * model.num_head_parameters
     if on_cpu and _saves_while_training(config, work):
-        workspace += share["weights"] + share["optimizer"]
-    if not on_cpu and config.dtype == "bfloat16_weights":
+        workspace += disk_bytes(config, model)["checkpoint"] // (1 if config.lora_rank else num_processes)
+    if not on_cpu and config.dtype == "bfloat16_weights" and not frozen:
         # The optimizer's update of the largest tensor, in float32 and five at a time.
         workspace += 5 * 4 * model.num_largest_parameters // num_processes
     if config.cpu_offload:
@@ -200,18 +227,20 @@ def _gathered_bytes(model: Shape, config: RunConfig, work: Workload, num_process
     # Gathered and its buffer, the gradients from the head and from the tokens, the buffer of their sum. On a CPU gloo
     # works on copies of its own and glibc cannot always use freed places again: ten measured.
     num_values = (10 if device_type == "cpu" else 5) * outside + 5 * block
+    if config.lora_rank:  # without gradients
+        num_values = 2 * outside + 3 * block
     if not config.reshard_after_forward:
         num_values += (model.num_layers - 2) * block
         # Gradients are shared out after the last of several passes only.
-        num_values += model.num_layers * block if work.num_blocks > 1 else 0
+        num_values += model.num_layers * block if work.num_blocks > 1 and not config.lora_rank else 0
     return _value_bytes(config) * num_values
 
 
 def main_memory_bytes(config: RunConfig, key: str, work: Workload, num_processes: int) -> int:
     """Bytes of main memory of a run's GPU processes: their programs, what is offloaded, and a checkpoint's copy."""
-    whole = state_bytes(config, shape(key))
-    copied = whole["weights"] + whole["optimizer"] if _saves_while_training(config, work) else 0
-    return num_processes * PROGRAM_BYTES + copied + config.cpu_offload * sum(whole.values())
+    model = shape(key)
+    copied = disk_bytes(config, model)["checkpoint"] if _saves_while_training(config, work) else 0
+    return num_processes * PROGRAM_BYTES + copied + config.cpu_offload * sum(state_bytes(config, model).values())
 
 
 def _saves_while_training(config: RunConfig, work: Workload) -> bool:
