@@ -162,11 +162,18 @@ def export(run_dir: Path, folder: Path) -> None:
         facts["went_on_from"] = artifacts.read_manifest(folder)["facts"]
     with artifacts.building(folder, {}, facts) as temporary:
         model.save(network.bfloat16(), tokenizer, temporary)
-        figure = curves.compare([curves.Run.load(run_dir)], x="tokens", smoothing=0.95)
+        earlier = [path for path in _earlier(run_dir, config) if path.exists()]
+        figure = curves.compare([curves.Run.load(path) for path in (*earlier, run_dir)], x="tokens", smoothing=0.95)
         figure.savefig(temporary / "loss_curve.png", dpi=110)
         num_bytes = (temporary / "model.safetensors").stat().st_size
         if num_bytes > MAX_BASE_BYTES:
             raise UserError(f"the model has {num_bytes:,} bytes, at most {MAX_BASE_BYTES:,} are carried along.")
+
+
+def _earlier(run_dir: Path, config: RunConfig) -> list[Path]:
+    """The runs whose models this one went on from."""
+    presets = list(FIM_RATES)
+    return [run_dir.with_name(f"{preset}-{PYTHON_CORPUS}") for preset in presets[: presets.index(config.preset)]]
 
 
 def main(arguments: list[str] | None = None) -> None:
