@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,21 @@ def make_world(folder: Path, num_pairs: int = 40) -> tuple[Path, RunConfig]:
 def world(tmp_path_factory):
     """`make_world`, shared: tests make runs of their own in its `runs/` and change nothing else."""
     return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def new_run(world):
+    """`new_run(name, **changes)`: the folder of a run with these settings, ready to train."""
+    data_dir, config = world
+    made = []
+
+    def make(name, **changes):
+        run_dir = data_dir / "runs" / name
+        run_dir.mkdir(parents=True)
+        config.with_changes(**changes).save(run_dir / "config.json")
+        made.append(run_dir)
+        return run_dir
+
+    yield make
+    for run_dir in made:
+        shutil.rmtree(run_dir)

@@ -25,24 +25,6 @@ CPU = torch.device("cpu")
 MEASURED = ("seconds", "eval_seconds", "tokens_per_second", "matrix_share", "memory_bytes")
 
 
-@pytest.fixture
-def new_run(world):
-    """`new_run(name, **changes)`: the folder of a run with these settings, ready to train."""
-    data_dir, config = world
-    made = []
-
-    def make(name, **changes):
-        run_dir = data_dir / "runs" / name
-        run_dir.mkdir(parents=True)
-        config.with_changes(**changes).save(run_dir / "config.json")
-        made.append(run_dir)
-        return run_dir
-
-    yield make
-    for run_dir in made:
-        shutil.rmtree(run_dir)
-
-
 def train_on(num_ranks, run_dir):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(num_ranks)]
     command = [sys.executable, *launcher, "-m", "utils.train", str(run_dir)]

@@ -74,6 +74,15 @@ class RunConfig:
         recipe=ASSUMED,
         choices=("float32", "bfloat16", "bfloat16_weights"),
     )
+    lora_rank: int = _setting(
+        0,
+        "Train adapters of this rank instead of the weights, at some ten times the learning rate; 0: the weights "
+        "themselves. Takes the extra package peft.",
+        minimum=0,
+    )
+    lora_alpha: float = _setting(
+        32.0, "Adapters are scaled by lora_alpha / lora_rank; twice the rank is usual.", minimum=1
+    )
     tokens_per_device: int = _setting(
         4096, "Tokens of packed pairs in one forward pass of one process.", unit="tokens", minimum=8
     )
@@ -81,6 +90,7 @@ class RunConfig:
     reshard_after_forward: bool = _setting(
         True, "Free each block's gathered weights after use, and share gradients at once: less memory, more traffic."
     )
+    torch_compile: bool = _setting(False, "Compile the blocks: a slow start, then faster on a GPU; not measured.")
     cpu_offload: bool = _setting(False, "Keep weights and optimizer in main memory; several GPU processes only.")
     num_processes: int = _setting(0, "Processes; 0: one per GPU, or 2 on a machine without.", minimum=0)
     max_restarts: int = _setting(3, "How often processes that died are started again, from the checkpoint.", minimum=0)
@@ -106,6 +116,12 @@ class RunConfig:
                 f"tokens_per_device must be at least max_length, {self.max_length} tokens, so that a pair fits into a "
                 f"block; got {self.tokens_per_device}."
             )
+
+    @property
+    def weights_dtype(self) -> str:
+        """What the model's weights are kept in, float32 or bfloat16: frozen ones as they are computed with."""
+        is_low = self.dtype == "bfloat16_weights" or (self.lora_rank and self.dtype == "bfloat16")
+        return "bfloat16" if is_low else "float32"
 
     @classmethod
     def from_preset(cls, preset: str, **changes: Any) -> "RunConfig":

@@ -8,7 +8,7 @@ from threading import Lock
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from utils import checkpoint, model, planner
+from utils import adapters, checkpoint, model, planner
 from utils.config import RunConfig
 from utils.errors import UserError
 
@@ -71,9 +71,13 @@ class LoadedModels:
             raise UserError(f"{folder} cannot be loaded ({fault}): it is damaged, or no longer kept. Choose another.")
         network, tokenizer = model.load(config.model_name_or_path, config.revision)
         if is_checkpoint:
-            weights = {f"model.{name}": parameter.data for name, parameter in network.named_parameters()}
+            if config.lora_rank:
+                adapters.add(network, config.lora_rank, config.lora_alpha)
+            trained = {f"model.{name}": p.data for name, p in network.named_parameters() if p.requires_grad}
             # No rank of the run, so that this process keeps its own random state.
-            checkpoint.load(folder, weights, {}, rank=-1)
+            checkpoint.load(folder, trained, {}, rank=-1)
+            if config.lora_rank:
+                adapters.merge(network)
         return network, tokenizer
 
     def _check_fit(self, name: str, config: RunConfig) -> None:

@@ -50,7 +50,7 @@ def key(model_config) -> str:
 @lru_cache(maxsize=32)
 def shape(key: str) -> Shape:
     """Count a model's parameters without making one."""
-    network = _network(key, torch.device("meta"))
+    network = _network(key)
     config = network.config
     head = network.get_output_embeddings().weight
     tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)} | {id(head)}
@@ -71,12 +71,13 @@ def shape(key: str) -> Shape:
     )
 
 
-def _network(key: str, device: torch.device, dtype: torch.dtype = torch.float32, **changes) -> nn.Module:
+def _network(key: str, dtype: torch.dtype = torch.float32, **changes) -> nn.Module:
+    """A model without data."""
     values = json.loads(key) | changes
     if values.get("layer_types"):
         values["layer_types"] = values["layer_types"][: values["num_hidden_layers"]]
     implementation = {"attn_implementation": attention.register()}
-    with device:
+    with torch.device("meta"):
         return AutoModelForCausalLM.from_config(AutoConfig.for_model(**values), dtype=dtype, **implementation).eval()
 
 
@@ -118,11 +119,12 @@ def activations(
     device_type = device_type if torch.backends.cuda.is_built() else "cpu"
     kept = {}
     for num_layers in (1, 2):
+        weights_dtype = getattr(torch, RunConfig(dtype=dtype, lora_rank=lora_rank).weights_dtype)
+        network = _network(key, weights_dtype, num_hidden_layers=num_layers)
+        if lora_rank:
+            adapters.add(network, lora_rank, alpha=1.0)
         with FakeTensorMode(allow_non_fake_inputs=True):
-            weights_dtype = getattr(torch, RunConfig(dtype=dtype, lora_rank=lora_rank).weights_dtype)
-            network = _network(key, torch.device(device_type), weights_dtype, num_hidden_layers=num_layers)
-            if lora_rank:
-                adapters.add(network, lora_rank, alpha=1.0)
+            network.to_empty(device=device_type)
             for num_documents in (1, 2):
                 kept[num_layers, num_documents] = _kept_bytes(network, dtype, num_documents, document_length)
     both = kept[2, 2] - kept[2, 1] - kept[1, 2] + kept[1, 1]

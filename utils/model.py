@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.distributed import DistributedConfig
 
-from utils import attention
+from utils import adapters, attention
 from utils.artifacts import ROOT, building
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -121,16 +121,22 @@ def load_config(config: RunConfig):
 
 
 def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -> PreTrainedModel:
-    """The model with dropout 0 and packed attention; each of several ranks loads only its shard (FSDP2)."""
-    if config.cpu_offload and (device.type == "cpu" or num_ranks == 1):
-        raise UserError("cpu_offload moves the weights of several GPU processes to main memory: switch it off here.")
+    """The model with dropout 0 and packed attention; each of several ranks loads only its shard (FSDP2).
+
+    With `lora_rank` it is frozen and has adapters, whole on each rank. Raises `UserError` when the model cannot be had,
+    peft is missing, or `cpu_offload` is asked for with adapters or without several GPU processes.
+    """
+    if config.cpu_offload and (device.type == "cpu" or num_ranks == 1 or config.lora_rank):
+        raise UserError(
+            "cpu_offload moves the weights of several GPU processes to main memory, and knows no adapters (lora_rank): "
+            "switch it off here."
+        )
     model_config = load_config(config)
     # Every dropout that a transformers configuration knows ends in `dropout` or `_pdrop`.
     for name, value in model_config.to_dict().items():
         if name.endswith(("dropout", "_pdrop")) and isinstance(value, float):
             setattr(model_config, name, 0.0)
-    dtype = torch.bfloat16 if config.dtype == "bfloat16_weights" else torch.float32
-    options = dict(config=model_config, dtype=dtype, use_safetensors=True)
+    options = dict(config=model_config, dtype=getattr(torch, config.weights_dtype), use_safetensors=True)
     options["attn_implementation"] = attention.register()
     if num_ranks > 1:
         plan = sharding_plan(model_config, config.reshard_after_forward)
@@ -139,22 +145,37 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
         )
     network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, config.revision, **options)
     network = network if num_ranks > 1 else network.to(device)
+    if config.lora_rank:
+        adapters.add(network, config.lora_rank, config.lora_alpha, config.seed)
     if config.gradient_checkpointing:
         network.gradient_checkpointing_enable({"use_reentrant": False})
+    if config.torch_compile:
+        compile_blocks(network)
     return network.train()
 
 
 def sharding_plan(model_config, reshard_after_forward: bool) -> dict[str, str]:
     """Which modules FSDP2 gathers one by one: the repeated blocks; the rest is gathered once, at the root."""
     with torch.device("meta"):
-        network = AutoModelForCausalLM.from_config(model_config)
-    stacks = [
-        name for name, module in network.named_modules()
-        if isinstance(module, nn.ModuleList) and len(module) == model_config.num_hidden_layers
-    ]  # fmt: skip
-    if not stacks:
-        raise UserError(f"{type(network).__name__} has no list of repeated blocks to shard by.")
-    return {f"{stacks[0]}.*": "free_full_weight" if reshard_after_forward else "keep_full_weight"}
+        name, _ = _blocks(AutoModelForCausalLM.from_config(model_config))
+    return {f"{name}.*": "free_full_weight" if reshard_after_forward else "keep_full_weight"}
+
+
+def compile_blocks(network: PreTrainedModel, backend: str = "inductor") -> None:
+    """Compile what every block computes, once for all blocks and all numbers of tokens, when it is first used.
+
+    On a CPU attention is left out of it, and with it whole blocks under `gradient_checkpointing`. Not tried on a GPU.
+    """
+    for block in _blocks(network)[1]:
+        block.compile(dynamic=True, backend=backend)
+
+
+def _blocks(network: PreTrainedModel) -> tuple[str, nn.ModuleList]:
+    """The repeated blocks, and their name in the model."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == network.config.num_hidden_layers:
+            return name, module
+    raise UserError(f"{type(network).__name__} has no list of repeated blocks: it cannot be sharded or compiled.")
 
 
 def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -21,7 +21,7 @@ def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = _groups(trained, config)
     options = dict(lr=config.learning_rate, betas=(config.adam_beta1, config.adam_beta2), eps=config.adam_epsilon)
-    is_bfloat16 = config.dtype == "bfloat16_weights"
+    is_bfloat16 = trained[0].dtype == torch.bfloat16
     if config.optim == "muon":
         if is_bfloat16 or any(isinstance(parameter, DTensor) for parameter in trained):
             raise UserError("muon needs whole weights in float32: one process, and dtype float32 or bfloat16.")
@@ -150,7 +150,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict, dict]:
-    """Every tensor a resumed run needs, by name: the weights and the optimizer's states, made where there are none.
+    """Every tensor a resumed run needs, by name: trained weights and the optimizer's states, made where there are none.
 
     In the second dictionary those that belong to this process alone and cannot be shared out anew: states in 8 bits,
     whose blocks do not keep to rows.
@@ -168,6 +168,8 @@ def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer) ->
                     value.zero_()  # the count of steps
     shared, own = {}, {}
     for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
         shared[f"model.{name}"] = parameter.data
         for key, value in optimizer.state[parameter].items():
             local = value.to_local() if isinstance(value, DTensor) else value

@@ -32,6 +32,8 @@ def expected_seconds(
     """
     if work.num_updates is None:
         return None, "not known before the pairs are tokenised"
+    # Operations for each weight and token: two forward, two for the gradient of what goes in, two for the weight's own.
+    per_weight, again = 4 if config.lora_rank else 6, 2 * config.gradient_checkpointing
     num_evals = 1 + -(-work.num_updates // config.eval_steps)
     name, speed, evaluation = _earlier_run(config, data_dir)
     if name:
@@ -39,18 +41,13 @@ def expected_seconds(
         basis = f"the speed of an earlier run here, {name}"
     else:
         rate = _matrix_rate(device_type, config.dtype) * num_devices
-        blocks = 6 * shape.num_matrix_parameters * (4 / 3 if config.gradient_checkpointing else 1)
-        flops = blocks * work.num_tokens + 6 * shape.num_head_parameters * work.num_trained_tokens
+        blocks, head = (per_weight + again) * shape.num_matrix_parameters, per_weight * shape.num_head_parameters
+        flops = blocks * work.num_tokens + head * work.num_trained_tokens
         update = flops / (RATE_SHARE * rate)
         basis = f"{RATE_SHARE:.0%} of this machine's matrix rate: a guess, easily wrong by a factor of two"
     if evaluation is None:
-        evaluation = _forward_share(config) * update * work.num_eval_tokens / work.num_tokens
+        evaluation = 2 / (per_weight + again) * update * work.num_eval_tokens / work.num_tokens
     return work.num_updates * update + num_evals * evaluation, basis
-
-
-def _forward_share(config: RunConfig) -> float:
-    """Of an update's operations, those of its forward pass."""
-    return 1 / 4 if config.gradient_checkpointing else 1 / 3
 
 
 @lru_cache(maxsize=8)
@@ -64,7 +61,7 @@ def _matrix_rate(device_type: str, dtype: str) -> float:
 
 def _earlier_run(config: RunConfig, data_dir: Path) -> tuple[str, float, float | None]:
     """The newest run that computes as this one: its name, tokens per second and seconds per evaluation."""
-    decisive = ("model_name_or_path", "dtype", "gradient_checkpointing", "optim", "num_processes")
+    decisive = ("model_name_or_path", "dtype", "gradient_checkpointing", "optim", "num_processes", "lora_rank")
     files = sorted((Path(data_dir) / "runs").glob(f"*/{metrics.METRICS}"), key=lambda path: -path.stat().st_mtime)
     for file in files:
         with suppress(UserError):  # a configuration of another version of the workbook

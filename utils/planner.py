@@ -104,7 +104,7 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None)
     kind, count = found[0].type, len(found)
     key = memory.key(model.load_config(config))
     shape, work = memory.shape(key), workload.count(config, data_dir, count)
-    whole = memory.state_bytes(config, shape)
+    disk = memory.disk_bytes(config, shape)
     seconds, seconds_basis = pace.expected_seconds(config, data_dir, shape, work, kind, 1 if kind == "cpu" else count)
     runs = Path(data_dir) / "runs"
     existing = next(folder for folder in [runs, *runs.absolute().parents] if folder.exists())
@@ -127,8 +127,8 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None)
         seconds_basis=seconds_basis,
         cost=None if price_per_hour is None or seconds is None else price_per_hour * seconds / 3600,
         disk_bytes={
-            "checkpoints": (whole["weights"] + whole["optimizer"]) * num_checkpoints,
-            "model": whole["weights"],
+            "checkpoints": disk["checkpoint"] * num_checkpoints,
+            "model": disk["model"],
         },
         free_disk_bytes=shutil.disk_usage(existing).free,
     )
@@ -150,7 +150,8 @@ def check(plan: Plan) -> None:
         change = smallest_change(plan.config, plan.data_dir)
         if change:
             raise UserError(f"{text}It would fit with {' and '.join(f'{k}={v}' for k, v in change.items())}.")
-        raise UserError(f"{text}No one or two settings make it fit: choose a smaller model, or more memory.")
+        adapters = "" if plan.config.lora_rank else ", or train adapters (lora_rank)"
+        raise UserError(f"{text}No one or two settings make it fit: choose a smaller model, or more memory{adapters}.")
     needed = sum(plan.disk_bytes.values())
     if needed > plan.free_disk_bytes:
         raise UserError(
@@ -189,7 +190,7 @@ def _changes(config: RunConfig):
         yield {"gradient_checkpointing": True}
     if config.optim == "adamw_torch_fused" and find_spec("torchao"):
         yield {"optim": "adamw_torch_8bit"}
-    if config.dtype != "bfloat16_weights" and config.optim != "muon":
+    if config.dtype != "bfloat16_weights" and config.optim != "muon" and not config.lora_rank:
         yield {"dtype": "bfloat16_weights"}
     if found[0].type == "cpu":
         if len(found) > 1:  # they share the machine's memory, and each is a program of its own
@@ -198,7 +199,7 @@ def _changes(config: RunConfig):
     if config.optim != "muon":
         for number in range(len(found) + 1, len(devices(0)) + 1):
             yield {"num_processes": number}
-    if len(found) > 1 and not config.cpu_offload:
+    if len(found) > 1 and not config.cpu_offload and not config.lora_rank:
         yield {"cpu_offload": True}
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -56,6 +57,12 @@ class Ranks:
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(tensor, operation)
         return tensor.tolist()
+
+    def average(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Make each tensor its mean over all ranks, in place."""
+        for tensor in tensors if self.num_ranks > 1 else ():
+            dist.all_reduce(tensor)
+            tensor /= self.num_ranks
 
     def from_first(self, value: Any) -> Any:
         """The first rank's value, on every rank."""

@@ -19,8 +19,9 @@ import torch
 import torch.distributed as dist
 import transformers
 from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 
-from utils import artifacts, checkpoint, machine, metrics, model, optim, packing, samples
+from utils import adapters, artifacts, checkpoint, machine, metrics, model, optim, packing, samples
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.loss import num_trained_tokens, trained_loss
@@ -126,8 +127,10 @@ class Training:
             # FSDP averages gradients over the ranks; the loss of an update is a sum over them.
             (loss * ranks.num_ranks / num_trained).backward()
             loss_sum += loss.detach()
+        if config.lora_rank:  # FSDP does so for what it shards
+            ranks.average(parameter.grad for parameter in adapters.trained(self.model))
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm or math.inf)
-        grad_norm = float(grad_norm.full_tensor() if ranks.num_ranks > 1 else grad_norm)
+        grad_norm = float(grad_norm.full_tensor() if isinstance(grad_norm, DTensor) else grad_norm)
         sums = ranks.reduce([loss_sum.item() if rank == ranks.rank else 0.0 for rank in range(ranks.num_ranks)])
         loss = sum(sums) / num_trained
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
@@ -163,7 +166,8 @@ class Training:
         for block in blocks[ranks.rank :: ranks.num_ranks]:
             with self._compute_dtype():
                 loss_sum += trained_loss(self.model, block, ranks.device)
-        with self._compute_dtype():
+        # Uncompiled: with a cache that grows every layer would be compiled anew.
+        with self._compute_dtype(), torch.compiler.set_stance("force_eager"):
             samples.write(
                 self.run_dir, self.progress.step, self.model, self.tokenizer, self.eval_rows, self.sampled, ranks
             )
@@ -208,7 +212,9 @@ class Training:
         self.ranks.log(f"checkpoint at update {self.progress.step}")
 
     def save_model(self) -> None:
-        """Save the tuned model beside its place and move it there whole: `model/` says that the run is finished."""
+        """Merge adapters and save the tuned model, whole or not at all: `model/` says that the run is finished."""
+        if self.config.lora_rank:
+            adapters.merge(self.model)
         temporary = self.run_dir / "model.tmp"
         try:
             model.save(self.model, self.tokenizer, temporary)

@@ -24,7 +24,7 @@ FOLDED = {
     "More on the data and the model": ("template", "revision", "max_eval_samples"),
     "More on learning": (
         *("lr_scheduler_type", "warmup_steps", "weight_decay", "max_grad_norm", "optim"),
-        *("adam_beta1", "adam_beta2", "adam_epsilon", "early_stopping_patience"),
+        *("adam_beta1", "adam_beta2", "adam_epsilon", "early_stopping_patience", "lora_rank", "lora_alpha"),
     ),
     "Memory and processes": (
         *("num_processes", "tokens_per_device", "gradient_checkpointing", "reshard_after_forward", "cpu_offload"),
