@@ -1,4 +1,8 @@
-"""Attention in packed blocks: the kernel for all documents at once is called for what the loop over them computes."""
+"""Attention in packed blocks: torch's kernel for all documents at once computes what the loop over them does.
+
+The kernel itself runs on GPUs only. Here a dense mask stands in for it beneath torch's own operator, so what is called,
+its gradient and its compilation are torch's.
+"""
 
 import pytest
 import torch
@@ -10,31 +14,53 @@ from utils.loss import trained_loss
 CPU = torch.device("cpu")
 
 
-def stand_in(query, key, value, offsets, key_offsets, longest, key_longest, *, scale, window_size, enable_gqa):
-    """What `varlen_attn` documents, with a dense mask: query (T, H, D), key and value (T, K, D)."""
-    assert offsets is key_offsets and offsets.dtype == torch.int32 and longest == key_longest == offsets.diff().max()
-    assert window_size == (-1, 0) and enable_gqa and key.stride(-1) == value.stride(-1) == query.stride(-1) == 1
+def probabilities(query, key, offsets, scale):
+    """Those of each query (T, H, D) over the keys (T, K, D) of its document up to itself: (H, T, T)."""
     place = torch.arange(len(query))
     document = torch.bucketize(place, offsets, right=True)
     seen = (document[:, None] == document[None]) & (place[:, None] >= place[None])
-    group = query.shape[1] // key.shape[1]
-    key, value = (states.repeat_interleave(group, dim=1) for states in (key, value))
-    scores = torch.einsum("thd,shd->hts", query, key) * scale
-    return torch.einsum("hts,shd->thd", scores.masked_fill(~seen, -torch.inf).softmax(-1), value)
+    scores = torch.einsum("thd,shd->hts", query, expanded(key, query)) * scale
+    return scores.masked_fill(~seen, -torch.inf).softmax(-1)
+
+
+def expanded(states, query):
+    return states.repeat_interleave(query.shape[1] // states.shape[1], dim=1)
+
+
+class Kernel:
+    """FlashAttention of packed documents, forward and backward, and the heads of keys that it was given."""
+
+    def __init__(self):
+        self.num_key_heads = []
+
+    def forward(self, query, key, value, offsets, key_offsets, longest, key_longest, dropout, causal, _, **options):
+        assert offsets.dtype == key_offsets.dtype == torch.int32 and longest == key_longest == offsets.diff().max()
+        assert causal and (options["window_size_left"], options["window_size_right"]) == (-1, 0) and not dropout
+        assert query.stride(-1) == key.stride(-1) == value.stride(-1) == 1
+        self.num_key_heads.append(key.shape[1])
+        weights = probabilities(query, key, offsets, options["scale"])
+        output = torch.empty_like(query).copy_(torch.einsum("hts,shd->thd", weights, expanded(value, query)))
+        return output, torch.zeros(weights.shape[:2]), *(torch.zeros(0) for _ in range(3))
+
+    def backward(self, gradient, query, key, value, output, _, offsets, *others, scale, **options):
+        weights = probabilities(query, key, offsets, scale)
+        of_weights = torch.einsum("thd,shd->hts", gradient, expanded(value, query))
+        of_scores = scale * weights * (of_weights - (weights * of_weights).sum(-1, keepdim=True))
+        of_query = torch.einsum("hts,shd->thd", of_scores, expanded(key, query))
+        of_key = torch.einsum("hts,thd->shd", of_scores, query).unflatten(1, (key.shape[1], -1)).sum(2)
+        of_value = torch.einsum("hts,thd->shd", weights, gradient).unflatten(1, (key.shape[1], -1)).sum(2)
+        results = zip((query, key, value), (of_query, of_key, of_value), strict=True)
+        return tuple(torch.empty_like(states).copy_(of_states) for states, of_states in results)
 
 
 @pytest.fixture
-def kernel(monkeypatch):
-    """As if this machine had the kernel; a list of the heads of keys that it was called with."""
-    called = []
-
-    def varlen_attn(query, key, *others, **options):
-        called.append(key.shape[1])
-        return stand_in(query, key, *others, **options)
-
-    monkeypatch.setattr(attention, "_has_kernel", lambda query: True)
-    monkeypatch.setattr(attention, "varlen_attn", varlen_attn)
-    return called
+def kernel(needs):
+    needs(attention.varlen_attn is not None, "this torch has no variable-length attention")
+    one = Kernel()
+    with torch.library._scoped_library("aten", "IMPL") as library:
+        library.impl("_flash_attention_forward", one.forward, "CPU")
+        library.impl("_flash_attention_backward", one.backward, "CPU")
+        yield one
 
 
 @pytest.mark.parametrize("num_key_heads", [1, 2, 4])
@@ -49,17 +75,52 @@ def test_all_documents_at_once_are_each_on_its_own(num_key_heads, kernel):
         results.append([output, *torch.autograd.grad(output, states, upstream)])
     for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs)
-    assert kernel == [num_key_heads], "the heads of keys are not expanded"
+    assert kernel.num_key_heads == [num_key_heads], "the heads of keys are not expanded"
 
 
-def test_a_model_computes_the_same_loss_with_the_kernel(world, request):
+def results_of(network, block):
+    network.zero_grad()
+    loss = trained_loss(network, block, CPU)
+    loss.backward()
+    return [loss.detach(), *(parameter.grad.clone() for parameter in network.parameters())]
+
+
+def blocks_of(world):
     data_dir, config = world
-    block = packing.build_block(packing.load(artifacts.tokens_dir(data_dir, config), "train"), [2, 7, 4])
+    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    return [packing.build_block(rows, chosen) for chosen in ([2, 7, 4], [1, 3], [5, 9, 8, 6], [11])]
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, kernel, monkeypatch, checkpointing):
+    blocks = blocks_of(world)
+    config = world[1].with_changes(gradient_checkpointing=checkpointing)
+    expected = [results_of(model.load_for_training(config, CPU, 1), block) for block in blocks]
+    assert not kernel.num_key_heads
+    monkeypatch.setattr(attention, "_has_kernel", lambda query: True)
+    torch.compiler.reset()
+    torch._dynamo.utils.counters.clear()
     network = model.load_for_training(config, CPU, 1)
-    expected = trained_loss(network, block, CPU)
-    called = request.getfixturevalue("kernel")
-    torch.testing.assert_close(trained_loss(network, block, CPU), expected, rtol=1e-5, atol=0)
-    assert called == [1, 1], "in both layers"
+    model.compile_blocks(network, backend="aot_eager")  # torch's own compiler takes a minute here
+    for block, theirs in zip(blocks, expected, strict=True):
+        for mine, other in zip(results_of(network, block), theirs, strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
+    assert kernel.num_key_heads == [1] * len(blocks) * 2 * (1 + checkpointing), "in both layers"
+    counters = torch._dynamo.utils.counters
+    assert not counters["graph_break"]
+    # One that is compiled without a document's length, and at most one more when it is seen to change.
+    assert counters["stats"]["unique_graphs"] <= 2
+    torch.compiler.reset()
+
+
+def test_without_the_kernel_compiled_blocks_go_on_with_the_loop(world):
+    blocks = blocks_of(world)
+    network, other = (model.load_for_training(world[1], CPU, 1) for _ in range(2))
+    model.compile_blocks(network, backend="eager")
+    for block in blocks:
+        for mine, theirs in zip(results_of(network, block), results_of(other, block), strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+    torch.compiler.reset()
 
 
 def test_what_the_kernel_cannot_do_goes_to_the_loop(monkeypatch):
@@ -67,15 +128,12 @@ def test_what_the_kernel_cannot_do_goes_to_the_loop(monkeypatch):
         dtype, device, shape = torch.bfloat16, torch.device("cuda"), (1, 4, 20, 64)
 
     gpu = type("Properties", (), {"major": 8})
+    monkeypatch.setattr(attention, "varlen_attn", object())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: gpu)
     assert attention._has_kernel(Query)
-    for name, value in (
-        ("dtype", torch.float32),
-        ("device", CPU),
-        ("shape", (1, 4, 20, 36)),
-        ("shape", (1, 4, 20, 512)),
-    ):
+    others = [("dtype", torch.float32), ("device", CPU), ("shape", (1, 4, 20, 36)), ("shape", (1, 4, 20, 512))]
+    for name, value in others:
         assert not attention._has_kernel(type("Other", (Query,), {name: value})), name
     gpu.major = 7
     assert not attention._has_kernel(Query)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from utils import metrics
 from utils.generate import GenerationSettings, generate_rows
@@ -30,7 +31,8 @@ def write(run_dir: Path, step: int, network, tokenizer, rows: TokenRows, chosen:
     network.set_attn_implementation("sdpa")  # packed attention knows no cache
     try:
         settings = GenerationSettings(max_new_tokens=MAX_NEW_TOKENS)
-        answers = generate_rows(network, tokenizer, prompts, settings, agree=ranks.from_first)
+        with torch.compiler.set_stance("force_eager"):  # a cache that grows would be compiled anew in every layer
+            answers = generate_rows(network, tokenizer, prompts, settings, agree=ranks.from_first)
     finally:
         network.set_attn_implementation(packed)
     for row, prompt, answer in zip(chosen.tolist(), prompts, answers, strict=True):

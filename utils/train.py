@@ -166,8 +166,7 @@ class Training:
         for block in blocks[ranks.rank :: ranks.num_ranks]:
             with self._compute_dtype():
                 loss_sum += trained_loss(self.model, block, ranks.device)
-        # Uncompiled: with a cache that grows every layer would be compiled anew.
-        with self._compute_dtype(), torch.compiler.set_stance("force_eager"):
+        with self._compute_dtype():
             samples.write(
                 self.run_dir, self.progress.step, self.model, self.tokenizer, self.eval_rows, self.sampled, ranks
             )
