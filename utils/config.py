@@ -235,4 +235,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny-starcoder-py": dict(model_name_or_path="bigcode/tiny_starcoder_py"),
     "starcoderbase-1b": dict(model_name_or_path="bigcode/starcoderbase-1b", tokens_per_device=8192),
     "starcoder": dict(gradient_checkpointing=True),
+    # The same recipe on one GPU with 141 GB: two bytes for each weight, gradient and both averages.
+    "starcoder-1gpu": dict(
+        dtype="bfloat16_weights",
+        optim="adamw_torch_8bit",
+        gradient_checkpointing=True,
+        tokens_per_device=24576,  # all pairs of most updates in one pass
+        num_processes=1,
+        save_total_limit=1,
+    ),
 }

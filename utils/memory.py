@@ -165,7 +165,8 @@ def state_bytes(config: RunConfig, shape: Shape) -> dict[str, int]:
     if config.optim == "muon":  # one average for the matrices of the blocks, two for the rest
         moments = 8 * count - 4 * num_matrix
     else:
-        moments = (2 if config.optim == "adamw_torch_8bit" else 8) * count
+        # In 8 bits: torchao has a float32 scale for every 256 values.
+        moments = round((2 + 8 / 256 if config.optim == "adamw_torch_8bit" else 8) * count)
     return {"weights": _frozen_bytes(config, shape) + width * count, "gradients": width * count, "optimizer": moments}
 
 
@@ -241,7 +242,7 @@ def _gathered_bytes(model: Shape, config: RunConfig, work: Workload, num_process
 def main_memory_bytes(config: RunConfig, key: str, work: Workload, num_processes: int) -> int:
     """Bytes of main memory of a run's GPU processes: their programs, what is offloaded, and a checkpoint's copy."""
     model = shape(key)
-    copied = disk_bytes(config, model)["checkpoint"] if _saves_while_training(config, work) else 0
+    copied = disk_bytes(config, model)["checkpoint"]
     return num_processes * PROGRAM_BYTES + copied + config.cpu_offload * sum(state_bytes(config, model).values())
 
 

@@ -111,8 +111,8 @@ def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, Pr
     """Model and tokenizer for generation, in eval mode: bfloat16 on a GPU where there is one, else float32."""
     tokenizer = load_tokenizer(name_or_path, revision)
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-    network = _from_pretrained(AutoModelForCausalLM, name_or_path, revision, dtype=dtype, use_safetensors=True)
-    return network.to(device).eval(), tokenizer
+    options = dict(dtype=dtype, use_safetensors=True, device_map={"": device})
+    return _from_pretrained(AutoModelForCausalLM, name_or_path, revision, **options).eval(), tokenizer
 
 
 def load_config(config: RunConfig):
@@ -143,8 +143,9 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
         options["distributed_config"] = DistributedConfig(
             fsdp_size=num_ranks, fsdp_plan=plan, fsdp_cpu_offload=config.cpu_offload
         )
+    else:
+        options["device_map"] = {"": device}  # tensor by tensor: the whole is never in main memory too
     network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, config.revision, **options)
-    network = network if num_ranks > 1 else network.to(device)
     if config.lora_rank:
         adapters.add(network, config.lora_rank, config.lora_alpha, config.seed)
     if config.gradient_checkpointing:
