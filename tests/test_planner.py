@@ -56,10 +56,25 @@ def test_fewer_bits_take_less_memory(starcoder, gpus):
     config, data_dir = starcoder
     low = config.with_changes(dtype="bfloat16_weights")
     assert states(planner.plan(low, data_dir)) == 12 * 15_517_456_384 // 8
-    assert states(planner.plan(low.with_changes(optim="adamw_torch_8bit"), data_dir)) == 6 * 15_517_456_384 // 8
+    assert states(planner.plan(low.with_changes(optim="adamw_torch_8bit"), data_dir)) == 193 * 15_517_456_384 // 256
     offloaded = planner.plan(config.with_changes(cpu_offload=True), data_dir)
     assert states(offloaded) == 0
     assert offloaded.main_memory_bytes - planner.plan(config, data_dir).main_memory_bytes == 16 * 15_517_456_384
+
+
+def test_the_recipe_fits_on_one_gpu_of_141_gb(starcoder, gpus):
+    gpus(141 * 10**9)
+    config = RunConfig.from_preset("starcoder-1gpu", model_name_or_path=starcoder[0].model_name_or_path)
+    plan = planner.plan(config, starcoder[1])
+    per_parameter = {"weights": 2, "gradients": 2, "optimizer": 2 + 1 / 32}
+    for name, num_bytes in per_parameter.items():
+        assert plan.memory_bytes_per_process[name] == round(num_bytes * 15_517_456_384)
+    assert plan.num_processes == 1 and plan.fits
+    for change in (dict(optim="adamw_torch_fused"), dict(dtype="bfloat16"), dict(gradient_checkpointing=False)):
+        assert not planner.plan(config.with_changes(**change), starcoder[1]).fits, change
+    # Every checkpoint, the last too, is copied to main memory before it is written.
+    last = planner.plan(config.with_changes(save_steps=10**6), starcoder[1])
+    assert last.main_memory_bytes == memory.PROGRAM_BYTES + round((4 + 1 / 32) * 15_517_456_384)
 
 
 def test_muon_keeps_one_average_for_the_matrices():
