@@ -20,13 +20,13 @@ help:
 	@echo 'make test   run every test'
 	@echo 'make faults kill, damage and cut off training runs, some 30 minutes; FAULTS="kills --kills 20" for one part'
 	@echo 'make bench  measure training and data beside TRL and transformers.Trainer; about 20 minutes, better with nothing'
-	@echo '            else running; PART=training, data, answers, panels, playground or'
-	@echo '            attribution for one. On a GPU:'
-	@echo '            make bench DEVICE=cuda MODEL=1.1B (164M, 1.1B, 3.0B, 7.3B, 15.5B)'
+	@echo '            else running; PART=training, data, answers, panels, playground,'
+	@echo '            attribution or decoding for one. On a GPU, training and decoding:'
+	@echo '            make bench DEVICE=cuda MODEL=1.1B (164M, 1.1B, 3.0B, 7.3B, 15.5B); COMPILE=1 with torch_compile'
 	@echo ''
 	@echo 'The first call makes .venv and installs into it; PYTHON=python3.12 chooses the interpreter it is made with.'
 	@echo 'Choices for run and lab, all optional (for lab give whole paths):'
-	@echo '  PRESET=tiny                      or tiny-starcoder-py, starcoderbase-1b, starcoder'
+	@echo '  PRESET=tiny                      or tiny-starcoder-py, starcoderbase-1b, starcoder, starcoder-1gpu'
 	@echo '  PAIRS=python-stdlib              or gpteacher-codegen, or your own .json or .jsonl file'
 	@echo "  OVERRIDES='{\"learning_rate\": 1e-4}'   settings that differ from the preset, by their names in RunConfig"
 	@echo '  FRESH=1                          start a new training run instead of keeping or continuing the last one'
@@ -55,7 +55,7 @@ faults: .venv/.installed-tests
 # Nothing else runs then: every contender's threads wait as torch's default lets them.
 bench: .venv/.installed-bench
 	@env -u OMP_WAIT_POLICY PYTHONPATH=. $(BIN)/python tests/bench.py $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL)) \
-	  $(if $(PART),--part $(PART))
+	  $(if $(PART),--part $(PART)) $(if $(COMPILE),--compile)
 
 # Made anew when it is missing, or when the interpreter it was made with is gone.
 $(BIN)/python:

@@ -17,6 +17,7 @@ from typing import Any
 import bench_answers
 import bench_attribution
 import bench_data
+import bench_decoding
 import bench_jobs
 import bench_panels
 import bench_playground
@@ -24,7 +25,7 @@ import bench_table
 import torch
 import transformers
 
-from utils import launch, metrics
+from utils import launch, memory, metrics, planner
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -32,6 +33,7 @@ from utils.errors import UserError
 DTYPES = next(f.metadata["choices"] for f in RunConfig.__dataclass_fields__.values() if f.name == "dtype")
 PARTS = ("training", *bench_table.PARTS)
 OURS = [{"trainer": "ours", "dtype": dtype, "rate": True} for dtype in DTYPES]
+EIGHT_BITS = {"trainer": "ours", "dtype": "bfloat16_weights", "settings": {"optim": "adamw_torch_8bit"}, "rate": True}
 AUTOCAST = {"trainer": "transformers", "layout": "padded", "dtype": "bfloat16", "num_pairs": 8}
 # `num_pairs` in one forward pass: the fastest of 4, 8 and 16 when this was written.
 HEATS = [
@@ -61,7 +63,7 @@ def measure(data_dir: Path, config: RunConfig, spec: dict[str, Any], run=run_wor
     """Run one contender in a new run folder; what it measured, its specification and its name."""
     name = bench_table.name_of(spec)
     if spec["trainer"] == "ours":
-        config = config.with_changes(dtype=spec["dtype"])
+        config = config.with_changes(dtype=spec["dtype"], **spec.get("settings", {}))
     run_dir = bench_jobs.build_run(data_dir, f"{time.time_ns()}-{name.replace(' ', '-')}", config)
     result = {"name": name, "spec": spec} | run(spec | {"run_dir": str(run_dir)}, config, **options)
     print(f"  {name}: {bench_table.tokens_per_second([result]):,.0f} tokens/s", flush=True)
@@ -124,22 +126,36 @@ def time_launch(data_dir: Path, config: RunConfig) -> float:
 
 
 def measure_model(
-    data_dir: Path, shape: str, pairs: list[dict[str, str]], tokenizer, device: str, num_updates=44, run=run_worker
+    data_dir: Path, shape: str, pairs: list[dict[str, str]], tokenizer, device: str, num_updates=44, run=run_worker,
+    **settings: Any,
 ) -> list[Result]:  # fmt: skip
-    """Updates of the recipe on one device with random weights in a real shape, in every dtype but float32."""
+    """Updates of the recipe on one device with random weights in a real shape, beside the memory that was planned.
+
+    In every dtype but float32, and with an optimizer in 8 bits; what does not fit by its plan is told and left out.
+    """
     batch_size = min(128, len(pairs))
     num_epochs = num_updates / -(-len(pairs) // batch_size)
     large = bench_jobs.SHAPES[shape][2] >= 2816
     config = bench_jobs.build_job(
         data_dir, shape, pairs, tokenizer, device=device, train_batch_size=batch_size, num_train_epochs=num_epochs,
-        tokens_per_device=8192 if device == "cuda" else 1024, gradient_checkpointing=large,
+        tokens_per_device=(24576 if large else 8192) if device == "cuda" else 1024, gradient_checkpointing=large,
+        **settings,
     )  # fmt: skip
     results = []
-    for spec in [spec for spec in OURS if spec["dtype"] != "float32"]:
+    for spec in [*(spec for spec in OURS if spec["dtype"] != "float32"), EIGHT_BITS]:
+        plan = planner.plan(config.with_changes(dtype=spec["dtype"], **spec.get("settings", {})), data_dir)
+        if not plan.fits:  # its disk does not matter: nothing is saved
+            needed, free = (size / 2**30 for size in (plan.memory_bytes, plan.free_bytes_per_process))
+            name = bench_table.name_of(spec)
+            print(f"  {name}: not measured, needs {needed:,.1f} GiB of {free:,.1f} GiB", flush=True)
+            continue
         try:
-            results.append(measure(data_dir, config, spec, run, device=device))
-        except UserError as error:  # such as memory that does not suffice for one dtype
-            print(error, flush=True)
+            result = measure(data_dir, config, spec, run, device=device)
+        except UserError as error:  # such as memory that does not suffice after all, or torchao that is not there
+            print(f"  {error}", flush=True)
+            continue
+        context = memory.CONTEXT_BYTES if plan.devices[0].type == "cuda" else 0  # torch counts its own tensors only
+        results.append(result | {"planned_bytes": plan.memory_bytes - context})
     return results
 
 
@@ -147,7 +163,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench.py", description="Measure training on this machine.")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", choices=tuple(bench_jobs.SHAPES), help="with --device cuda: the real shape to train")
-    parser.add_argument("--part", choices=PARTS, help="on a CPU: one of them; none: all")
+    parser.add_argument("--part", choices=PARTS, help="one of them, on a GPU training or decoding; none: all")
+    parser.add_argument("--compile", action="store_true", help="with --device cuda: train with torch_compile")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared" / "data", help="GPTeacher and tokenizer")
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "bench", help="where the figures are kept")
     options = parser.parse_args(arguments)
@@ -161,7 +178,15 @@ def main(arguments: list[str] | None = None) -> None:
         data_dir = Path(folder)
         if options.device == "cuda":
             pairs, shape = bench_jobs.load_pairs(options.shared, 4535), options.model or "1.1B"
-            figures |= {"shape": shape, "model": measure_model(data_dir, shape, pairs, tokenizer, "cuda")}
+            if options.part in (None, "training"):
+                compiled = dict(torch_compile=options.compile)
+                results = measure_model(data_dir, shape, pairs, tokenizer, "cuda", **compiled)
+                figures |= {"shape": shape, "model": results}
+            if options.part in (None, "decoding"):
+                folder = data_dir / "models" / shape
+                if not folder.exists():
+                    bench_jobs.build_model(folder, shape, tokenizer, "cuda")
+                figures["decoding"] = bench_decoding.compare(str(folder))
         elif options.part in (None, "training"):
             figures |= compare(data_dir, options.shared)
             figures["ranks"] = compare_ranks(data_dir, figures.pop("config"))
@@ -178,6 +203,8 @@ def main(arguments: list[str] | None = None) -> None:
             figures["playground"] = bench_playground.compare()
         if options.device == "cpu" and options.part in (None, "attribution"):
             figures["attribution"] = bench_attribution.compare(options.shared, data_dir)
+        if options.device == "cpu" and options.part in (None, "decoding"):
+            figures["decoding"] = bench_decoding.NOT_MEASURED
     text = bench_table.markdown(figures)
     print(f"\n{text}")
     stem = options.out / f"{options.device}-{time.strftime('%Y%m%d-%H%M%S')}"

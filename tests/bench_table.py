@@ -10,12 +10,13 @@ import torch
 
 RECIPE_TOKENS = 3 * 714_480  # 4,535 pairs, three epochs
 WARM_UP_UPDATES = 4
-PARTS = ("data", "answers", "panels", "playground", "attribution")  # besides training: a table of rows each
+PARTS = ("data", "answers", "panels", "playground", "attribution", "decoding")  # besides training: a table of rows each
 Result = dict[str, Any]
 
 
 def name_of(spec: dict[str, Any]) -> str:
-    return " ".join(str(spec[key]) for key in ("trainer", "layout", "dtype") if key in spec)
+    named = [spec[key] for key in ("trainer", "layout", "dtype") if key in spec]
+    return " ".join(map(str, [*named, *spec.get("settings", {}).values()]))
 
 
 def versions() -> dict[str, str]:
@@ -125,12 +126,14 @@ def of_model(figures: dict[str, Any]) -> str:
     for result in figures["model"]:
         rate = tokens_per_second([result], WARM_UP_UPDATES)
         rows.append([
-            figures["shape"], result["spec"]["dtype"], str(len(rates(result, WARM_UP_UPDATES))), f"{rate:,.0f}",
+            figures["shape"], result["name"].removeprefix("ours "),
+            str(len(rates(result, WARM_UP_UPDATES))), f"{rate:,.0f}",
             f"{result['flop_per_second'] / 1e12:,.2f}", f"{100 * share([result], WARM_UP_UPDATES):.0f} %",
-            f"{result['memory_bytes'] / 2**30:,.1f}", f"{RECIPE_TOKENS / rate:,.0f} (extrapolated)",
+            f"{result['memory_bytes'] / 2**30:,.1f}", f"{result['planned_bytes'] / 2**30:,.1f}",
+            f"{RECIPE_TOKENS / rate:,.0f} (extrapolated)",
         ])  # fmt: skip
-    header = ["model", "dtype", "steady updates", "tokens/s", "matrix rate, TFLOP/s", "share of it", "peak memory, GiB",
-              "the whole recipe, s"]  # fmt: skip
+    header = ["model", "trained with", "steady updates", "tokens/s", "matrix rate, TFLOP/s", "share of it",
+              "peak memory, GiB", "planned, GiB", "the whole recipe, s"]  # fmt: skip
     return table(header, rows)
 
 

@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import bench
 import bench_answers
 import bench_data
+import bench_decoding
 import bench_jobs as jobs
 import bench_panels
 import bench_playground
 import bench_table as table
 import bench_worker as worker
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from utils import model
@@ -68,11 +70,30 @@ def test_every_contender_makes_the_same_updates(job):
 
 def test_a_model_is_measured_and_its_recipe_extrapolated(job):
     data_dir, pairs, tokenizer = job
-    results = bench.measure_model(data_dir / "model", "tiny", pairs[:4], tokenizer, "cpu", 6, run)
-    assert all(len(result["losses"]) == 6 for result in results)
-    assert "float32" not in {result["spec"]["dtype"] for result in results}
+    with torch.compiler.set_stance("force_eager"):  # torchao compiles its update, which takes a CPU a minute
+        results = bench.measure_model(data_dir / "model", "tiny", pairs[:4], tokenizer, "cpu", 6, run)
+    assert all(len(result["losses"]) == 6 and result["planned_bytes"] > 0 for result in results)
+    assert [result["name"] for result in results] == [
+        "ours bfloat16", "ours bfloat16_weights", "ours bfloat16_weights adamw_torch_8bit",
+    ]  # fmt: skip
     text = table.of_model({"shape": "tiny", "model": results})
     assert text.count("(extrapolated)") == len(results) > 0 and "| 2 |" in text
+
+
+def test_what_does_not_fit_by_its_plan_is_told_and_not_tried(job, capsys, monkeypatch):
+    data_dir, pairs, tokenizer = job
+    monkeypatch.setattr(bench.planner, "devices", lambda number: (bench.planner.Device("small", 2**20, "cpu"),))
+    assert bench.measure_model(data_dir / "small", "tiny", pairs[:4], tokenizer, "cpu", 6, run) == []
+    assert capsys.readouterr().out.count("GiB of 0.0 GiB") == 3
+
+
+def test_decoding_stands_beside_the_limit_of_the_bandwidth(world, monkeypatch):
+    monkeypatch.setattr(bench_decoding, "COPY_BYTES", {"cpu": 2**16})
+    rows = bench_decoding.compare(world[1].model_name_or_path, 5, 1)
+    assert len(rows) == 3 and all("tokens/s" in row[2] for row in rows)
+    assert "| not measured |" in table.markdown(
+        {"machine": "", "versions": {}, "decoding": bench_decoding.NOT_MEASURED}
+    )
 
 
 def test_rates_and_shares_leave_the_first_update_out():
