@@ -1,6 +1,7 @@
 """The corpus of the embedded base: what is left out, gaps to fill in, and the recipe from files to a model."""
 
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -105,6 +106,8 @@ def test_texts_with_gaps_are_of_many_lengths_and_documents_have_gaps_or_none(tok
     gapped = [length for length, has in zip(rows.lengths, has_gap, strict=True) if has]
     plain = [length for length, has in zip(rows.lengths, has_gap, strict=True) if not has]
     assert min(gapped) < 200 and max(gapped) > 600 and len(gapped) > 2 * len(plain) and max(plain) > 900
+    # Not at a few positions only: else the position of a row's end would tell the model when to stop.
+    assert max(Counter(length // 32 for length in gapped).values()) < len(gapped) / 4
 
 
 def test_rows_hold_the_whole_text_and_only_our_special_tokens(tokenizer):

@@ -5,6 +5,7 @@ fill-in-the-middle. `python -m utils.corpus` makes the rows and a run of preset 
 """
 
 import argparse
+import math
 import random
 import re
 from collections.abc import Iterator
@@ -27,7 +28,9 @@ MAX_BASE_BYTES = 15 * 2**20
 # The share of the documents with gaps, of each preset that reads the corpus. After the first the model writes Python
 # but fills hardly any gap: the second goes on from there.
 FIM_RATES = {"base": 0.5, "base-gaps": 0.8}
-GAP_LENGTHS = (128, 256, 512, 1024)  # tokens of a text with a gap: shorter ones give more gaps to learn from
+# Tokens of a text with a gap, short ones more often, since they give more gaps to learn from. Of any length: where all
+# texts end at about the same positions, the model learns to end its answers there, whatever stands in them.
+MIN_GAP_LENGTH = 64
 CHARACTER_RATE = (
     1 / 3
 )  # of the gaps, cut at any two characters; the others are whole lines, as a person leaves them out
@@ -85,6 +88,11 @@ def _gap(text: str, draw: random.Random) -> tuple[int, int]:
     return lines[index][0], lines[last][1]
 
 
+def _length(context: int, draw: random.Random) -> int:
+    """Tokens, log-uniform."""
+    return round(math.exp(draw.uniform(math.log(MIN_GAP_LENGTH), math.log(context))))
+
+
 def token_rows(documents: list[Document], tokenizer, context: int, fim_rate: float, seed: int) -> packing.TokenRows:
     """The documents as rows of at most `context` tokens, all of them trained on; the few that come out longer are left.
 
@@ -96,7 +104,7 @@ def token_rows(documents: list[Document], tokenizer, context: int, fim_rate: flo
     for document, some in zip(documents, lines, strict=True):
         draw = random.Random(f"{seed} {document.name}")
         has_gaps = draw.random() < fim_rate
-        lengths = (min(draw.choice(GAP_LENGTHS) if has_gaps else context, context) - ROOM_FOR_MARKS for _ in count())
+        lengths = ((_length(context, draw) if has_gaps else context) - ROOM_FOR_MARKS for _ in count())
         parts = pieces(some, [len(next(counts)) for _ in some], lengths)
         if has_gaps:
             rows += [fill_in_the_middle(piece, draw) for piece in parts]
