@@ -30,6 +30,7 @@ class Column(widgets.VBox):
     def __init__(self, choices: dict[str, str], chosen: str, models: LoadedModels, find: Callable[[str], list[Span]]):
         self.choices, self.models, self.find = choices, models, find
         self.question: Question | None = None
+        self.writer = ("", "")  # label and name of the model that the answers are of; another may be chosen since
         self.written: list[Written] = []
         self.spans: list[list[Span]] = []
         self.scores: list[list[scores.TokenScore]] = []
@@ -69,14 +70,14 @@ class Column(widgets.VBox):
 
     def start(self, question: Question, stop: Event) -> None:
         """Let the model answer in a thread of its own."""
-        self._empty(question)
+        self._empty(question, (self.label, self.name))
         self.stage = "loading the model"
-        self.thread = Thread(target=self._write, args=(question, self.name, stop), daemon=True)
+        self.thread = Thread(target=self._write, args=(question, stop), daemon=True)
         self.thread.start()
 
-    def _write(self, question: Question, name: str, stop: Event) -> None:
+    def _write(self, question: Question, stop: Event) -> None:
         try:
-            network, tokenizer = self.models.get(name)
+            network, tokenizer = self.models.get(self.writer[1])
             asked = question.ask(tokenizer, network.config.max_position_embeddings)
             self.note, self.prompt, self.stage = asked.note, asked.shown, "reading the prompt"
             begun, first = time.monotonic(), 0.0
@@ -96,7 +97,7 @@ class Column(widgets.VBox):
 
     def restore(self, question: Question, kept: dict[str, Any]) -> None:
         """Show what was asked and answered once."""
-        self._empty(question)
+        self._empty(question, (kept["model"], kept["name"]))
         is_choice = self.choices.get(kept["model"]) == kept["name"]
         self.model.value = kept["model"] if is_choice else OTHER
         self.other.value = "" if is_choice else kept["name"]
@@ -106,7 +107,8 @@ class Column(widgets.VBox):
     def record(self) -> dict[str, Any]:
         """What the history keeps of it."""
         answers = [asdict(one) for one in self.written]
-        return {"model": self.label, "name": self.name, "prompt": self.prompt, "note": self.note, "answers": answers}
+        label, name = self.writer
+        return {"model": label, "name": name, "prompt": self.prompt, "note": self.note, "answers": answers}
 
     def look(self) -> None:
         """Find out where the answers came from, unless that is known."""
@@ -122,17 +124,18 @@ class Column(widgets.VBox):
         """Compute, unless it is known, how likely the answers' tokens are, and their losses under all models."""
         if self.scores:
             return
-        written, own, found, losses = self.written, self.models.get(self.name)[1], [], []
+        written, own, found, losses = self.written, self.models.get(self.writer[1])[1], [], []
         for one in written:
             ended = [own.eos_token_id] if one.reason == generate.END_OF_TEXT else []
             losses.append({})
             for other in others:
-                network, tokenizer = self.models.get(other.name)
+                label, name = other.writer
+                network, tokenizer = self.models.get(name)
                 prompt = self.question.ask(tokenizer, network.config.max_position_embeddings).ids
                 is_same = tokenizer.get_vocab() == own.get_vocab()
                 ids = [*one.ids, *ended] if is_same else encode_texts([one.text], tokenizer)[0]
                 scored = scores.score(network, tokenizer, prompt, ids)
-                losses[-1][other.label] = scores.loss(scored)
+                losses[-1][label] = scores.loss(scored)
                 if other is self:
                     found.append(scored)
         if written is self.written:
@@ -173,7 +176,8 @@ class Column(widgets.VBox):
             part for part in (self.stage, f"ended: {reasons}" if reasons else "", pace, self.note) if part
         )
 
-    def _empty(self, question: Question) -> None:
+    def _empty(self, question: Question, writer: tuple[str, str]) -> None:
+        self.writer = writer
         self.question, self.written, self.spans, self.scores, self.losses = question, [], [], [], []
         self.note = self.prompt = self.stage = ""
 

@@ -134,6 +134,8 @@ class Playground(widgets.VBox):
                     await asyncio.sleep(FLUSH_SECONDS)
             if any(column.written for column in self.columns):
                 self.keep.add(question, [column.record() for column in self.columns])
+        except Exception as error:  # in a task nobody would see it
+            self.message.value = alert(describe(error))
         finally:
             self._show_buttons(is_writing=False)
         await self._look_and_think()
@@ -226,11 +228,11 @@ class Playground(widgets.VBox):
 
     def _show_prompt(self) -> None:
         """The prompt with its number of tokens; what cannot be asked is said in its place."""
-        if self._preview is None:
-            config = self.config
-            context = model.load_config(config).max_position_embeddings
-            self._preview = model.load_tokenizer(config.model_name_or_path, config.revision), context
         try:
+            if self._preview is None:
+                context = model.load_config(self.config).max_position_embeddings
+                tokenizer = model.load_tokenizer(self.config.model_name_or_path, self.config.revision)
+                self._preview = tokenizer, context
             asked = self.question().ask(*self._preview)
             self.prompt.value = pre(f"{len(asked.ids):,} tokens. {asked.note}") + pre(
                 asked.shown, f"border-top: {BORDER}; "
