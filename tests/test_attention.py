@@ -127,16 +127,22 @@ def test_what_the_kernel_cannot_do_goes_to_the_loop(monkeypatch):
     class Query:
         dtype, device, shape = torch.bfloat16, torch.device("cuda"), (1, 4, 20, 64)
 
-    gpu = type("Properties", (), {"major": 8})
+    capability = [8, 0]
     monkeypatch.setattr(attention, "varlen_attn", object())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: gpu)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: tuple(capability))
     assert attention._has_kernel(Query)
     others = [("dtype", torch.float32), ("device", CPU), ("shape", (1, 4, 20, 36)), ("shape", (1, 4, 20, 512))]
     for name, value in others:
         assert not attention._has_kernel(type("Other", (Query,), {name: value})), name
-    gpu.major = 7
+    capability[:] = 7, 5
     assert not attention._has_kernel(Query)
-    gpu.major = 9
+    capability[:] = 9, 0
     monkeypatch.setattr(attention, "varlen_attn", None)  # an older torch
     assert not attention._has_kernel(Query)
+
+
+def test_the_gpu_can_be_asked_for_inside_of_compiled_blocks():
+    device = torch.device("cuda")
+    added = torch.compile(lambda x: x + attention._is_ampere(device), fullgraph=True, backend="eager")
+    assert added(torch.zeros(1)).item() == attention._is_ampere(device)

@@ -64,9 +64,13 @@ def packed_attention(module, query, key, value, attention_mask, scaling=None, do
 def _has_kernel(query: torch.Tensor) -> bool:
     """Whether torch's FlashAttention takes this: half precision, on a GPU from Ampere on, its sizes of heads."""
     half, size = query.dtype in (torch.bfloat16, torch.float16), query.shape[-1]
-    if varlen_attn is None or query.device.type != "cuda" or not half or size % 8 or size > 256:
-        return False
-    return torch.cuda.is_available() and torch.cuda.get_device_properties(query.device).major >= 8
+    is_gpu = query.device.type == "cuda" and _is_ampere(query.device)
+    return varlen_attn is not None and is_gpu and half and size % 8 == 0 and size <= 256
+
+
+@torch.compiler.assume_constant_result  # asked while compiling, not compiled
+def _is_ampere(device: torch.device) -> bool:
+    return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _all_at_once(query, key, value, scaling, documents: Documents) -> torch.Tensor:
