@@ -62,6 +62,39 @@ def test_fewer_bits_take_less_memory(starcoder, gpus):
     assert offloaded.main_memory_bytes - planner.plan(config, data_dir).main_memory_bytes == 16 * 15_517_456_384
 
 
+def test_adapters_are_counted_beside_frozen_weights(starcoder, gpus):
+    gpus(80 * planner.GIB)
+    config, data_dir = starcoder[0].with_changes(lora_rank=16), starcoder[1]
+    plan = planner.plan(config, data_dir)
+    num_trained = 16 * 40 * (6144 + 6400 + 2 * 6144 + 2 * (6144 + 4 * 6144))
+    # Adapters are whole on each of eight processes, in float32 with gradients and two averages.
+    assert states(plan) == 2 * 15_517_456_384 // 8 + 16 * num_trained
+    exact = planner.plan(config.with_changes(dtype="float32"), data_dir)
+    assert states(exact) - states(plan) == 2 * 15_517_456_384 // 8
+    assert plan.disk_bytes == {"checkpoints": 12 * num_trained * 4, "model": 2 * 15_517_456_384}
+    assert plan.main_memory_bytes == 8 * memory.PROGRAM_BYTES + 12 * num_trained
+    whole = planner.plan(starcoder[0], data_dir)
+    assert plan.memory_bytes_per_process["activations"] < whole.memory_bytes_per_process["activations"]
+    # What changes nothing or does not work with adapters is not proposed.
+    assert not {"dtype", "cpu_offload"} & {name for change in planner._changes(config) for name in change}
+    gpus(2**20)
+    with pytest.raises(UserError, match="or more memory, or train adapters .lora_rank."):
+        planner.check(planner.plan(starcoder[0], data_dir))
+    with pytest.raises(UserError, match=r"or more memory\.$"):
+        planner.check(planner.plan(config, data_dir))
+
+
+def test_adapters_keep_what_goes_into_them_and_no_copies_of_frozen_weights():
+    key = memory.key(SMALL)
+    shape = memory.shape(key)
+    # c_attn, c_proj, and the feed-forward there and back, in three layers.
+    assert shape.num_rank_parameters == 3 * (WIDTH + WIDTH + 2 * WIDTH // HEADS + 2 * WIDTH + 2 * 5 * WIDTH)
+    whole = memory.activations(key, "bfloat16", "cpu", 512)
+    fixed, for_block, for_token, for_both = memory.activations(key, "bfloat16", "cpu", 512, lora_rank=4)
+    assert for_block == pytest.approx(2 * 4 * shape.num_rank_parameters / 3, rel=0.02), "adapters, by autocast"
+    assert fixed < whole[0] and for_both < whole[3]
+
+
 def test_the_recipe_fits_on_one_gpu_of_141_gb(starcoder, gpus):
     gpus(141 * 10**9)
     config = RunConfig.from_preset("starcoder-1gpu", model_name_or_path=starcoder[0].model_name_or_path)

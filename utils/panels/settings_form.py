@@ -28,7 +28,7 @@ FOLDED = {
     ),
     "Memory and processes": (
         *("num_processes", "tokens_per_device", "gradient_checkpointing", "reshard_after_forward", "cpu_offload"),
-        "max_restarts",
+        *("max_restarts", "torch_compile"),
     ),
     "Evaluations, samples and checkpoints": (
         *("eval_steps", "num_samples", "save_steps", "save_total_limit", "report_to"),
