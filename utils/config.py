@@ -70,7 +70,8 @@ class RunConfig:
     adam_epsilon: float = _setting(1e-8, "AdamW's epsilon.", recipe=ASSUMED, minimum=0)
     dtype: str = _setting(
         "bfloat16",
-        "What matrix products are computed in; `bfloat16_weights` keeps the weights in it too, rounded by chance.",
+        "What matrix products are computed in, on a CPU without bfloat16 float32; `bfloat16_weights` keeps the weights "
+        "in it too, rounded by chance.",
         recipe=ASSUMED,
         choices=("float32", "bfloat16", "bfloat16_weights"),
     )
@@ -181,14 +182,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         model_name_or_path="embedded",
         pairs="python-stdlib",
         # Short pairs: many of them fit into two minutes, and a small model learns to end what it begins.
-        max_length=192,
-        learning_rate=1.5e-3,
+        max_length=160,
+        learning_rate=1e-3,
         train_batch_size=16,
-        dtype="float32",
         tokens_per_device=2048,
         reshard_after_forward=False,
         num_train_epochs=1.0,
-        max_train_samples=2600,
         max_eval_samples=256,
         eval_steps=40,
         save_steps=50,

@@ -38,6 +38,18 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.to(device)
 
 
+def product_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """What a run with this `RunConfig.dtype` multiplies in: a CPU without instructions for bfloat16 takes float32.
+
+    It would be many times slower there in bfloat16.
+    """
+    has_bfloat16 = device.type != "cpu" or any(
+        value is True for name, value in torch.cpu.get_capabilities().items() if name.endswith("bf16")
+    )
+    is_float32 = dtype == "float32" or (dtype == "bfloat16" and not has_bfloat16)
+    return torch.float32 if is_float32 else torch.bfloat16
+
+
 def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)

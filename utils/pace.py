@@ -56,7 +56,8 @@ def _matrix_rate(device_type: str, dtype: str) -> float:
 
     from utils import machine
 
-    return machine.matrix_rate(torch.device(device_type), torch.float32 if dtype == "float32" else torch.bfloat16)
+    device = torch.device(device_type)
+    return machine.matrix_rate(device, machine.product_dtype(dtype, device))
 
 
 def _earlier_run(config: RunConfig, data_dir: Path) -> tuple[str, float, float | None]:

@@ -63,7 +63,8 @@ class Training:
         self.optimizer = optim.build(self.model, config)
         self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit)
         self.flops_per_token = machine.flops_per_token(self.model)
-        self.matrix_rate = machine.matrix_rate(ranks.device, self._dtype) * ranks.num_ranks
+        self.product_dtype = machine.product_dtype(config.dtype, ranks.device)
+        self.matrix_rate = machine.matrix_rate(ranks.device, self.product_dtype) * ranks.num_ranks
         self.progress = self._resumed()
 
     def train(self) -> str:
@@ -72,7 +73,8 @@ class Training:
         request = StopRequest(self.run_dir)
         request.listen()
         self.ranks.log(
-            f"{len(self.chosen)} pairs, {self.ranks.num_ranks} ranks, update {progress.step}/{self.num_updates}"
+            f"{len(self.chosen)} pairs, {self.ranks.num_ranks} ranks, update {progress.step}/{self.num_updates}, "
+            f"matrix products in {str(self.product_dtype).removeprefix('torch.')}"
         )
         if progress.step == 0:
             self.evaluate()
@@ -246,13 +248,10 @@ class Training:
         if self.ranks.is_first:
             artifacts.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
 
-    @property
-    def _dtype(self) -> torch.dtype:
-        return torch.float32 if self.config.dtype == "float32" else torch.bfloat16
-
     def _compute_dtype(self):
         """Matrix products in bfloat16 where asked; by autocast, so that one rank computes as many do."""
-        return torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16")
+        is_autocast = self.config.dtype == "bfloat16" and self.product_dtype == torch.bfloat16
+        return torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=is_autocast)
 
     def _record(self, **record: Any) -> None:
         """Append a line to the metrics and to the log."""
