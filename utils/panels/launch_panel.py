@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from utils import artifacts, curves, launch, metrics, planner, trust
+from utils import artifacts, curves, launch, metrics, pace, planner, trust
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.panels import run_view
@@ -153,6 +153,7 @@ class RunPanel(widgets.VBox):
         """Show everything about `self.run_dir`, and follow it while it runs."""
         self.metrics, self.samples = (metrics.Tail(self.run_dir, file) for file in (metrics.METRICS, metrics.SAMPLES))
         self.train, self.evals = [], []
+        self._sorted, self._num_sorted = None, 0
         self._drawn_at, self._drawing_seconds = 0.0, 0.0
         self._list_runs()
         config_path = self.run_dir / "config.json"
@@ -195,9 +196,7 @@ class RunPanel(widgets.VBox):
     def _show(self) -> None:
         phase, is_new = launch.phase(self.run_dir), self.metrics.read()
         if is_new:
-            self.train, self.evals = (
-                lines(self.metrics.records) for lines in (metrics.train_lines, metrics.eval_lines)
-            )
+            self._sort_lines()
         is_running = phase in RUNNING
         _set(self.start_button, description="Resume" if phase in ("stopped", "failed") else "Start training")
         _set(self.start_button, disabled=is_running or phase == "finished")
@@ -205,7 +204,8 @@ class RunPanel(widgets.VBox):
         _set(self.remove_button, disabled=is_running or phase == "new")
         total = run_view.num_updates(self.run_dir)
         _set(self.bar, value=progress("Updates done", self.train[-1]["step"] if self.train else 0, total))
-        _set(self.state, value=run_view.told(self.run_dir, phase, self.metrics.records))
+        recent = [*self.evals, *self.train[-pace.MAX_RECENT_UPDATES - pace.NUM_WARMUP_UPDATES :]]
+        _set(self.state, value=run_view.told(self.run_dir, phase, recent))
         _set(self.numbers, value=run_view.numbers(self.train, self.evals))
         _set(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))
         if self.samples.read() and self.samples.records:
@@ -216,6 +216,15 @@ class RunPanel(widgets.VBox):
         self._show_sample()
         if is_new or not is_running:
             self._draw(is_running)
+
+    def _sort_lines(self) -> None:
+        """Put the new lines to the others of their kind; all of them anew where the file was written anew."""
+        if self._sorted is not self.metrics.records:
+            self._sorted, self._num_sorted, self.train, self.evals = self.metrics.records, 0, [], []
+        new = self._sorted[self._num_sorted :]
+        self._num_sorted += len(new)
+        self.train += metrics.train_lines(new)
+        self.evals += metrics.eval_lines(new)
 
     def _draw(self, is_running: bool) -> None:
         """The curves; of a run that trains so seldom that drawing takes little of what training needs."""
