@@ -23,6 +23,8 @@ from utils.workload import Workload
 
 # Measured: torch, transformers and their threads in an empty process on Linux.
 PROGRAM_BYTES = 440 * 2**20
+# What oneDNN keeps for products in bfloat16 of many shapes, within the limits that `launch` sets.
+KERNEL_BYTES = 120_000_000
 # Not measured: a CUDA context, the kernels in it, and the buffers of cuBLAS and NCCL.
 CONTEXT_BYTES = 700 * 2**20
 
@@ -199,6 +201,8 @@ def parts(config: RunConfig, key: str, work: Workload, num_processes: int, devic
         block_bytes = block_bytes / layers + value_bytes * model.width * tokens
     logit_bytes = 4 if config.dtype == "float32" else 2
     workspace = PROGRAM_BYTES if on_cpu else CONTEXT_BYTES
+    if on_cpu and config.dtype != "float32":
+        workspace += KERNEL_BYTES
     workspace += _gathered_bytes(model, config, work, num_processes, device_type)
     if work.num_blocks > 1 and num_processes == 1 and not frozen:
         # Gradients of the embeddings, from the head and from the tokens, before they are added to those of the
