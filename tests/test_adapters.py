@@ -68,7 +68,7 @@ def test_the_merged_model_is_the_base_and_the_scaled_product(world, shape):
     assert not any("lora" in name for name, _ in network.named_modules())
 
 
-@pytest.mark.parametrize("changes", [{}, dict(reshard_after_forward=False, gradient_checkpointing=True)])
+@pytest.mark.parametrize("changes", [{}, dict(reshard_after_forward=False, activation_checkpointing="full")])
 def test_two_ranks_make_the_updates_of_one(new_run, changes):
     # Blocks so small that each rank has several.
     one, two = new_run("lora-one", **LORA), new_run("lora-two", tokens_per_device=400, **LORA, **changes)

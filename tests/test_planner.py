@@ -47,7 +47,7 @@ def test_starcoder_is_counted_and_shared_out(starcoder, gpus):
     assert plan.save_seconds == 30 + round(12 * 15_517_456_384 * 4 / 1e8)
     # Programs, and the weights and averages that a checkpoint copies.
     assert plan.main_memory_bytes == 8 * memory.PROGRAM_BYTES + 12 * 15_517_456_384
-    checkpointed = planner.plan(starcoder[0].with_changes(gradient_checkpointing=True), starcoder[1])
+    checkpointed = planner.plan(starcoder[0].with_changes(activation_checkpointing="full"), starcoder[1])
     planner.check(replace(checkpointed, free_disk_bytes=10**12))
 
 
@@ -103,7 +103,7 @@ def test_the_recipe_fits_on_one_gpu_of_141_gb(starcoder, gpus):
     for name, num_bytes in per_parameter.items():
         assert plan.memory_bytes_per_process[name] == round(num_bytes * 15_517_456_384)
     assert plan.num_processes == 1 and plan.fits
-    for change in (dict(optim="adamw_torch_fused"), dict(dtype="bfloat16"), dict(gradient_checkpointing=False)):
+    for change in (dict(optim="adamw_torch_fused"), dict(dtype="bfloat16"), dict(activation_checkpointing="none")):
         assert not planner.plan(config.with_changes(**change), starcoder[1]).fits, change
     # Every checkpoint, the last too, is copied to main memory before it is written.
     last = planner.plan(config.with_changes(save_steps=10**6), starcoder[1])
@@ -139,7 +139,7 @@ def test_activations_of_other_models_and_checkpointing():
     key, config = memory.key(llama), RunConfig(dtype="float32", num_processes=1)
     work = workload.Workload(10, 2000, 1000, 0, 2048, 1024, 1, 256, "")
     whole = memory.parts(config, key, work, 1, "cpu")
-    saved = memory.parts(config.with_changes(gradient_checkpointing=True), key, work, 1, "cpu")
+    saved = memory.parts(config.with_changes(activation_checkpointing="full"), key, work, 1, "cpu")
     assert whole["logits"] == saved["logits"] == 4 * 1024 * 500
     assert saved["activations"] < whole["activations"] / 3
     shorter = memory.parts(config, key, replace(work, num_block_tokens=1024), 1, "cpu")
@@ -194,8 +194,9 @@ def test_what_does_not_fit_is_said_with_the_smallest_change(starcoder, gpus):
     assert planner.smallest_change(config, data_dir) == {"tokens_per_device": 2048}
     with pytest.raises(UserError, match=r"each of 8 processes needs .* fit with tokens_per_device=2048\."):
         planner.check(planner.plan(config, data_dir))
-    gpus(planner.plan(config.with_changes(gradient_checkpointing=True), data_dir).memory_bytes)
-    assert planner.smallest_change(config, data_dir) == {"gradient_checkpointing": True}
+    for mode in ("selective", "full"):
+        gpus(planner.plan(config.with_changes(activation_checkpointing=mode), data_dir).memory_bytes)
+        assert planner.smallest_change(config, data_dir) == {"activation_checkpointing": mode}
     gpus(2**20)
     with pytest.raises(UserError, match="No one or two settings make it fit"):
         planner.check(planner.plan(config, data_dir))

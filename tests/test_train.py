@@ -76,10 +76,11 @@ def test_the_pairs_of_a_block_do_not_see_each_other(world):
     torch.testing.assert_close(both, alone + first, rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize("reshard", [True, False])
-def test_two_ranks_make_the_updates_of_one(new_run, reshard):
+@pytest.mark.parametrize("reshard, checkpointing", [(True, "selective"), (False, "none")])
+def test_two_ranks_make_the_updates_of_one(new_run, reshard, checkpointing):
     # Blocks so small that each rank has several: gradients are summed over them, and then over the ranks.
-    one, two = new_run("one"), new_run("two", tokens_per_device=400, reshard_after_forward=reshard)
+    small = dict(tokens_per_device=400, reshard_after_forward=reshard, activation_checkpointing=checkpointing)
+    one, two = new_run("one"), new_run("two", **small)
     alone, together = train_on(1, one), train_on(2, two)
     assert [record["step"] for record in alone] == [record["step"] for record in together]
     np.testing.assert_allclose(losses(together), losses(alone), rtol=1e-5)

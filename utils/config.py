@@ -87,7 +87,12 @@ class RunConfig:
     tokens_per_device: int = _setting(
         4096, "Tokens of packed pairs in one forward pass of one process.", unit="tokens", minimum=8
     )
-    gradient_checkpointing: bool = _setting(False, "Recompute activations: less memory, about a third slower.")
+    activation_checkpointing: str = _setting(
+        "none",
+        "Compute activations again instead of keeping them: `selective`, what is cheap of each block (half of their "
+        "memory, hardly slower), or `full`, all of it (the least memory, about a third slower).",
+        choices=("none", "selective", "full"),
+    )
     reshard_after_forward: bool = _setting(
         True, "Free each block's gathered weights after use, and share gradients at once: less memory, more traffic."
     )
@@ -116,6 +121,11 @@ class RunConfig:
             raise UserError(
                 f"tokens_per_device must be at least max_length, {self.max_length} tokens, so that a pair fits into a "
                 f"block; got {self.tokens_per_device}."
+            )
+        if self.torch_compile and self.activation_checkpointing == "selective":
+            raise UserError(
+                "torch_compile chooses for itself what is cheap enough to compute again: with it activation_checkpointing "
+                "must be none or full, got selective."
             )
 
     @property
@@ -233,13 +243,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The real family, from a laptop's GPU to the recipe; all gated: accept the licence on the hub and log in.
     "tiny-starcoder-py": dict(model_name_or_path="bigcode/tiny_starcoder_py"),
     "starcoderbase-1b": dict(model_name_or_path="bigcode/starcoderbase-1b", tokens_per_device=8192),
-    "starcoder": dict(gradient_checkpointing=True),
+    "starcoder": dict(activation_checkpointing="selective"),
     # The same recipe on one GPU with 141 GB: two bytes for each weight, gradient and both averages.
     "starcoder-1gpu": dict(
         dtype="bfloat16_weights",
         optim="adamw_torch_8bit",
-        gradient_checkpointing=True,
-        tokens_per_device=24576,  # all pairs of most updates in one pass
+        activation_checkpointing="selective",
+        tokens_per_device=6144,  # an update in four passes: room for what `selective` keeps
         num_processes=1,
         save_total_limit=1,
     ),

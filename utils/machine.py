@@ -93,7 +93,7 @@ def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer
         sizes = ", ".join(f"{name} {_num_bytes(tensors) / 2**30:,.2f} GiB" for name, tensors in held.items())
         raise UserError(
             f"out of memory. This process holds {sizes}; the rest are activations. Lower tokens_per_device (now "
-            f"{config.tokens_per_device}) or max_length, turn on gradient_checkpointing, or use more processes."
+            f"{config.tokens_per_device}) or max_length, choose more activation_checkpointing, or use more processes."
         ) from error
 
 

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from utils import adapters, attention
+from utils import adapters, attention, recompute
 from utils.config import RunConfig
 from utils.workload import Workload
 
@@ -111,7 +111,7 @@ class _LiveBytes(TorchDispatchMode):
 
 @lru_cache(maxsize=64)
 def activations(
-    key: str, dtype: str, device_type: str, document_length: int, lora_rank: int = 0
+    key: str, dtype: str, device_type: str, document_length: int, lora_rank: int = 0, checkpointing: str = "none"
 ) -> tuple[float, float, float, float]:
     """Bytes that a forward pass keeps for the backward pass: fixed, for each block, for each token, for both.
 
@@ -125,6 +125,10 @@ def activations(
         network = _network(key, weights_dtype, num_hidden_layers=num_layers)
         if lora_rank:
             adapters.add(network, lora_rank, alpha=1.0)
+        if checkpointing != "none":
+            recompute.checkpoint_blocks(network, checkpointing)
+            for module in network.modules():  # only what is trained is checkpointed; without its parts: no dropout
+                module.training = getattr(module, "gradient_checkpointing", False)
         with FakeTensorMode(allow_non_fake_inputs=True):
             network.to_empty(device=device_type)
             for num_documents in (1, 2):
@@ -191,14 +195,14 @@ def parts(config: RunConfig, key: str, work: Workload, num_processes: int, devic
     # Adapters are whole on each process, what is frozen beside them is shared out.
     share = {name: -(-size // (1 if config.lora_rank else num_processes)) for name, size in whole.items()}
     share["weights"] -= frozen - -(-frozen // num_processes)
-    fixed, for_block, for_token, for_both = activations(
-        key, config.dtype, device_type, work.document_length, config.lora_rank
-    )
-    tokens, layers = work.num_block_tokens, model.num_layers
-    block_bytes = for_block + for_both * tokens
-    value_bytes = _value_bytes(config)
-    if config.gradient_checkpointing:  # the input of every block, and one block computed again
-        block_bytes = block_bytes / layers + value_bytes * model.width * tokens
+    tokens, value_bytes, checkpointing = work.num_block_tokens, _value_bytes(config), config.activation_checkpointing
+    measured = (key, config.dtype, device_type, work.document_length, config.lora_rank)
+    fixed, for_block, for_token, for_both = activations(*measured, checkpointing)
+    kept_bytes = fixed + for_token * tokens + model.num_layers * (for_block + for_both * tokens)
+    if checkpointing != "none":  # one block at a time is computed again, and is whole then
+        _, for_block, _, for_both = activations(*measured)
+        kept_bytes += for_block + for_both * tokens
+    kept_bytes = round(kept_bytes)
     logit_bytes = 4 if config.dtype == "float32" else 2
     workspace = PROGRAM_BYTES if on_cpu else CONTEXT_BYTES
     if on_cpu and config.dtype != "float32":
@@ -215,7 +219,6 @@ def parts(config: RunConfig, key: str, work: Workload, num_processes: int, devic
         workspace += 5 * 4 * model.num_largest_parameters // num_processes
     if config.cpu_offload:
         share = dict.fromkeys(share, 0)
-    kept_bytes = round(fixed + for_token * tokens + layers * block_bytes)
     if not on_cpu and work.num_blocks == 1:
         kept_bytes -= min(kept_bytes, share["gradients"])  # whose places they take, one after the other
     return share | {

@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.distributed import DistributedConfig
 
-from utils import adapters, attention
+from utils import adapters, attention, recompute
 from utils.artifacts import ROOT, building
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -148,8 +148,8 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
     network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, config.revision, **options)
     if config.lora_rank:
         adapters.add(network, config.lora_rank, config.lora_alpha, config.seed)
-    if config.gradient_checkpointing:
-        network.gradient_checkpointing_enable({"use_reentrant": False})
+    if config.activation_checkpointing != "none":
+        recompute.checkpoint_blocks(network, config.activation_checkpointing)
     if config.torch_compile:
         compile_blocks(network)
     return network.train()
@@ -165,7 +165,7 @@ def sharding_plan(model_config, reshard_after_forward: bool) -> dict[str, str]:
 def compile_blocks(network: PreTrainedModel, backend: str = "inductor") -> None:
     """Compile what every block computes, once for all blocks and all numbers of tokens, when it is first used.
 
-    On a CPU attention is left out of it, and with it whole blocks under `gradient_checkpointing`. Not tried on a GPU.
+    On a CPU attention is left out of it, and with it whole blocks under `activation_checkpointing`. Not tried on a GPU.
     """
     for block in _blocks(network)[1]:
         block.compile(dynamic=True, backend=backend)

@@ -33,7 +33,7 @@ def expected_seconds(
     if work.num_updates is None:
         return None, "not known before the pairs are tokenised"
     # Operations for each weight and token: two forward, two for the gradient of what goes in, two for the weight's own.
-    per_weight, again = 4 if config.lora_rank else 6, 2 * config.gradient_checkpointing
+    per_weight, again = 4 if config.lora_rank else 6, 2 * (config.activation_checkpointing == "full")
     num_evals = 1 + -(-work.num_updates // config.eval_steps)
     name, speed, evaluation = _earlier_run(config, data_dir)
     if name:
@@ -62,7 +62,7 @@ def _matrix_rate(device_type: str, dtype: str) -> float:
 
 def _earlier_run(config: RunConfig, data_dir: Path) -> tuple[str, float, float | None]:
     """The newest run that computes as this one: its name, tokens per second and seconds per evaluation."""
-    decisive = ("model_name_or_path", "dtype", "gradient_checkpointing", "optim", "num_processes", "lora_rank")
+    decisive = ("model_name_or_path", "dtype", "activation_checkpointing", "optim", "num_processes", "lora_rank")
     files = sorted((Path(data_dir) / "runs").glob(f"*/{metrics.METRICS}"), key=lambda path: -path.stat().st_mtime)
     for file in files:
         with suppress(UserError):  # a configuration of another version of the workbook

@@ -186,8 +186,9 @@ def _changes(config: RunConfig):
         size //= 2
     if config.tokens_per_device > config.max_length:
         yield {"tokens_per_device": config.max_length}
-    if not config.gradient_checkpointing:
-        yield {"gradient_checkpointing": True}
+    checkpointing = ("none", "selective", "full")
+    for mode in checkpointing[checkpointing.index(config.activation_checkpointing) + 1 :]:
+        yield {"activation_checkpointing": mode}
     if config.optim == "adamw_torch_fused" and find_spec("torchao"):
         yield {"optim": "adamw_torch_8bit"}
     if config.dtype != "bfloat16_weights" and config.optim != "muon" and not config.lora_rank:

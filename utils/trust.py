@@ -153,7 +153,7 @@ def losses(data_dir: Path, config: RunConfig) -> tuple[float, float]:
     """
     rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
     chosen = packing.choose_rows(rows, config.max_length, NUM_LOSS_PAIRS, config.seed)
-    settings = config.with_changes(dtype="float32", cpu_offload=False, gradient_checkpointing=False)
+    settings = config.with_changes(dtype="float32", cpu_offload=False, activation_checkpointing="none")
     cpu = torch.device("cpu")
     network = model.load_for_training(settings, cpu, 1).eval()
     with torch.no_grad():

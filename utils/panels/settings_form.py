@@ -27,7 +27,7 @@ FOLDED = {
         *("adam_beta1", "adam_beta2", "adam_epsilon", "early_stopping_patience", "lora_rank", "lora_alpha"),
     ),
     "Memory and processes": (
-        *("num_processes", "tokens_per_device", "gradient_checkpointing", "reshard_after_forward", "cpu_offload"),
+        *("num_processes", "tokens_per_device", "activation_checkpointing", "reshard_after_forward", "cpu_offload"),
         *("max_restarts", "torch_compile"),
     ),
     "Evaluations, samples and checkpoints": (
