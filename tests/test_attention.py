@@ -6,6 +6,7 @@ its gradient and its compilation are torch's.
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from utils import artifacts, attention, model, packing
 from utils.attention import Documents
@@ -121,6 +122,26 @@ def test_without_the_kernel_compiled_blocks_go_on_with_the_loop(world):
         for mine, theirs in zip(results_of(network, block), results_of(other, block), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
     torch.compiler.reset()
+
+
+class Questions(TorchDispatchMode):
+    """The operations that ask a device for a value, and on a GPU wait for all that it has still to compute."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        if operation in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default):
+            self.asked.append(operation)
+        return operation(*args, **(kwargs or {}))
+
+
+def test_a_block_goes_forward_and_back_without_asking_the_device(world):
+    network, block = model.load_for_training(world[1], CPU, 1), blocks_of(world)[0]
+    with Questions() as questions:
+        trained_loss(network, block, CPU).backward()
+    assert not questions.asked
 
 
 def test_what_the_kernel_cannot_do_goes_to_the_loop(monkeypatch):

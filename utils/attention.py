@@ -4,11 +4,12 @@ A dense mask over a block costs the square of the block; the documents in it are
 """
 
 from dataclasses import dataclass, field
+from inspect import signature
 from itertools import pairwise
 
 import torch
 from torch.nn import functional
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface
 
 try:
     from torch.nn.attention.varlen import varlen_attn
@@ -16,6 +17,8 @@ except ImportError:  # torch before 2.10
     varlen_attn = None
 
 PACKED = "packed"
+# That queries share heads of keys is taken for granted by torch 2.11, and has to be said to later ones.
+SHARED_HEADS = {"enable_gqa": True} if varlen_attn and "enable_gqa" in signature(varlen_attn).parameters else {}
 # On a CPU torch's bfloat16 gradient of a shorter document is slower than its float32 one: 150 tokens and 8 heads take
 # 2.0 ms against 1.2, but 1,024 take 14 against 24.
 MIN_BFLOAT16_TOKENS = 400
@@ -41,15 +44,11 @@ class Documents:
 def register() -> str:
     """Make `attn_implementation="packed"` known to transformers, and return that name.
 
-    The model must then be called with `documents`.
+    The model must then be called with `documents`. It makes no mask, because none is registered by this name: for one
+    that is, transformers looks at the positions first, and waits for the GPU.
     """
     AttentionInterface.register(PACKED, packed_attention)
-    AttentionMaskInterface.register(PACKED, _no_mask)
     return PACKED
-
-
-def _no_mask(*args, **kwargs) -> None:
-    return None
 
 
 def packed_attention(module, query, key, value, attention_mask, scaling=None, documents=None, **kwargs):
@@ -77,8 +76,9 @@ def _all_at_once(query, key, value, scaling, documents: Documents) -> torch.Tens
     """One call for the whole block; the heads of keys and values are shared, not expanded."""
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, heads, D)
     offsets, longest = documents.offsets, documents.longest
-    options = dict(scale=scaling, window_size=(-1, 0), enable_gqa=True)  # a window to the left alone: causal
-    return varlen_attn(query, key, value, offsets, offsets, longest, longest, **options).unsqueeze(0)
+    options = dict(scale=scaling, window_size=(-1, 0))  # a window to the left alone: causal
+    output = varlen_attn(query, key, value, offsets, offsets, longest, longest, **options, **SHARED_HEADS)
+    return output.unsqueeze(0)
 
 
 @torch.compiler.disable  # its shapes are those of the documents: compiled, every block would be compiled anew

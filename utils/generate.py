@@ -72,9 +72,8 @@ class Draft:
         self.num_tokens = 0
         self._tokenizer, self._max_new_tokens, self._stop = tokenizer, max_new_tokens, stop
         self._whole = ""  # with what is held back
-        self._known: list[
-            int
-        ] = []  # before the ids held: some tokenizers write a leading space only after another token
+        # Some tokenizers write a leading space only after another token: `_known` are those before the ids held.
+        self._known: list[int] = []
         self._held: list[int] = []
 
     def add(self, token_id: int) -> None:
@@ -155,6 +154,8 @@ def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree
                 decoder.keep(still_open)
                 writing = [writing[index] for index in still_open]
         yield drafts
+    if decoder.is_static:  # left to the next answer: a CUDA graph works on the memory that it was recorded with
+        decoder.model._free_cache = decoder.cache
 
 
 def generate_rows(model, tokenizer, rows, settings, agree: Callable[[list[int]], list[int]] = list) -> list[Answer]:
@@ -183,22 +184,23 @@ class _Decoder:
     """The rows' next tokens, step after step."""
 
     def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings):
-        self.settings, self.is_static = settings, settings.static_cache
+        self.model, self.settings, self.is_static = model, settings, settings.static_cache
         self.context = model.config.max_position_embeddings
         longest, shortest = (of(map(len, rows), default=0) for of in (max, min))
         num_columns = longest + min(settings.max_new_tokens, self.context - shortest)
-        num_columns = -(-num_columns // CACHE_STEP) * CACHE_STEP
+        self.cache = DynamicCache(config=model.config)
+        if self.is_static:
+            self.cache = _static_cache(model, rows, num_columns)
         # Padded on the left: every row's newest token is in the last column. Masked, so that the padding is never seen.
         padded = [[0] * (longest - len(row)) + row for row in rows]
         self.input_ids = torch.tensor(padded, device=model.device)  # (rows, longest)
         lengths = torch.tensor([len(row) for row in rows], device=model.device)
-        columns = torch.arange(num_columns, device=model.device)
-        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, num_columns), with those to be written
+        columns = torch.arange(max(num_columns, self.cache.get_max_length()), device=model.device)
+        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, columns), with those to be written
         self.num_seen = longest  # columns, with those that the next step writes
         # Each row counts from its own first token.
         self.position_ids = (self.mask[:, :longest].cumsum(-1) - 1).clamp(min=0)  # (rows, longest)
         self.is_padded = shortest < longest
-        self.cache = _static_cache(model, num_columns) if self.is_static else DynamicCache(config=model.config)
         self.forward, self.forward_token = model, _compiled(model) if self.is_static else model
         # On the CPU, so that a seed draws the same numbers on every device.
         self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
@@ -241,8 +243,11 @@ class _Decoder:
         self.seen = None if self.seen is None else self.seen[indices]
 
 
-def _static_cache(model, num_columns: int) -> StaticCache:
-    """A cache of this size; raises `UserError` where transformers has none for the model or for its attention."""
+def _static_cache(model, rows: Sequence[list[int]], num_columns: int) -> StaticCache:
+    """A cache for the rows with at least so many columns: that of the answer before, if it will do.
+
+    Raises `UserError` where transformers has none for the model or for its attention.
+    """
     attention = model.config._attn_implementation
     # Other attention than these two would take the columns not yet written for tokens.
     if not model._can_compile_fullgraph or attention not in ("sdpa", "eager"):
@@ -250,7 +255,11 @@ def _static_cache(model, num_columns: int) -> StaticCache:
             f"static_cache: {type(model).__name__} with {attention!r} attention has no key/value cache of fixed size. "
             "Switch static_cache off."
         )
-    return StaticCache(config=model.config, max_cache_len=num_columns)
+    free = vars(model).pop("_free_cache", None)  # nobody else's meanwhile
+    if free is not None and free.batch_size == len(rows) and free.get_max_length() >= num_columns:
+        free.reset()
+        return free
+    return StaticCache(config=model.config, max_cache_len=-(-num_columns // CACHE_STEP) * CACHE_STEP)
 
 
 def _compiled(model) -> Callable:
