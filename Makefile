@@ -20,9 +20,11 @@ help:
 	@echo 'make test   run every test'
 	@echo 'make faults kill, damage and cut off training runs, some 30 minutes; FAULTS="kills --kills 20" for one part'
 	@echo 'make bench  measure training and data beside TRL and transformers.Trainer; about 20 minutes, better with nothing'
-	@echo '            else running; PART=training, data, answers, panels, playground,'
-	@echo '            attribution or decoding for one. On a GPU, training and decoding:'
-	@echo '            make bench DEVICE=cuda MODEL=1.1B (164M, 1.1B, 3.0B, 7.3B, 15.5B); COMPILE=1 with torch_compile'
+	@echo '            else running; PART=training, data, answers, panels, playground or attribution for one.'
+	@echo '            On a GPU: make bench DEVICE=cuda MODEL=1.1B (164M, 1.1B, 3.0B, 7.3B, 15.5B),'
+	@echo '            PART=arithmetic, contenders, training or decoding for one, each of at most 9 minutes;'
+	@echo "            VARIANT='*adamw_bfloat16' for some contenders, OVERRIDES='{\"torch_compile\": true}' in training."
+	@echo '            PART=gpu without DEVICE: the parts for a GPU in miniature'
 	@echo ''
 	@echo 'The first call makes .venv and installs into it; PYTHON=python3.12 chooses the interpreter it is made with.'
 	@echo 'Choices for run and lab, all optional (for lab give whole paths):'
@@ -54,8 +56,9 @@ faults: .venv/.installed-tests
 
 # Nothing else runs then: every contender's threads wait as torch's default lets them.
 bench: .venv/.installed-bench
-	@env -u OMP_WAIT_POLICY PYTHONPATH=. $(BIN)/python tests/bench.py $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL)) \
-	  $(if $(PART),--part $(PART)) $(if $(COMPILE),--compile)
+	@env -u OMP_WAIT_POLICY PYTHONPATH=. $(BIN)/python tests/bench.py $(if $(PART),--part $(PART)) \
+	  $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL)) $(if $(VARIANT),--variant '$(VARIANT)') \
+	  $(if $(OVERRIDES),--settings '$(OVERRIDES)')
 
 # Made anew when it is missing, or when the interpreter it was made with is gone.
 $(BIN)/python:

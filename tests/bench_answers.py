@@ -40,7 +40,7 @@ def _base(base: tuple[Any, Any], texts: Sequence[str], num_gaps: int) -> list[li
     found = yardstick.gaps(texts, num_gaps)
     share, alone = yardstick.fills(*base, found), yardstick.fills(*base, found, with_suffix=False)
     return [
-        bench_table._row(f"bits per byte, {len(data):,} bytes of held-out modules", "<= 1.35", bits, -1.35, "{:.3f}"),
+        bench_table.row(f"bits per byte, {len(data):,} bytes of held-out modules", "<= 1.35", bits, -1.35, "{:.3f}"),
         ["… xz -9 over the same text", "beside it", f"{packed:.3f}", ""],
         _row(f"one missing line of {num_gaps}, exactly", share, 8),
         ["… from the prefix alone", "beside it", str(alone), ""],
@@ -70,4 +70,4 @@ def _speed(tuned: tuple[Any, Any], rows: Sequence[dict]) -> list[list[str]]:
         *_, (draft,) = stream(*tuned, prompt, GenerationSettings(max_new_tokens=128))
         speeds.append(draft.num_tokens / (time.perf_counter() - start))
     median = sorted(speeds)[len(speeds) // 2]
-    return [bench_table._row("one answer, streamed", ">= 60 tokens/s", median, 60, "{:.0f} tokens/s")]
+    return [bench_table.row("one answer, streamed", ">= 60 tokens/s", median, 60, "{:.0f} tokens/s")]

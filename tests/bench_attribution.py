@@ -74,7 +74,7 @@ def compare(shared: Path, out: Path) -> list[list[str]]:
         "GPTeacher's pairs": (measure(shared, out, sources.GPTEACHER, False), -10),
         "embedded pairs and the base's code": (measure(shared, out, sources.PYTHON_STDLIB, True), -60),
     }
-    row, rows = bench_table._row, []
+    row, rows = bench_table.row, []
     for name, (result, limit) in measured.items():
         rows += [
             row(f"index of {name}", f"<= {-limit} s", result["build_seconds"], limit, "{:.1f} s"),

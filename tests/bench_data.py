@@ -131,7 +131,7 @@ def compare(shared: Path, out: Path, scale: float = 1.0) -> list[list[str]]:
     rates = [size / result["seconds"][0] for size, result in zip(sizes, (quarter, whole), strict=True)]
     few = measure("near_duplicates", shared, out, 4535)["seconds"][0]
     large = measure("near_duplicates", shared, out, round(NUM_MANY * scale))["seconds"][0]
-    row = bench_table._row
+    row = bench_table.row
     return [
         row("GPTeacher's 4,535 pairs to token rows", "<= 1.2 s", ours_seconds, -1.2, "{:.2f} s"),
         row("the same against TRL, packing=True", ">= 4x", trl_seconds / ours_seconds, 4, "{:.1f}x"),

@@ -1,13 +1,25 @@
-"""The jobs of `make bench`: a model with random weights, its token rows and run folders, in the workbook's formats."""
+"""The jobs of `make bench`: models with random weights, token rows and run folders, and the processes that run them."""
 
 import json
+import math
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import bench_table
 import torch
+from bench_table import Result
 from transformers import AutoModelForCausalLM, GPTBigCodeConfig, PreTrainedTokenizerFast
 
-from utils import artifacts, packing
+from utils import artifacts, launch, packing
+from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import SPECIAL_TOKENS
@@ -45,7 +57,12 @@ def load_tokenizer(shared: Path) -> PreTrainedTokenizerFast:
 
 
 def build_model(folder: Path, shape: str, tokenizer: PreTrainedTokenizerFast, device: str = "cpu") -> None:
-    """Save a model of this shape with random weights, dropout 0 and the tokenizer; large ones in bfloat16."""
+    """Save a model of this shape with random weights, dropout 0 and the tokenizer; large ones in bfloat16.
+
+    Kept as it is where its weights are there.
+    """
+    if any(folder.glob("*.safetensors")):
+        return
     layers, heads, width, positions = SHAPES[shape]
     config = GPTBigCodeConfig(
         vocab_size=VOCABULARY, n_positions=positions, n_embd=width, n_layer=layers, n_head=heads,
@@ -70,14 +87,6 @@ def build_tokens(data_dir: Path, config: RunConfig, pairs: list[dict[str, str]],
     packing.prepare(data_dir, config, tokenizer)
 
 
-def build_run(data_dir: Path, name: str, config: RunConfig, **changes: Any) -> Path:
-    """An empty run folder with these settings."""
-    run_dir = data_dir / "runs" / name
-    run_dir.mkdir(parents=True)
-    config.with_changes(**changes).save(run_dir / "config.json")
-    return run_dir
-
-
 def build_job(data_dir: Path, shape: str, pairs: list[dict[str, str]], tokenizer, **settings: Any) -> RunConfig:
     """Model, pairs and tokens of a job in `data_dir`; its settings, one epoch at a constant rate unless told."""
     build_model(data_dir / "models" / shape, shape, tokenizer, settings.pop("device", "cpu"))
@@ -88,3 +97,74 @@ def build_job(data_dir: Path, shape: str, pairs: list[dict[str, str]], tokenizer
     )  # fmt: skip
     build_tokens(data_dir, config, pairs, tokenizer)
     return config
+
+
+def run_worker(
+    spec: dict[str, Any], config: RunConfig, device: str = "cpu", num_ranks: int = 1, seconds: float = math.inf
+) -> Result:
+    """Run `bench_worker.py` in one process, or under torchrun; raises `UserError` with its last error, or after so many
+    seconds."""
+    result = Path(spec["run_dir"]) / "result.json"
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(num_ranks)]
+    arguments = [str(ROOT / "tests" / "bench_worker.py"), json.dumps(spec), str(result)]
+    environment = launch._environment(config.with_changes(num_processes=num_ranks), 30) | {"PYTHONPATH": str(ROOT)}
+    # One GPU: of several, `Trainer` would take all.
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    environment["CUDA_VISIBLE_DEVICES"] = "" if device == "cpu" else first
+    command = [sys.executable, *(launcher if num_ranks > 1 else []), *arguments]
+    timeout = None if math.isinf(seconds) else max(0.0, seconds)
+    try:
+        process = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"stopped after {timeout:.0f} s: the command's --seconds were over") from None
+    if process.returncode:
+        print(process.stderr[-3000:], file=sys.stderr, flush=True)
+        errors = re.findall(r"^[\w.]*(?:Error|Exception)\b.*", process.stderr, re.MULTILINE)
+        reason = errors[-1] if errors else f"ended with status {process.returncode}"
+        raise UserError(reason.removeprefix("utils.errors.UserError: "))
+    return json.loads(result.read_text(encoding="utf-8"))
+
+
+@dataclass
+class Bench:
+    """Measures contenders on one device, each in a process of its own, and remembers which of them failed.
+
+    `deadline`, in seconds of `time.monotonic`, is when the last of them is stopped; `variant` is a pattern, as of a
+    shell, for the names of those that are measured on a GPU.
+    """
+
+    data_dir: Path
+    device: str = "cpu"
+    deadline: float = math.inf
+    variant: str = "*"
+    run: Callable[..., Result] = run_worker
+    failures: list[str] = field(default_factory=list)
+
+    def chosen(self, specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those whose name matches `variant`."""
+        return [spec for spec in specs if fnmatch(bench_table.name_of(spec), self.variant)]
+
+    def measure(self, config: RunConfig, spec: dict[str, Any], num_ranks: int = 1) -> Result:
+        """Run a contender in a new run folder: what it measured, or why it `failed`; its specification and its name."""
+        result = {"name": bench_table.name_of(spec), "spec": spec}
+        run_dir = self.data_dir / "runs" / f"{time.time_ns()}-{artifacts.slug(result['name'])}"
+        run_dir.mkdir(parents=True)
+        try:
+            if spec["trainer"] == "ours":
+                config = config.with_changes(**{"dtype": spec["dtype"]} | spec.get("settings", {}))
+            config.save(run_dir / "config.json")
+            seconds = self.deadline - time.monotonic()
+            result |= self.run(
+                spec | {"run_dir": str(run_dir)}, config, device=self.device, num_ranks=num_ranks, seconds=seconds
+            )
+        except UserError as error:
+            return self.failed(result, error)
+        print(f"  {result['name']}: {bench_table.tokens_per_second([result]):,.0f} tokens/s", flush=True)
+        return result
+
+    def failed(self, result: Result, error: Exception) -> Result:
+        """The result with the reason of its failure, which is told and remembered."""
+        reason = bench_table.reason(error)
+        print(f"  {result['name']}: not measured: {reason}", flush=True)
+        self.failures.append(result["name"])
+        return result | {"failed": reason}

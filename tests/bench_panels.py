@@ -26,7 +26,7 @@ def compare(data_dir: Path, num_lines: int = NUM_LINES, watch_seconds: float = W
     curves.summary([run])
     seconds = time.perf_counter() - start
     share = asyncio.run(watched(data_dir, run_dir, config, watch_seconds))
-    row = bench_table._row
+    row = bench_table.row
     return [
         row(f"04 draws {num_lines:,} lines of metrics", "<= 3 s", seconds, -3, "{:.2f} s"),
         row("the live panel on them, of one core", "<= 10 %", 100 * share, -10, "{:.1f} %"),

@@ -44,7 +44,7 @@ def compare(name: str = model.EMBEDDED, num_tokens: int = NUM_TOKENS, num_rounds
     def median(measure: Callable[[dict[str, float]], float]) -> float:
         return statistics.median(measure(one) for one in rounds)
 
-    row, form = bench_table._row, "{:.2f}x"
+    row, form = bench_table.row, "{:.2f}x"
     cost = median(lambda one: 100 * (one["streamed"] / one["generate"] - 1))
     gain = median(lambda one: one["one by one"] / one["one batch"])
     rate = median(lambda one: num_tokens / one["streamed"])

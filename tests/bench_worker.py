@@ -5,9 +5,10 @@ others, `layout`, `dtype` and `num_pairs` (in one forward pass). Every contender
 and labels in the same order, AdamW (fused), a constant learning rate and the same clipping.
 """
 
-import importlib
+import importlib.util
 import json
 import os
+import shutil
 import statistics
 import sys
 import time
@@ -20,19 +21,26 @@ import transformers
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
 
-from utils import artifacts, metrics, packing
+from utils import artifacts, machine, metrics, packing
 from utils.config import RunConfig
+from utils.errors import UserError
 from utils.packing import IGNORE_INDEX
 from utils.ranks import Ranks
 from utils.train import Training
 
 
-class Unsaved(Training):
-    """Our training, to the end, without writing a checkpoint or the model: the others write none either."""
+class Measured(Training):
+    """Our training, to the end, without writing checkpoints: the others write none either.
 
-    def __init__(self, *args):
+    With `is_saved` the model is written at the end, which is timed, and removed. The untrained one is removed before:
+    a disk may not hold two.
+    """
+
+    def __init__(self, *args, is_saved: bool = False):
         super().__init__(*args)
+        self.is_saved = is_saved
         self.times: list[float] = []
+        self.save_seconds: float | None = None
 
     def update(self, *args) -> dict[str, Any]:
         result = super().update(*args)
@@ -41,7 +49,15 @@ class Unsaved(Training):
 
     def save_checkpoint(self) -> None: ...
 
-    def save_model(self) -> None: ...
+    def save_model(self) -> None:
+        if not self.is_saved:
+            return
+        for path in Path(self.config.model_name_or_path).glob("*.safetensors"):
+            path.unlink()
+        start = time.perf_counter()
+        super().save_model()
+        self.save_seconds = time.perf_counter() - start
+        shutil.rmtree(self.run_dir / "model")
 
 
 def job(run_dir: Path) -> tuple[RunConfig, packing.TokenRows, list[np.ndarray]]:
@@ -134,6 +150,8 @@ def run_trl(spec: dict[str, Any]) -> dict[str, Any]:
     Its packing chooses for itself which pairs share a block: an update is then as many blocks of `max_length` as hold
     the tokens of `train_batch_size` pairs, so its updates are like ours in size only.
     """
+    if not importlib.util.find_spec("trl"):
+        raise UserError("trl is not installed")
     from datasets import Dataset
 
     trl = importlib.import_module("trl")  # not an import statement: `make bench` alone installs it
@@ -165,14 +183,15 @@ def run_plain(spec: dict[str, Any]) -> dict[str, Any]:
     """The yardstick of the loss: a float32 loop over padded pairs, torch's cross-entropy and AdamW, nothing clever."""
     config, rows, updates = job(Path(spec["run_dir"]))
     pad_token_id = AutoTokenizer.from_pretrained(config.model_name_or_path).pad_token_id
-    network = network_of(config).train()
+    device = own_device()
+    network = network_of(config).to(device).train()
     betas = (config.adam_beta1, config.adam_beta2)
     optimizer = torch.optim.AdamW(
         network.parameters(), config.learning_rate, betas, config.adam_epsilon, config.weight_decay
     )
     losses, times = [], []
     for update in updates:
-        batch = padded(examples_of(rows, [update]), pad_token_id)
+        batch = {name: values.to(device) for name, values in padded(examples_of(rows, [update]), pad_token_id).items()}
         targets = batch.pop("labels")[:, 1:].flatten()
         logits = network(**batch, use_cache=False).logits[:, :-1]  # (B, T - 1, vocabulary)
         loss = functional.cross_entropy(logits.flatten(0, 1), targets, ignore_index=IGNORE_INDEX)
@@ -186,10 +205,15 @@ def run_plain(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_ours(spec: dict[str, Any]) -> dict[str, Any]:
-    """`utils.train` itself; under torchrun on several ranks. The matrix rate is measured before and after."""
+    """`utils.train` itself; under torchrun on several ranks. The matrix rate is measured before and after.
+
+    Loading lasts from the tokens on disk to model and optimizer on the device; the files may be in the system's cache.
+    """
     run_dir = Path(spec["run_dir"])
     ranks = Ranks.join()
-    training = Unsaved(run_dir, RunConfig.load(run_dir / "config.json"), ranks)
+    start = time.perf_counter()
+    training = Measured(run_dir, RunConfig.load(run_dir / "config.json"), ranks, is_saved=spec.get("save", False))
+    load_seconds = time.perf_counter() - start
     rates = [matrix_rate(training.model, training.config, ranks.device)] if spec.get("rate") else []
     training.train()
     rates += [matrix_rate(training.model, training.config, ranks.device)] if spec.get("rate") else []
@@ -199,17 +223,17 @@ def run_ours(spec: dict[str, Any]) -> dict[str, Any]:
         "losses": [line["loss"] for line in lines],
         "times": training.times,
         "num_tokens": [line["num_tokens"] for line in lines],
-        "flop": [needed_flop(training.model, line) for line in lines] if ranks.num_ranks == 1 else [],
+        "flop": [training._num_flops(line) for line in lines],
         "flop_per_second": max(rates, default=None),
         "memory_bytes": max(line["memory_bytes"] for line in lines),
+        "load_seconds": load_seconds,
+        "save_seconds": training.save_seconds,
     }
 
 
-def needed_flop(network, line: dict[str, Any]) -> int:
-    """6 for every weight of the blocks and token, 6 for every weight of the head and *trained* token; no attention."""
-    blocks = sum(parameter.numel() for parameter in network.transformer.h.parameters())
-    embedding = network.get_input_embeddings().weight.numel()  # tied: the head's as well
-    return 6 * (blocks * line["num_tokens"] + embedding * line["num_trained_tokens"])
+def own_device() -> torch.device:
+    """The GPU that this process sees, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def matrix_rate(network, config: RunConfig, device: torch.device) -> float:
@@ -242,9 +266,14 @@ CONTENDERS = {"ours": run_ours, "trl": run_trl, "transformers": run_transformers
 
 
 def run(spec: dict[str, Any]) -> dict[str, Any]:
-    """What a contender measured: per update `losses`, `times` (seconds, any zero) and `num_tokens` without padding."""
+    """What a contender measured: per update `losses`, `times` (seconds, any zero) and `num_tokens` without padding.
+
+    Beside them `memory_bytes`, the peak of this process on its device.
+    """
     transformers.logging.set_verbosity_error()
-    return CONTENDERS[spec["trainer"]](spec) | {"num_threads": torch.get_num_threads()}
+    result = CONTENDERS[spec["trainer"]](spec)
+    peak_bytes = machine.peak_memory_bytes(own_device())
+    return {"memory_bytes": peak_bytes, "num_threads": torch.get_num_threads()} | result
 
 
 if __name__ == "__main__":

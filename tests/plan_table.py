@@ -23,7 +23,7 @@ def gigabytes(size: str, tokens: int, **changes) -> float:
     shape = GPTBigCodeConfig(
         vocab_size=VOCABULARY, n_positions=positions, n_embd=width, n_layer=layers, n_head=heads
     )  # fmt: skip
-    config = RunConfig(gradient_checkpointing=True, tokens_per_device=tokens, **changes)
+    config = RunConfig(activation_checkpointing="full", tokens_per_device=tokens, **changes)
     work = workload.count(config, Path("no tokens"), 1)
     return sum(memory.parts(config, memory.key(shape), work, 1, "cuda").values()) / 1e9
 

@@ -9,6 +9,7 @@ import bench
 import bench_answers
 import bench_data
 import bench_decoding
+import bench_gpu as gpu
 import bench_jobs as jobs
 import bench_panels
 import bench_playground
@@ -20,80 +21,153 @@ from transformers import AutoTokenizer
 
 from utils import model
 from utils.config import RunConfig
+from utils.errors import UserError
 from utils.generate import GenerationSettings
 
 
 def run(spec, config, **options):
-    return worker.run(spec)
+    """In this process and without TRL, which `make bench` alone installs."""
+    if spec["trainer"] == "trl":
+        raise UserError("trl is not installed")
+    with torch.compiler.set_stance("force_eager"):  # torchao compiles its update, which takes a CPU a minute
+        return worker.run(spec)
 
 
 @pytest.fixture(scope="module")
-def job(world, tmp_path_factory):
-    """Pairs, a tokenizer and a model shape that take a second each."""
+def job(world):
+    """Pairs and a tokenizer, and shapes of models that take a second each."""
     pairs = [json.loads(line) for line in (world[0] / "pairs" / "some" / "train.jsonl").read_text().splitlines()]
-    folder = tmp_path_factory.mktemp("bench")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(jobs.SHAPES, "tiny", (2, 4, 32, 512))
         patch.setattr(jobs, "VOCABULARY", 320)
-        yield folder, pairs[:32], AutoTokenizer.from_pretrained(world[1].model_name_or_path)
+        yield pairs[:32], AutoTokenizer.from_pretrained(world[1].model_name_or_path)
 
 
-def test_every_contender_makes_the_same_updates(job):
-    data_dir, pairs, tokenizer = job
+@pytest.fixture
+def bench_here(job, tmp_path):
+    return jobs.Bench(tmp_path / "data", run=run)
+
+
+def test_every_contender_makes_the_same_updates(job, bench_here):
+    pairs, tokenizer = job
     settings = dict(train_batch_size=8, max_length=400, tokens_per_device=512, learning_rate=1e-2)
-    config = jobs.build_job(data_dir / "same", "tiny", pairs, tokenizer, **settings)
+    config = jobs.build_job(bench_here.data_dir, "tiny", pairs, tokenizer, **settings)
     specs = [
         {"trainer": "plain", "dtype": "float32"},
         {"trainer": "ours", "dtype": "float32", "rate": True},
         {"trainer": "transformers", "layout": "padded", "dtype": "float32", "num_pairs": 4},
         {"trainer": "ours", "dtype": "bfloat16", "rate": True},
         {"trainer": "transformers", "layout": "padded", "dtype": "bfloat16", "num_pairs": 4},
+        {"trainer": "trl", "layout": "packed", "dtype": "bfloat16", "num_pairs": 1},
     ]
-    plain, *others = (bench.measure(data_dir / "same", config, spec, run) for spec in specs)
+    plain, *others, trl = (bench_here.measure(config, spec) for spec in specs)
     assert len(plain["losses"]) == 4 and plain["losses"][-1] < 0.9 * plain["losses"][0]
     for result in others:
         assert result["num_tokens"] == plain["num_tokens"]
         limit = 1e-4 if result["spec"]["dtype"] == "float32" else 0.02
         assert table.difference(result, plain) < limit, result["name"]
-    trl = others[1] | {"name": "trl padded bfloat16"}  # TRL itself is measured by `make bench` only
-    figures = {
-        "finals": [*others, trl],
-        "losses": [plain, others[0]],
-        "machine": "a machine",
-        "versions": table.versions(),
-    }
-    text = table.markdown(figures | {"launch_seconds": [3.0, 13.0, 14.0], "ranks": [[others[0]], [others[0]]]})
+    assert bench_here.failures == [trl["name"]]
+    text = table.training({
+        "heats": [trl], "finals": [*others, trl], "losses": [plain, others[0]], "launch_seconds": [3.0, 13.0, 14.0],
+        "ranks": [[others[0]], [others[0]]],
+    })  # fmt: skip
     assert "| launch to first update, 2 ranks | <= 12 s | 13.0 s | **no** |" in text
     assert "| 2 ranks slower than 1, in all | <= 20 % | 0 % | yes |" in text
+    assert "against TRL's best, none | >= 3x | not measured |" in text and text.count("trl is not installed") == 2
     assert "On a GPU: not measured." in text and text.count("GFLOP/s, ours") == 2
 
 
-def test_a_model_is_measured_and_its_recipe_extrapolated(job):
-    data_dir, pairs, tokenizer = job
-    with torch.compiler.set_stance("force_eager"):  # torchao compiles its update, which takes a CPU a minute
-        results = bench.measure_model(data_dir / "model", "tiny", pairs[:4], tokenizer, "cpu", 6, run)
-    assert all(len(result["losses"]) == 6 and result["planned_bytes"] > 0 for result in results)
-    assert [result["name"] for result in results] == [
-        "ours bfloat16", "ours bfloat16_weights", "ours bfloat16_weights adamw_torch_8bit",
-    ]  # fmt: skip
-    text = table.of_model({"shape": "tiny", "model": results})
-    assert text.count("(extrapolated)") == len(results) > 0 and "| 2 |" in text
+def test_arithmetic_is_held_against_a_plain_loop(job, bench_here, monkeypatch):
+    pairs, tokenizer = job
+    figures, text = gpu.arithmetic(bench_here, pairs, tokenizer, 4, 8)
+    assert bench_here.failures == [] and len(figures["results"]) == 7
+    assert text.count(" yes |") == 7 and "not measured" in text
+    figures["plain"]["losses"][2] *= 1.001
+    monkeypatch.setattr(bench_here, "measure", lambda config, spec: figures["plain"] if spec["trainer"] == "plain" else
+                        next(result for result in figures["results"] if result["spec"] == spec))  # fmt: skip
+    assert gpu.arithmetic(bench_here, pairs, tokenizer, 4, 8)[1].count("**no**") == 3  # those in float32
 
 
-def test_what_does_not_fit_by_its_plan_is_told_and_not_tried(job, capsys, monkeypatch):
-    data_dir, pairs, tokenizer = job
-    monkeypatch.setattr(bench.planner, "devices", lambda number: (bench.planner.Device("small", 2**20, "cpu"),))
-    assert bench.measure_model(data_dir / "small", "tiny", pairs[:4], tokenizer, "cpu", 6, run) == []
-    assert capsys.readouterr().out.count("GiB of 0.0 GiB") == 3
+def test_contenders_are_compared_in_the_same_dtype(job, bench_here):
+    pairs, tokenizer = job
+    figures, text = gpu.contenders(bench_here, pairs[:16], tokenizer, 2, 8, "tiny")
+    assert text.count("not measured: trl is not installed") == 2 == len(bench_here.failures)
+    assert text.count("| not measured |") == 4  # the bars are those of 1.1B on a GPU
+    dtypes = [result["spec"]["dtype"] for result in figures["results"]]
+    assert dtypes == ["bfloat16_weights"] * 3 + ["bfloat16"] * 3
+    speeds = {"ours bfloat16": 8.0, "ours bfloat16_weights": 9.0, "transformers": 2.0}
+    for result in table.measured(figures["results"]):
+        speed = next(value for name, value in speeds.items() if name in (result["name"], result["spec"]["trainer"]))
+        result |= {"times": [0.0, 1.0], "num_tokens": [1, speed]}
+    assert table.fastest(figures["results"], trainer="ours", dtype="bfloat16") == ("ours bfloat16", 8.0)
 
 
-def test_decoding_stands_beside_the_limit_of_the_bandwidth(world, monkeypatch):
+def test_training_is_measured_and_its_recipe_extrapolated(job, bench_here):
+    pairs, tokenizer = job
+    figures, text = gpu.training(bench_here, pairs[:8], tokenizer, 6, 4, "tiny", {"learning_rate": 1e-3})
+    names = ["adamw_bfloat16", "adamw_torch_8bit", "", ""]
+    assert [result["spec"]["settings"].get("optim", "") for result in figures["results"]] == names
+    for result in figures["results"]:
+        assert len(result["losses"]) == 6 and result["planned_bytes"] > 0
+        assert result["load_seconds"] > 0 and result["save_seconds"] > 0
+    assert "activation_checkpointing" in figures["results"][0]["name"] and "learning_rate=0.001" in text
+    assert text.count("| not measured |") == 5
+    assert not list((bench_here.data_dir / "runs").glob("*/model"))
+
+
+def test_bars_are_those_of_the_fastest_with_a_real_shape():
+    slow = {"times": [*range(8)], "num_tokens": [3000] * 8, "flop": [40.0] * 8, "flop_per_second": 100.0}
+    slow |= {"memory_bytes": 100 * 2**30, "planned_bytes": 95 * 2**30}
+    fast = slow | {"num_tokens": [2000] * 4 + [3100] * 4, "memory_bytes": 140 * 2**30, "planned_bytes": 120 * 2**30}
+    rows = gpu._bars("15.5B", [slow, fast, {"left_out": "needs more"}]).splitlines()[2:]
+    found = ["691 s | yes", "140.0 GiB | **no**", "40 % | **no**", "not measured | ", "17 % | **no**"]
+    assert [" | ".join(row.strip(" |").split(" | ")[2:]) for row in rows] == [text.strip(" |") for text in found]
+
+
+def test_what_does_not_fit_by_its_plan_is_told_and_not_tried(job, bench_here, monkeypatch):
+    pairs, tokenizer = job
+    monkeypatch.setattr(gpu.planner, "devices", lambda number: (gpu.planner.Device("small", 2**20, "cpu"),))
+    figures, text = gpu.training(bench_here, pairs[:4], tokenizer, 6, 4, "tiny", {})
+    assert all("left_out" in result for result in figures["results"]) and bench_here.failures == []
+    assert text.count("GiB of 0.0 GiB") == 4 and "full" in text
+
+
+def test_activations_are_computed_again_only_where_memory_is_short(job, bench_here, monkeypatch):
+    pairs, tokenizer = job
+    config = jobs.build_job(bench_here.data_dir, "tiny", pairs, tokenizer, tokens_per_device=1024)
+    plans = [gpu._fitting(config, bench_here.data_dir, {})]
+    for share in (0.999, 0.9):  # of what the plan before takes: less than that is free
+        free = round(share * plans[-1].memory_bytes)
+        monkeypatch.setattr(gpu.planner, "devices", lambda number, free=free: (gpu.planner.Device("cpu", free, "cpu"),))
+        plans.append(gpu._fitting(config, bench_here.data_dir, {}))
+    assert plans[0].config.activation_checkpointing == "none"
+    assert plans[0].memory_bytes > plans[1].memory_bytes
+
+
+def test_decoding_stands_beside_the_limit_of_the_bandwidth(job, bench_here, monkeypatch):
     monkeypatch.setattr(bench_decoding, "COPY_BYTES", {"cpu": 2**16})
-    rows = bench_decoding.compare(world[1].model_name_or_path, 5, 1)
-    assert len(rows) == 3 and all("tokens/s" in row[2] for row in rows)
-    assert "| not measured |" in table.markdown(
-        {"machine": "", "versions": {}, "decoding": bench_decoding.NOT_MEASURED}
-    )
+    figures, text = gpu.decoding(bench_here, job[1], "tiny", num_tokens=5, num_rounds=1)
+    assert len(figures["rows"]) == 4 and text.count("tokens/s") == 3
+    assert "| 15.5B on a GPU, static cache | >= 70 % | not measured |  |" in text
+
+
+def test_a_part_is_kept_when_another_fails(bench_here, tmp_path, capsys):
+    def broken():
+        raise RuntimeError("CUDA | out\nof memory")
+
+    bench.run_parts(bench_here, {"one": broken, "two": lambda: ({"figure": 1}, "| text |")}, tmp_path)
+    assert bench_here.failures == ["one"]
+    assert "not measured: RuntimeError: CUDA / out |" in next(tmp_path.glob("cpu-one-*.md")).read_text()
+    assert json.loads(next(tmp_path.glob("cpu-two-*.json")).read_text()) == {"figure": 1}
+    assert "| text |" in capsys.readouterr().out
+
+
+def test_a_worker_that_fails_says_why_and_one_without_time_is_stopped(world, tmp_path):
+    spec = {"trainer": "ours", "run_dir": str(tmp_path)}
+    with pytest.raises(UserError, match="config.json cannot be read"):
+        jobs.run_worker(spec, world[1])
+    with pytest.raises(UserError, match="stopped after 0 s"):
+        jobs.run_worker(spec, world[1], seconds=-1.0)
 
 
 def test_rates_and_shares_leave_the_first_update_out():
@@ -105,7 +179,7 @@ def test_rates_and_shares_leave_the_first_update_out():
 
 def test_the_data_jobs_run_and_their_figures_stand_beside_the_bars(job, tmp_path, shared_data, monkeypatch):
     monkeypatch.setattr(bench_data, "measure", lambda job, shared, out, number: data_job(job, tmp_path, shared, number))
-    text = table.table(["data", "to reach", "here", "reached"], bench_data.compare(shared_data, tmp_path, 0.001))
+    text = table.bars("data", bench_data.compare(shared_data, tmp_path, 0.001))
     assert "| 1,000 pairs to token rows | >= 4,000 pairs/s |" in text
     assert "| near-duplicates of 4,535 pairs | <= 3 s |" in text
 
