@@ -95,7 +95,7 @@ def blocks_of(world):
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, kernel, monkeypatch, checkpointing):
     blocks = blocks_of(world)
-    config = world[1].with_changes(gradient_checkpointing=checkpointing)
+    config = world[1].with_changes(activation_checkpointing="full" if checkpointing else "none")
     expected = [results_of(model.load_for_training(config, CPU, 1), block) for block in blocks]
     assert not kernel.num_key_heads
     monkeypatch.setattr(attention, "_has_kernel", lambda query: True)
