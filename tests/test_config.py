@@ -1,5 +1,6 @@
 """Settings: the recipe is the default, every value is checked, and files are read back exactly."""
 
+import json
 import math
 
 import pytest
@@ -51,3 +52,9 @@ def test_a_broken_file_is_refused(text, tmp_path):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError):
         RunConfig.load(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize("older, newer", [(False, "none"), (True, "full")])
+def test_a_run_from_before_activations_could_be_kept_in_part_is_still_read(older, newer, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"seed": 7, "gradient_checkpointing": older}))
+    assert RunConfig.load(tmp_path / "config.json") == RunConfig(seed=7, activation_checkpointing=newer)

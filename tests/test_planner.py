@@ -57,6 +57,7 @@ def test_fewer_bits_take_less_memory(starcoder, gpus):
     low = config.with_changes(dtype="bfloat16_weights")
     assert states(planner.plan(low, data_dir)) == 12 * 15_517_456_384 // 8
     assert states(planner.plan(low.with_changes(optim="adamw_torch_8bit"), data_dir)) == 193 * 15_517_456_384 // 256
+    assert states(planner.plan(low.with_changes(optim="adamw_bfloat16"), data_dir)) == 8 * 15_517_456_384 // 8
     offloaded = planner.plan(config.with_changes(cpu_offload=True), data_dir)
     assert states(offloaded) == 0
     assert offloaded.main_memory_bytes - planner.plan(config, data_dir).main_memory_bytes == 16 * 15_517_456_384

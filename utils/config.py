@@ -61,9 +61,10 @@ class RunConfig:
     )
     optim: str = _setting(
         "adamw_torch_fused",
-        "AdamW with states in float32, or in 8 bits, which takes the extra package torchao; Muon, from scratch.",
+        "AdamW with states in float32, in bfloat16, rounded by chance, or in 8 bits, which takes the extra package "
+        "torchao; Muon, from scratch.",
         recipe=ASSUMED,
-        choices=("adamw_torch_fused", "adamw_torch_8bit", "muon"),
+        choices=("adamw_torch_fused", "adamw_bfloat16", "adamw_torch_8bit", "muon"),
     )
     adam_beta1: float = _setting(0.9, "AdamW's first moment.", recipe=ASSUMED, minimum=0, maximum=1)
     adam_beta2: float = _setting(0.999, "AdamW's second moment.", recipe=ASSUMED, minimum=0, maximum=1)
@@ -124,8 +125,8 @@ class RunConfig:
             )
         if self.torch_compile and self.activation_checkpointing == "selective":
             raise UserError(
-                "torch_compile chooses for itself what is cheap enough to compute again: with it activation_checkpointing "
-                "must be none or full, got selective."
+                "torch_compile chooses for itself what is cheap enough to compute again: with it "
+                "activation_checkpointing must be none or full, got selective."
             )
 
     @property
@@ -150,6 +151,8 @@ class RunConfig:
             raise UserError(f"{path} cannot be read as a run's configuration: {error}.") from error
         if not isinstance(values, dict):
             raise UserError(f"{path}: expected an object with the fields of RunConfig, got {type(values).__name__}.")
+        if isinstance(values.get("gradient_checkpointing"), bool):  # what older runs have
+            values["activation_checkpointing"] = "full" if values.pop("gradient_checkpointing") else "none"
         return cls().with_changes(**values)
 
     def with_changes(self, **changes: Any) -> "RunConfig":

@@ -172,7 +172,7 @@ def state_bytes(config: RunConfig, shape: Shape) -> dict[str, int]:
         moments = 8 * count - 4 * num_matrix
     else:
         # In 8 bits: torchao has a float32 scale for every 256 values.
-        moments = round((2 + 8 / 256 if config.optim == "adamw_torch_8bit" else 8) * count)
+        moments = round({"adamw_bfloat16": 4, "adamw_torch_8bit": 2 + 8 / 256}.get(config.optim, 8) * count)
     return {"weights": _frozen_bytes(config, shape) + width * count, "gradients": width * count, "optimizer": moments}
 
 
@@ -214,7 +214,7 @@ def parts(config: RunConfig, key: str, work: Workload, num_processes: int, devic
         workspace += 2 * value_bytes * model.num_head_parameters
     if on_cpu and _saves_while_training(config, work):
         workspace += disk_bytes(config, model)["checkpoint"] // (1 if config.lora_rank else num_processes)
-    if not on_cpu and config.dtype == "bfloat16_weights" and not frozen:
+    if not on_cpu and (config.dtype == "bfloat16_weights" or config.optim == "adamw_bfloat16") and not frozen:
         # The optimizer's update of the largest tensor, in float32 and five at a time.
         workspace += 5 * 4 * model.num_largest_parameters // num_processes
     if config.cpu_offload:

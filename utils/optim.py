@@ -13,7 +13,7 @@ DECAY_SHARE = 0.25  # of the updates after warm-up, for `warmup_stable_decay`
 
 
 def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer | Muon":
-    """AdamW: torch's fused one, `StochasticAdamW` for bfloat16 weights, torchao's with states in 8 bits; or Muon.
+    """AdamW: torch's fused one, `StochasticAdamW` for bfloat16 weights or states, torchao's for 8-bit states; or Muon.
 
     Norms and biases are spared the weight decay. Raises `UserError` when torchao is asked for and not installed, and
     for Muon with sharded or bfloat16 weights.
@@ -32,8 +32,9 @@ def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer
         except ImportError:
             raise UserError("adamw_torch_8bit needs torchao: pip install torchao==0.18.0, or another optim.") from None
         return AdamW8bit(groups, **options, bf16_stochastic_round=is_bfloat16)
-    if is_bfloat16:
-        return StochasticAdamW(groups, **options)
+    if is_bfloat16 or config.optim == "adamw_bfloat16":
+        state_dtype = torch.bfloat16 if config.optim == "adamw_bfloat16" else torch.float32
+        return StochasticAdamW(groups, **options, state_dtype=state_dtype)
     return torch.optim.AdamW(groups, **options, fused=True)
 
 
@@ -45,14 +46,20 @@ def _groups(parameters: list[torch.Tensor], config: RunConfig) -> list[dict]:
 
 
 class StochasticAdamW(torch.optim.Optimizer):
-    """AdamW (Loshchilov and Hutter 2019) for bfloat16 weights, whose every update is rounded up or down by chance.
+    """AdamW (Loshchilov and Hutter 2019) for bfloat16 weights or states, every update of which is rounded by chance.
 
-    A weight near 1 has neighbours 0.008 apart: rounded to the nearest, an update of 2e-5 would be lost each time.
-    Rounded by chance, it is kept on average. Draws from torch's default generator.
+    A weight near 1 has neighbours 0.008 apart: rounded to the nearest, an update of 2e-5 would be lost each time, and
+    so would a hundredth of a state. Rounded by chance, it is kept on average. Draws from torch's default generator.
     """
 
-    def __init__(self, params, lr: float, betas: tuple[float, float], eps: float, weight_decay: float = 0.0):
+    def __init__(
+        self, params, lr: float, betas: tuple[float, float], eps: float, weight_decay=0.0, state_dtype=torch.float32
+    ):
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
+        self.state_dtype = state_dtype
+        on_cpu = all(p.device.type == "cpu" for group in self.param_groups for p in group["params"])
+        # Compiled, a GPU reads and writes every value once, not once for each operation. Not tried on a GPU.
+        self._move = _move if on_cpu else torch.compile(_move, dynamic=True)
 
     @torch.no_grad()
     def step(self) -> None:
@@ -65,22 +72,37 @@ class StochasticAdamW(torch.optim.Optimizer):
         state, (beta1, beta2) = self.state[parameter], group["betas"]
         if not state:
             state["step"] = torch.zeros(())
-            state["exp_avg"] = torch.zeros_like(parameter, dtype=torch.float32)
-            state["exp_avg_sq"] = torch.zeros_like(parameter, dtype=torch.float32)
+            state["exp_avg"] = torch.zeros_like(parameter, dtype=self.state_dtype)
+            state["exp_avg_sq"] = torch.zeros_like(parameter, dtype=self.state_dtype)
         state["step"] += 1
         num_steps = state["step"].item()
+        # Tensors, so that a compiled function is not compiled anew for each value.
+        rate, kept, correction = torch.tensor(
+            [
+                group["lr"] / (1 - beta1**num_steps),
+                1 - group["lr"] * group["weight_decay"],
+                math.sqrt(1 - beta2**num_steps),
+            ],
+            device=parameter.device,
+        )
         tensors = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])
         tensors = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
         # On a CPU in pieces that its caches hold: what is computed in between is then never written to memory.
         size = CACHED_VALUES if parameter.device.type == "cpu" else max(1, parameter.numel())
-        for weight, gradient, exp_avg, exp_avg_sq in zip(*(t.view(-1).split(size) for t in tensors), strict=True):
-            gradient = gradient.float()
-            exp_avg.lerp_(gradient, 1 - beta1)
-            exp_avg_sq.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            denominator = exp_avg_sq.sqrt().div_(math.sqrt(1 - beta2**num_steps)).add_(group["eps"])
-            moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
-            moved.addcdiv_(exp_avg, denominator, value=-group["lr"] / (1 - beta1**num_steps))
-            weight.copy_(round_stochastically(moved))
+        for piece in zip(*(tensor.view(-1).split(size) for tensor in tensors), strict=True):
+            self._move(*piece, rate, kept, correction, beta1, beta2, group["eps"])
+
+
+def _move(weight, gradient, exp_avg, exp_avg_sq, rate, kept, correction, beta1, beta2, eps) -> None:
+    """One update of AdamW in float32, stored in what the weights and the states are in."""
+    gradient = gradient.float()
+    average = exp_avg.float().lerp_(gradient, 1 - beta1)
+    square = exp_avg_sq.float().mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    step = square.sqrt().div_(correction).add_(eps).reciprocal_().mul_(average).mul_(rate)
+    moved = weight.float().mul_(kept).sub_(step)
+    for stored, value in ((weight, moved), (exp_avg, average), (exp_avg_sq, square)):
+        if stored.dtype == torch.bfloat16:  # else it is the value itself
+            stored.copy_(round_stochastically(value))
 
 
 class Muon:

@@ -189,7 +189,9 @@ def _changes(config: RunConfig):
     checkpointing = ("none", "selective", "full")
     for mode in checkpointing[checkpointing.index(config.activation_checkpointing) + 1 :]:
         yield {"activation_checkpointing": mode}
-    if config.optim == "adamw_torch_fused" and find_spec("torchao"):
+    if config.optim == "adamw_torch_fused":
+        yield {"optim": "adamw_bfloat16"}
+    if config.optim in ("adamw_torch_fused", "adamw_bfloat16") and find_spec("torchao"):
         yield {"optim": "adamw_torch_8bit"}
     if config.dtype != "bfloat16_weights" and config.optim != "muon" and not config.lora_rank:
         yield {"dtype": "bfloat16_weights"}

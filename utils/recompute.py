@@ -27,7 +27,9 @@ def checkpoint_blocks(network: PreTrainedModel, mode: str) -> None:
     if mode == "selective":
         policy = partial(_policy, network.config.hidden_size)
         options["context_fn"] = partial(create_selective_checkpoint_contexts, policy)
-    network.gradient_checkpointing_enable(options)
+    # The second is its name in older releases of transformers.
+    enable = getattr(network, "activation_checkpointing_enable", None) or network.gradient_checkpointing_enable
+    enable(options)
 
 
 def _policy(width: int, context, operation, *args, **kwargs) -> CheckpointPolicy:
