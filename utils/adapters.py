@@ -44,5 +44,5 @@ def merge(network: nn.Module) -> None:
                 change = DTensor.from_local(change, weight.device_mesh, [Replicate()]).redistribute(
                     placements=weight.placements
                 )
-            weight.copy_(weight.float() + change)
+            weight.copy_(change.add_(weight))  # in place: no float32 copy of the weight
             network.set_submodule(name, layer.base_layer)
