@@ -107,7 +107,7 @@ def run_worker(
     result = Path(spec["run_dir"]) / "result.json"
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(num_ranks)]
     arguments = [str(ROOT / "tests" / "bench_worker.py"), json.dumps(spec), str(result)]
-    environment = launch._environment(config.with_changes(num_processes=num_ranks), 30) | {"PYTHONPATH": str(ROOT)}
+    environment = launch._environment(config.with_changes(num_processes=num_ranks), 30)
     # One GPU: of several, `Trainer` would take all.
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     environment["CUDA_VISIBLE_DEVICES"] = "" if device == "cpu" else first

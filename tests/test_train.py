@@ -28,7 +28,7 @@ MEASURED = ("seconds", "eval_seconds", "tokens_per_second", "matrix_share", "mem
 def train_on(num_ranks, run_dir):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(num_ranks)]
     command = [sys.executable, *launcher, "-m", "utils.train", str(run_dir)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     return metrics.read(run_dir)
 

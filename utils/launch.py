@@ -101,6 +101,8 @@ def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
     defaults["THP_MEM_ALLOC_ENABLE"] = "1"
     # oneDNN keeps what it made for every shape of a product, and blocks have many: without a limit, gigabytes.
     defaults |= {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "16"}
+    # On a GPU blocks of memory can grow: with tensors of many sizes a card that is nearly full does not fall to pieces.
+    defaults["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
     malloc = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**28)}
     return defaults | malloc | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
 

@@ -76,15 +76,10 @@ class StochasticAdamW(torch.optim.Optimizer):
             state["exp_avg_sq"] = torch.zeros_like(parameter, dtype=self.state_dtype)
         state["step"] += 1
         num_steps = state["step"].item()
-        # Tensors, so that a compiled function is not compiled anew for each value.
-        rate, kept, correction = torch.tensor(
-            [
-                group["lr"] / (1 - beta1**num_steps),
-                1 - group["lr"] * group["weight_decay"],
-                math.sqrt(1 - beta2**num_steps),
-            ],
-            device=parameter.device,
-        )
+        # Tensors, so that a compiled function is not compiled anew for each value; on the CPU: no GPU has to wait.
+        rate = torch.tensor(group["lr"] / (1 - beta1**num_steps))
+        kept = torch.tensor(1 - group["lr"] * group["weight_decay"])
+        correction = torch.tensor(math.sqrt(1 - beta2**num_steps))
         tensors = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])
         tensors = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
         # On a CPU in pieces that its caches hold: what is computed in between is then never written to memory.

@@ -124,7 +124,7 @@ class Training:
                 is_last = index == len(mine) - 1
                 self.model.set_requires_gradient_sync(is_last)
                 self.model.set_reshard_after_backward(is_last)
-            with self._compute_dtype():
+            with self._compute_dtype(cache_enabled=False):
                 loss = trained_loss(self.model, block, ranks.device)
             # FSDP averages gradients over the ranks; the loss of an update is a sum over them.
             (loss * ranks.num_ranks / num_trained).backward()
@@ -166,7 +166,7 @@ class Training:
         blocks = packing.blocks_of(self.eval_rows, self.eval_chosen, self.config.tokens_per_device, ranks.num_ranks)
         loss_sum = torch.zeros((), device=ranks.device)
         for block in blocks[ranks.rank :: ranks.num_ranks]:
-            with self._compute_dtype():
+            with self._compute_dtype(cache_enabled=False):
                 loss_sum += trained_loss(self.model, block, ranks.device)
         with self._compute_dtype():
             samples.write(
@@ -248,10 +248,11 @@ class Training:
         if self.ranks.is_first:
             artifacts.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
 
-    def _compute_dtype(self):
+    def _compute_dtype(self, cache_enabled: bool = True):
         """Matrix products in bfloat16 where asked; by autocast, so that one rank computes as many do."""
+        # A cache keeps the weights' copies to the end: memory for nothing in one forward pass, which uses each once.
         is_autocast = self.config.dtype == "bfloat16" and self.product_dtype == torch.bfloat16
-        return torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=is_autocast)
+        return torch.autocast(self.ranks.device.type, torch.bfloat16, is_autocast, cache_enabled)
 
     def _record(self, **record: Any) -> None:
         """Append a line to the metrics and to the log."""
