@@ -91,7 +91,7 @@ class RunConfig:
     activation_checkpointing: str = _setting(
         "none",
         "Compute activations again instead of keeping them: `selective`, what is cheap of each block (half of their "
-        "memory, hardly slower), or `full`, all of it (the least memory, about a third slower).",
+        "memory, somewhat slower), or `full`, all of it (the least memory, up to a third slower).",
         choices=("none", "selective", "full"),
     )
     reshard_after_forward: bool = _setting(
