@@ -292,7 +292,7 @@ def test_the_playground_streams_stops_fills_a_gap_and_remembers(lab, page, run_d
     restart(page)
     page.evaluate(RUN, ["all-cells", "question"])
     cell(page, "playground")
-    assert len(history.load(run_dir)) == 3
+    assert len(history.load(run_dir)[0]) == 3
     page.get_by_label("History").select_option(index=1)
     page.get_by_role("button", name="Show again").click()
     expect(status).to_contain_text("ended: stopped")

@@ -17,10 +17,14 @@ def _record(run_dir, text="print()", model="base"):
 
 
 def test_records_come_back_and_a_line_cut_short_costs_only_itself(tmp_path):
-    kept = [_record(tmp_path), _record(tmp_path, "x = '\u2028'")]
+    assert history.load(tmp_path) == ([], 0)
+    kept = [_record(tmp_path)]
     with open(tmp_path / history.HISTORY, "a") as file:
         file.write('{"time": "20')
-    found = history.load(tmp_path)
+    assert history.load(tmp_path)[1] == 1
+    kept.append(_record(tmp_path, "x = '\u2028'"))
+    found, num_broken = history.load(tmp_path)
+    assert num_broken == 1 and '{"time": "20\n' in (tmp_path / history.HISTORY).read_text(), "it stays in the file"
     assert [one["columns"] for one in found] == [one["columns"] for one in kept]
     assert Written(**found[0]["columns"][0]["answers"][0]) == Written("print()", "limit", [5, 6], 2, 0.1, 20.0)
 

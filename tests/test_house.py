@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "loaded_models": "adapters checkpoint config model planner",
     "modes": "generate prompts",
     "examples": "modes",
-    "history": "metrics reader",
+    "history": "reader",
     "scores": "",
     "code_files": "artifacts ngrams packing pairs sources",
     "attribution": "config artifacts code_files model ngrams pairs reader",

@@ -30,6 +30,27 @@ def test_a_resumed_run_writes_on_from_its_checkpoint(tmp_path):
     assert [record["step"] for record in metrics.read(tmp_path)] == [0, 1, 2, 3]
 
 
+def test_half_a_line_costs_only_itself(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    for before, steps in (("", [2]), ('{"step": 1}\n', [1, 2])):
+        path.write_text(before + '{"kind": "tra')
+        metrics.append(tmp_path, {"step": 2, "answer": "é" * 9000})
+        assert [record["step"] for record in metrics.read(tmp_path)] == steps
+
+
+@pytest.mark.parametrize("broken", [b'{"step": 3{"step": 4}', b'{"step": 3', b"\0\0\0\0", b"", b"\xff"])
+def test_a_line_that_is_no_json_is_named_each_time_and_read_on_when_it_is_gone(tmp_path, broken):
+    path, tail = tmp_path / "metrics.jsonl", metrics.Tail(tmp_path)
+    path.write_bytes(b'{"step": 1}\n')
+    assert tail.read()
+    path.write_bytes(b'{"step": 1}\n{"step": 2}\n' + broken + b'\n{"step": 5}\n')
+    for read in (tail.read, tail.read, lambda: metrics.read(tmp_path)):
+        with pytest.raises(UserError, match="metrics.jsonl:3: this line is no JSON. Delete it"):
+            read()
+    path.write_bytes(b'{"step": 1}\n{"step": 2}\n{"step": 5}\n')
+    assert tail.read() and [record["step"] for record in tail.records] == [1, 2, 5]
+
+
 def test_a_tail_reads_what_is_new_and_starts_over_when_a_run_goes_on(tmp_path):
     tail = metrics.Tail(tmp_path)
     assert not tail.read()

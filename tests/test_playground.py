@@ -73,7 +73,7 @@ def test_the_prompt_that_is_shown_is_the_one_that_is_asked(panel):
     panel.input.value = "1 < 2"
     assert "1 &lt; 2" in panel.prompt.value and "&lt;b&gt;times" in panel.prompt.value
     run(panel)
-    (record,) = history.load(panel.run_dir)
+    (record,), _ = history.load(panel.run_dir)
     assert record["columns"][0]["prompt"] == format_prompt("Say 3 <b>times</b>.", "1 < 2")
 
 
@@ -208,7 +208,15 @@ def test_the_history_comes_back_after_a_restart(panel, world, models):
     )
     again.has_sources.value = False
     assert texts(run(again)) == before, "asked again, it answers the same"
-    assert len(history.load(panel.run_dir)) == 2
+    assert len(history.load(panel.run_dir)[0]) == 2
+
+
+def test_what_a_crash_cut_short_is_told(panel, world, models):
+    run(panel)
+    path = panel.run_dir / history.HISTORY
+    path.write_bytes(path.read_bytes()[:-9])
+    again = Playground(panel.run_dir, world[0], models)
+    assert "as a crash leaves them: 1." in again.keep.message.value
 
 
 def test_an_answer_is_mended_and_made_a_pair(panel, world, tmp_path):

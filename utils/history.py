@@ -1,7 +1,8 @@
 """What was asked in the playground and answered: kept in the run's folder, as Markdown, and as pairs of one's own.
 
 `playground.jsonl` has a line for each question: `time`, the fields of `modes.Question`, and for each column its
-`model`, `name`, `prompt`, `note` and `answers` (the fields of `Written`). Nothing in it is ever changed.
+`model`, `name`, `prompt`, `note` and `answers` (the fields of `Written`). Nothing in it is ever changed: half a line
+that a crash left stays, as a line of its own.
 """
 
 import json
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import metrics, reader
+from utils import reader
 from utils.errors import UserError
 
 HISTORY = "playground.jsonl"
@@ -32,13 +33,19 @@ class Written:
 def append(run_dir: Path, question, columns: list[dict[str, Any]]) -> dict[str, Any]:
     """Add a question (`modes.Question`) with its answers to the run's history; returns the record."""
     record = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns}
-    metrics.append(run_dir, record, HISTORY)
+    _append_line(Path(run_dir) / HISTORY, json.dumps(record, allow_nan=False))
     return record
 
 
-def load(run_dir: Path) -> list[dict[str, Any]]:
-    """Every record, oldest first."""
-    return metrics.read(run_dir, HISTORY)
+def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
+    """Every record, oldest first, and the number of lines that are none, such as what a crash cut short."""
+    path, records, num_broken = Path(run_dir) / HISTORY, [], 0
+    for line in filter(None, path.read_bytes().splitlines() if path.exists() else ()):
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            num_broken += 1
+    return records, num_broken
 
 
 def markdown(record: dict[str, Any]) -> str:
@@ -94,7 +101,7 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
 
 
 def _append_line(path: Path, line: str) -> None:
-    """Also where a person's own editor left no line end at the file's end."""
+    """Also where a crash or a person's own editor left no line end at the file's end."""
     with open(path, "ab+") as file:
         is_open = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
         file.write((b"\n" if is_open else b"") + line.encode() + b"\n")

@@ -16,20 +16,29 @@ import os
 from pathlib import Path
 from typing import Any
 
-from utils.errors import unknown
+from utils.errors import UserError, unknown
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 
 
 def append(run_dir: Path, record: dict[str, Any], file: str = METRICS) -> None:
-    """Add one line, in one write, with floats at full precision; NaN and infinity are refused with `ValueError`."""
-    line = json.dumps(record, allow_nan=False) + "\n"
-    with open(run_dir / file, "a", encoding="utf-8") as appended:
+    """Add one line, in one write, with floats at full precision; NaN and infinity are refused with `ValueError`.
+
+    Half a line that a crash or a full disk left at the end is cut off first; the last byte alone is looked at to see
+    it. Not covered: several processes that append to the same file.
+    """
+    line = json.dumps(record, allow_nan=False).encode() + b"\n"
+    with open(run_dir / file, "ab+") as appended:
+        if appended.tell():
+            appended.seek(-1, os.SEEK_END)
+            if appended.read() != b"\n":
+                appended.seek(0)
+                appended.truncate(appended.read().rfind(b"\n") + 1)
         appended.write(line)
 
 
 def read(run_dir: Path, file: str = METRICS) -> list[dict[str, Any]]:
-    """Every whole line, oldest first; a last line that is cut short, as by a crash, is left out."""
+    """Every whole line, oldest first; a last line that is cut short is left out, all else is as in `Tail.read`."""
     tail = Tail(run_dir, file)
     tail.read()
     return tail.records
@@ -47,7 +56,7 @@ class Tail:
         self._inode, self._offset = 0, 0
 
     def read(self) -> bool:
-        """Whether anything is new."""
+        """Whether anything is new; raises `UserError`, at this and every later call, for a line that is no JSON."""
         try:
             with open(self.path, "rb") as file:
                 found = os.fstat(file.fileno())
@@ -61,10 +70,23 @@ class Tail:
             self.records, self._inode, self._offset = [], 0, 0
             return is_new
         whole = text[: text.rfind(b"\n") + 1]
+        lines = whole.splitlines()
+        try:
+            # As one array: 100,000 lines in two thirds of the time that each of them alone takes.
+            self.records += json.loads(b"[" + b",".join(lines) + b"]")
+        except ValueError as error:
+            number = len(self.records) + next(index for index, line in enumerate(lines, start=1) if not _is_json(line))
+            raise UserError(f"{self.path}:{number}: this line is no JSON. Delete it, and try again.") from error
         self._offset += len(whole)
-        # As one array: 100,000 lines in two thirds of the time that each of them alone takes.
-        self.records += json.loads(b"[" + b",".join(whole.splitlines()) + b"]")
         return is_new or bool(whole)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line.decode())
+    except ValueError:
+        return False
+    return True
 
 
 def truncate(run_dir: Path, last_step: int) -> None:

@@ -22,7 +22,7 @@ class Keep(widgets.VBox):
 
     def __init__(self, run_dir: Path, data_dir: Path, restore: Callable[[dict[str, Any]], None]):
         self.run_dir, self.restore = run_dir, restore
-        self.records = history.load(run_dir)
+        self.records, num_broken = history.load(run_dir)
         wide = dict(layout={"width": "auto"}, style={"description_width": "9em"})
         self.chosen = widgets.Dropdown(description="History", **wide)
         self.show_button = widgets.Button(description="Show again", layout=widgets.Layout(width="9em"))
@@ -34,7 +34,8 @@ class Keep(widgets.VBox):
         self.response = widgets.Textarea(description="Its response", rows=8, **wide)
         self.path = widgets.Text(str(Path(data_dir) / OWN_PAIRS), description="File of pairs", **wide)
         self.pair_button = widgets.Button(description="Add the pair", layout=widgets.Layout(width="12em"))
-        self.message = widgets.HTML()
+        told = f"Lines of {history.HISTORY} that are no record, as a crash leaves them: {num_broken}. They stay there."
+        self.message = widgets.HTML(_note(told) if num_broken else "")
         self.pair_message = widgets.HTML()
         explained = widgets.HTML(
             f'<p style="{LINE}">Mend an answer until it is as you wish it, and keep it as a pair to train on: give '
