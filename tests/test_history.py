@@ -54,6 +54,16 @@ def test_own_pairs_are_a_data_set_that_the_workbook_reads(tmp_path):
     assert len(origins) == 2 and '"model": "tuned"' in origins[1]
 
 
+def test_a_pair_is_one_line_whatever_is_in_it(tmp_path):
+    path, pair = tmp_path / "mine.jsonl", PAIR | {"response": "a\u2028b\x85c"}
+    assert history.add_pair(path, pair, {}) == 1
+    with pytest.raises(UserError, match="has this pair already"):
+        history.add_pair(path, pair, {})
+    path.write_text(path.read_text() + "\n")
+    assert history.add_pair(path, PAIR, {}) == 2
+    assert [row.pair["response"] for row in reader.read(path)] == [pair["response"], PAIR["response"]]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [({"response": " "}, "'response' is blank"), ({"instruction": ""}, "'instruction' is empty"),

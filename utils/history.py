@@ -89,7 +89,8 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     path = Path(path)
     if path.suffix != ".jsonl":
         raise UserError(f"A file of pairs ends in .jsonl, got {path.name!r}.")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    # Not `splitlines`: JSON may hold U+2028 and U+0085 unescaped.
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()] if path.exists() else []
     line = json.dumps(pair, ensure_ascii=False)
     if line in lines:
         raise UserError(f"{path.name} has this pair already.")
