@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 
@@ -192,6 +193,35 @@ def test_where_an_answer_came_from_is_marked(panel, monkeypatch):
     panel.has_sources.value = True
     run(panel)
     assert asked == [column.written[0].text for column in panel.columns]
+
+
+def test_what_cannot_be_found_out_is_told_and_keeps_nothing_else_back(panel, monkeypatch):
+    def fail(*_):
+        raise UserError("no pairs")
+
+    monkeypatch.setattr("utils.attribution.Index.of_run", fail)
+    panel.has_sources.value, panel.view.value = True, PROBABILITIES
+    run(panel)
+    for column in panel.columns:
+        assert column.scores and "looking up" not in column.status.value
+    assert panel.message.value.count("no pairs") == 1, "once for both columns"
+    monkeypatch.setattr("utils.scores.score", lambda *_: 1 / 0)
+    run(panel)
+    assert "no pairs" in panel.message.value and "ZeroDivisionError" in panel.message.value
+
+
+def test_why_an_answer_broke_off_stays_in_its_column(panel, monkeypatch):
+    whole = generate.stream
+
+    def broken(*arguments):
+        yield next(whole(*arguments))
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(columns.generate, "stream", broken)
+    monkeypatch.setattr("utils.attribution.Index.of_run", lambda *_: SimpleNamespace(spans=lambda text: []))
+    panel.has_sources.value = True
+    for column in run(panel).columns:
+        assert len(column.written) == 1 and "MemoryError: no room" in column.status.value
 
 
 def test_the_history_comes_back_after_a_restart(panel, world, models):

@@ -115,10 +115,13 @@ class Column(widgets.VBox):
         written = self.written
         if self.spans or not written:
             return
-        self.stage = "looking up where it came from (the first time, an index is made)"
-        spans = [self.find(one.text) for one in written]
-        if written is self.written:  # else another question has been asked since
-            self.spans, self.stage = spans, ""
+        before, self.stage = self.stage, "looking up where it came from (the first time, an index is made)"
+        spans = []
+        try:
+            spans = [self.find(one.text) for one in written]
+        finally:
+            if written is self.written:  # else another question has been asked since
+                self.spans, self.stage = spans, before
 
     def think(self, others: Sequence["Column"]) -> None:
         """Compute, unless it is known, how likely the answers' tokens are, and their losses under all models."""

@@ -5,6 +5,7 @@ model wrote is escaped before it is shown, and never run.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import fields
 from html import escape
 from pathlib import Path
@@ -143,15 +144,18 @@ class Playground(widgets.VBox):
     async def _look_and_think(self) -> None:
         """Find out what is not known yet of the answers, off the page's thread; a new question need not wait for it."""
         columns = [column for column in self.columns if column.written]
+        for column in columns if self.has_sources.value else []:
+            await self._find_out(column.look)
+        for column in columns if self.view.value == PROBABILITIES else []:
+            await self._find_out(column.think, columns)
+
+    async def _find_out(self, action: Callable, *given: Any) -> None:
         try:
-            for column in columns if self.has_sources.value else []:
-                await asyncio.to_thread(column.look)
-                self._show_columns()
-            for column in columns if self.view.value == PROBABILITIES else []:
-                await asyncio.to_thread(column.think, columns)
-                self._show_columns()
+            await asyncio.to_thread(action, *given)
         except Exception as error:  # in a task nobody would see it
-            self.message.value = alert(describe(error))
+            if (told := alert(describe(error))) not in self.message.value:  # what befell another column stays
+                self.message.value += told
+        self._show_columns()
 
     def _show_view(self) -> None:
         self._show_columns()
