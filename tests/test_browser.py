@@ -253,9 +253,9 @@ def test_the_playground_streams_stops_fills_a_gap_and_remembers(lab, page, run_d
         expect(columns.nth(index).locator(".answer-html .text").first).not_to_be_empty()
 
     # A model that writes for a while: the embedded base, by its folder. By keyboard only.
-    columns.nth(0).get_by_label("Model").select_option("another…")
-    columns.nth(0).get_by_label("Name").fill(str(ROOT / "data" / "base"))
-    columns.nth(0).get_by_label("Name").press("Tab")
+    page.get_by_label("Model 1").select_option("another…")
+    page.get_by_label("Name 1").fill(str(ROOT / "data" / "base"))
+    page.get_by_label("Name 1").press("Tab")
     cell(page, "playground").get_by_text("How the answer is drawn").click()
     page.get_by_label("New tokens").fill("900")
     page.get_by_label("New tokens").press("Tab")
@@ -286,7 +286,7 @@ def test_the_playground_streams_stops_fills_a_gap_and_remembers(lab, page, run_d
     expect(columns.nth(0)).to_contain_text("Loss of this answer (nats a token)")
     columns.nth(0).locator(".answer-html .text [tabindex]").first.focus()
     look(page, "playground-probabilities")
-    columns.nth(0).get_by_role("button", name="Copy", exact=True).click()
+    page.get_by_role("button", name="Copy 1").click()
     expect(columns.nth(0).get_by_role("button", name="Copied")).to_be_visible()
 
     restart(page)

@@ -38,12 +38,12 @@ class Column(widgets.VBox):
         self.stage, self.note, self.prompt = "not asked yet", "", ""
         self.thread: Thread | None = None
         wide = dict(layout={"width": "auto"}, style={"description_width": "5em"})
-        self.model = widgets.Dropdown(options=[*choices, OTHER], value=chosen, description="Model", **wide)
-        self.other = widgets.Text(placeholder="hub id or folder", description="Name", continuous_update=False, **wide)
+        self.model = widgets.Dropdown(options=[*choices, OTHER], value=chosen, **wide)
+        self.other = widgets.Text(placeholder="hub id or folder", continuous_update=False, **wide)
         self.other.layout.visibility = "hidden"  # its place stays: columns keep their lines
-        self.copy = CopyButton(description="Copy")
-        self.free_button = widgets.Button(description="Free memory", layout=widgets.Layout(width="9em"))
-        self.remove_button = widgets.Button(description="Remove column", layout=widgets.Layout(width="10em"))
+        self.copy = CopyButton()
+        self.free_button = widgets.Button(layout=widgets.Layout(width="10em"))
+        self.remove_button = widgets.Button(layout=widgets.Layout(width="11em"))
         # The widget scrolls, not the text in it, which is replaced while a reader may have scrolled down.
         self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED))
         self.status, self.origins = widgets.HTML(), widgets.HTML()
@@ -54,6 +54,13 @@ class Column(widgets.VBox):
         super().__init__(rows, layout=widgets.Layout(flex="1 1 20em", min_width="0"))
         self.add_class("playground-column")
         self.show()
+
+    def set_number(self, number: int) -> None:
+        """Tell its controls from those of the other columns, for who hears their names alone."""
+        controls = {"Model": self.model, "Name": self.other, "Copy": self.copy}
+        controls |= {"Free memory": self.free_button, "Remove column": self.remove_button}
+        for name, control in controls.items():
+            control.description = f"{name} {number}"
 
     @property
     def label(self) -> str:

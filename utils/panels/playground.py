@@ -199,10 +199,11 @@ class Playground(widgets.VBox):
         self._show_memory()
 
     def _place_columns(self) -> None:
-        self.places.children = [column for column in self.columns]
-        self.add_button.disabled = len(self.columns) >= MAX_COLUMNS
-        for column in self.columns:
+        for number, column in enumerate(self.columns, start=1):
+            column.set_number(number)
             column.remove_button.disabled = len(self.columns) == 1
+        self.places.children = self.columns
+        self.add_button.disabled = len(self.columns) >= MAX_COLUMNS
         self._show_memory()
 
     def _show_columns(self) -> None:
