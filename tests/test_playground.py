@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 from threading import Event
 from types import SimpleNamespace
 
@@ -69,8 +70,8 @@ def test_columns_answer_as_generate_does_and_alone_as_beside_another(panel, mode
     settings = GenerationSettings(max_new_tokens=8, temperature=1.0, seed=3)
     alone = generate.generate_batch(network, tokenizer, [format_prompt("Say 3 <b>times</b>.")] * 2, settings)
     assert [one.text for one in alone] == together["base"]
-    told = panel.columns[0].status.value
-    assert "tokens/s" in told and "first after" in told and "ended: limit" in told
+    told = panel.columns[0].pace.value
+    assert "tokens/s" in told and "first after" in told and "ended: limit" in panel.columns[0].status.value
     assert "Answer 2 of 2" in panel.columns[0].page.value
 
 
@@ -100,6 +101,17 @@ def test_a_gap_is_put_back_together(panel):
     assert column.copy.text == f"def f(a):\n    {column.written[0].text}\n\nf(1)\n"
     panel.text.value = "no gap"
     assert "needs one &lt;cursor&gt;" in run(panel).columns[0].status.value
+
+
+def test_a_screen_reader_hears_the_stages_and_not_every_token(panel):
+    column, said, counted = run(panel).columns[0], [], []
+    column.status.observe(lambda change: said.append(change["new"]), "value")
+    column.pace.observe(lambda change: counted.append(change["new"]), "value")
+    for number in range(3):
+        column.written = [replace(column.written[0], num_tokens=number)]
+        column.show()
+    assert said == [] and len(counted) == 3 and "role=" in column.status.value
+    assert not any("role=" in one for one in counted)
 
 
 def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):

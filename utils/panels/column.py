@@ -19,6 +19,7 @@ from utils.panels.text import FRAMED, LINE, CopyButton, describe
 from utils.prompts import encode_texts
 
 OTHER = "another…"
+ROW = "margin: 0; min-height: 1.5em; "  # kept when it is empty: columns keep their lines
 
 
 class Column(widgets.VBox):
@@ -46,11 +47,11 @@ class Column(widgets.VBox):
         self.remove_button = widgets.Button(layout=widgets.Layout(width="11em"))
         # The widget scrolls, not the text in it, which is replaced while a reader may have scrolled down.
         self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED))
-        self.status, self.origins = widgets.HTML(), widgets.HTML()
+        self.status, self.pace, self.origins = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.model.observe(self._chosen, "value")
         buttons = widgets.HBox([self.copy, self.free_button, self.remove_button])
         buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "center"
-        rows = [self.model, self.other, self.status, self.page, buttons, self.origins]
+        rows = [self.model, self.other, self.status, self.pace, self.page, buttons, self.origins]
         super().__init__(rows, layout=widgets.Layout(flex="1 1 20em", min_width="0"))
         self.add_class("playground-column")
         self.show()
@@ -153,7 +154,9 @@ class Column(widgets.VBox):
 
     def show(self, has_probabilities: bool = False) -> None:
         """Carry what is new to the page; assigned only when it changed, since every assignment is a message."""
-        _set(self.status, f'<p role="status" style="{LINE}min-height: 3em">{escape(self._told())}</p>')
+        # What a screen reader says is apart from what changes ten times a second.
+        _set(self.status, f'<p role="status" style="{LINE}{ROW}">{escape(self._told())}</p>')
+        _set(self.pace, f'<p style="{LINE}{ROW}">{escape(self._pace())}</p>')
         _set(self.page, "".join(self._answer(index, has_probabilities) for index in range(len(self.written))))
         found = [answer_html.sources(one.text, spans) for one, spans in zip(self.written, self.spans, strict=False)]
         _set(self.origins, "".join(found))
@@ -176,15 +179,15 @@ class Column(widgets.VBox):
         return head + answer_html.answer(one.text, spans, before=before, after=after)
 
     def _told(self) -> str:
+        reasons = ", ".join(dict.fromkeys(one.reason for one in self.written if one.reason))
+        return " · ".join(filter(None, (self.stage, f"ended: {reasons}" if reasons else "", self.note)))
+
+    def _pace(self) -> str:
         if not self.written:
-            return self.stage
+            return ""
         tokens, first = sum(one.num_tokens for one in self.written), self.written[0].first_token_seconds
         speed = sum(one.tokens_per_second for one in self.written)
-        reasons = ", ".join(dict.fromkeys(one.reason for one in self.written if one.reason))
-        pace = f"{tokens} tokens · {speed:.0f} tokens/s · first after {first:.2f} s"
-        return " · ".join(
-            part for part in (self.stage, f"ended: {reasons}" if reasons else "", pace, self.note) if part
-        )
+        return f"{tokens} tokens · {speed:.0f} tokens/s · first after {first:.2f} s"
 
     def _empty(self, question: Question, writer: tuple[str, str]) -> None:
         self.writer = writer
