@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 from dataclasses import replace
-from threading import Event
+from threading import Event, current_thread
 from types import SimpleNamespace
 
 import pytest
@@ -73,6 +73,18 @@ def test_columns_answer_as_generate_does_and_alone_as_beside_another(panel, mode
     told = panel.columns[0].pace.value
     assert "tokens/s" in told and "first after" in told and "ended: limit" in panel.columns[0].status.value
     assert "Answer 2 of 2" in panel.columns[0].page.value
+
+
+def test_every_column_keeps_its_thread(panel, monkeypatch):
+    threads, whole = [], generate.stream
+
+    def stream(*arguments):
+        threads.append(current_thread())
+        return whole(*arguments)
+
+    monkeypatch.setattr(columns.generate, "stream", stream)
+    run(run(panel))
+    assert len(threads) == 4 and len(set(threads)) == 2
 
 
 def test_the_prompt_that_is_shown_is_the_one_that_is_asked(panel):

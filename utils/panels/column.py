@@ -1,10 +1,11 @@
-"""One model's column in the playground: a thread lets it write, and `show` carries what it wrote to the page."""
+"""One model's column in the playground: a worker lets it write, and `show` carries what it wrote to the page."""
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import asdict
 from html import escape
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import ipywidgets as widgets
@@ -37,7 +38,7 @@ class Column(widgets.VBox):
         self.scores: list[list[scores.TokenScore]] = []
         self.losses: list[dict[str, float]] = []  # of each answer, under each column's model
         self.stage, self.note, self.prompt = "not asked yet", "", ""
-        self.thread: Thread | None = None
+        self.work: Future | None = None
         wide = dict(layout={"width": "auto"}, style={"description_width": "5em"})
         self.model = widgets.Dropdown(options=[*choices, OTHER], value=chosen, **wide)
         self.other = widgets.Text(placeholder="hub id or folder", continuous_update=False, **wide)
@@ -74,14 +75,13 @@ class Column(widgets.VBox):
 
     @property
     def is_writing(self) -> bool:
-        return self.thread is not None and self.thread.is_alive()
+        return self.work is not None and not self.work.done()
 
-    def start(self, question: Question, stop: Event) -> None:
-        """Let the model answer in a thread of its own."""
+    def start(self, question: Question, stop: Event, worker: Executor) -> None:
+        """Let the model answer, off the page's thread."""
         self._empty(question, (self.label, self.name))
         self.stage = "loading the model"
-        self.thread = Thread(target=self._write, args=(question, stop), daemon=True)
-        self.thread.start()
+        self.work = worker.submit(self._write, question, stop)
 
     def _write(self, question: Question, stop: Event) -> None:
         try:

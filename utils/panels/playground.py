@@ -1,11 +1,12 @@
 """The playground: one question, answered side by side by several models, each streaming as it writes.
 
-Every model writes in a thread of its own; one asyncio task carries the text to the page ten times a second. Whatever a
+Every column writes in a thread of its own; one asyncio task carries the text to the page ten times a second. Whatever a
 model wrote is escaped before it is shown, and never run.
 """
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from html import escape
 from pathlib import Path
@@ -43,6 +44,8 @@ class Playground(widgets.VBox):
         self.config = RunConfig.load(self.run_dir / "config.json")
         self.choices = loaded_models.choices(self.run_dir)
         self._stop, self._looking, self._index = Event(), Lock(), None
+        # A thread for each column, kept over its questions: a CUDA graph belongs to the thread that recorded it.
+        self._workers = [ThreadPoolExecutor(1) for _ in range(MAX_COLUMNS)]
         self._preview: tuple[Any, int] | None = None
         self._flushing: asyncio.Task | None = None
         self._make_fields(texts)
@@ -115,8 +118,8 @@ class Playground(widgets.VBox):
         if not getattr(self, self._shown_texts()[0]).value.strip():
             raise UserError(f"The {self._shown_texts()[0]} is empty: write what the models shall do.")
         self._stop.clear()
-        for column in self.columns:
-            column.start(question, self._stop)
+        for column, worker in zip(self.columns, self._workers, strict=False):
+            column.start(question, self._stop, worker)
         self._flushing = asyncio.get_running_loop().create_task(self._flush(question))
 
     async def wait(self) -> None:
