@@ -1,15 +1,21 @@
 """The playground without a page: columns, modes, Stop, probabilities, sources, history, and errors that are seen."""
 
 import asyncio
+import gc
 import json
 import shutil
+import sys
 from dataclasses import replace
 from threading import Event, current_thread
 from types import SimpleNamespace
 
+import nbformat
 import pytest
+from transformers import PreTrainedModel
 
 from utils import generate, history
+from utils.artifacts import ROOT
+from utils.config import PRESETS
 from utils.errors import UserError
 from utils.examples import EXAMPLES
 from utils.generate import GenerationSettings
@@ -17,6 +23,7 @@ from utils.loaded_models import LoadedModels
 from utils.modes import CURSOR, Question
 from utils.panels import column as columns
 from utils.panels.column import OTHER
+from utils.panels.keep import OWN_PAIRS
 from utils.panels.playground import PROBABILITIES, TEXT, Playground
 from utils.prompts import format_prompt
 
@@ -312,3 +319,29 @@ def test_columns_are_added_up_to_four_and_the_last_one_stays(panel):
         names = [child.description for column in panel.columns for child in controls(column)]
         assert len(set(names)) == len(names) and f"Remove column {len(panel.columns)}" in names
     assert len(panel.columns) == 1 and panel.columns[0].remove_button.disabled
+
+
+def num_alive() -> int:
+    return sum(issubclass(type(one), PreTrainedModel) for one in gc.get_objects())
+
+
+def test_the_notebook_keeps_no_model_that_is_freed_and_names_what_it_writes(world, new_run, monkeypatch):
+    run_dir, (data_dir, config) = new_run("told"), world
+    shutil.copytree(config.model_name_or_path, run_dir / "model")
+    for name, value in {"DATA": data_dir, "PAIRS": config.pairs, "RUN": "told"}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    gc.collect()
+    before = num_alive()
+    cells, names = nbformat.read(ROOT / "notebooks" / "05_playground.ipynb", as_version=4).cells, {}
+    for cell in cells:
+        if cell.cell_type == "code":
+            exec(cell.source, names)
+    models = names["models"]
+    assert len(models.sizes()) == 2 and num_alive() > before
+    for name in models.sizes():
+        models.free(name)
+    assert num_alive() == before
+    assert all(preset in cells[1].source for preset in PRESETS)
+    for written in ("answers.json", "yardstick.json", history.HISTORY, "attribution/", OWN_PAIRS):
+        assert written in cells[0].source
