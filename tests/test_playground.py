@@ -342,6 +342,7 @@ def test_the_notebook_keeps_no_model_that_is_freed_and_names_what_it_writes(worl
     for name in models.sizes():
         models.free(name)
     assert num_alive() == before
-    assert all(preset in cells[1].source for preset in PRESETS)
+    # Those that make the embedded base are for nobody else.
+    assert all(preset in cells[1].source for preset in PRESETS if not preset.startswith("base"))
     for written in ("answers.json", "yardstick.json", history.HISTORY, "attribution/", OWN_PAIRS):
         assert written in cells[0].source
