@@ -1,5 +1,6 @@
 """A run in processes of its own: started, found again, stopped, gone on with."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -8,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from utils import launch, metrics
+from utils import artifacts, launch, metrics
 from utils.errors import UserError
+from utils.ranks import Ranks, only_one
 
 
 def wait_until(condition, seconds=120):
@@ -89,3 +91,29 @@ def test_a_reused_process_id_is_not_taken_for_the_launcher(run_dir):
     assert launch.launcher(run_dir) is None
     (run_dir / "pid.json").write_text("{")
     assert launch.launcher(run_dir) is None
+
+
+@pytest.mark.parametrize("recorded", [None, {"pid": os.getpid(), "create_time": 1.0}], ids=["by hand", "clock set"])
+def test_a_run_whose_launcher_is_not_known_is_running_while_it_holds_its_lock(new_run, recorded):
+    run_dir = new_run("by-hand")
+    if recorded:
+        artifacts.write_json(run_dir / "pid.json", recorded)
+    assert launch.state(run_dir) == "failed"
+    with only_one(run_dir, Ranks()):
+        assert launch.phase(run_dir) == "starting" and launch.launcher(run_dir) is None
+        with pytest.raises(UserError, match="by-hand is running: stop it first"):
+            launch.remove(run_dir)
+        metrics.append(run_dir, {"kind": "train", "step": 1})
+        os.utime(run_dir / "metrics.jsonl", (2e9, 2e9))
+        assert launch.phase(run_dir) == "training"
+    assert launch.state(run_dir) == "failed"
+
+
+def test_who_asks_whether_a_run_is_running_does_not_keep_it_from_starting(new_run, monkeypatch):
+    run_dir = new_run("asked-for")
+    with open(run_dir / "lock", "w") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert launch.state(run_dir) == "failed", "several may ask at once"
+        monkeypatch.setattr("utils.ranks.time.sleep", lambda seconds: asking.close())
+        with only_one(run_dir, Ranks()):
+            assert launch.state(run_dir) == "running"

@@ -1,8 +1,8 @@
 """Start a run in processes of its own, find it again, stop it. The run's folder is the truth; torch is never loaded.
 
 `pid.json` holds the launcher's process id and start time (a reused id is not taken for it), `train.log` what it
-printed, `outcome.json` how it ended and, after a failure, why. The launcher has a session of its own: it outlives the
-notebook's kernel.
+printed, `outcome.json` how it ended and, after a failure, why. The process that trains, whoever started it, holds
+`lock`. The launcher has a session of its own: it outlives the notebook's kernel.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ from utils.metrics import METRICS
 
 STATES = ("new", "running", "finished", "stopped", "failed")
 LOG_TAIL_BYTES = 2**15
-LOCK = "start.lock"  # held while a run is being started, so that of two who start it at once the second finds it
+START_LOCK = "start.lock"  # held while a run is being started: of two who start it at once, the second finds it
 
 
 def command(run_dir: Path, config: RunConfig) -> list[str]:
@@ -60,7 +60,7 @@ def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
                 f"{run_dir} is a run with another {', '.join(changed)}. Start a new run (FRESH=1), or set it back."
             )
     run_dir.mkdir(parents=True, exist_ok=True)
-    with open(run_dir / LOCK, "w") as lock:
+    with open(run_dir / START_LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if state(run_dir) not in ("running", "finished"):
             _spawn(run_dir, config, save_seconds)
@@ -120,9 +120,19 @@ def launcher(run_dir: Path) -> psutil.Process | None:
     return process if alive else None
 
 
+def _is_training(run_dir: Path) -> bool:
+    """Whether a process trains in the folder, started here or by hand: `ranks.only_one` holds the lock then."""
+    with suppress(FileNotFoundError), open(run_dir / "lock") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask at once both get it
+        except BlockingIOError:
+            return True
+    return False
+
+
 def state(run_dir: Path) -> str:
-    """One of `STATES`."""
-    if launcher(run_dir) is not None:
+    """One of `STATES`. Not covered: a run started by hand, in the seconds before it takes its lock."""
+    if launcher(run_dir) is not None or _is_training(run_dir):
         return "running"
     if (run_dir / "model").exists():
         return "finished"
@@ -140,11 +150,20 @@ def phase(run_dir: Path) -> str:
         return "saving"
     if (run_dir / "STOP").exists():
         return "stopping"
-    begun = launcher(run_dir)
-    written = run_dir / METRICS
     # A run that goes on keeps what it wrote down before; the first new line says that it has begun again.
-    is_training = begun and written.exists() and written.stat().st_mtime > begun.create_time()
-    return "training" if is_training and written.stat().st_size else "starting"
+    begun = max(_written_at(run_dir / name) for name in ("pid.json", "lock"))
+    with suppress(FileNotFoundError):
+        found = (run_dir / METRICS).stat()
+        if found.st_size and found.st_mtime > begun:
+            return "training"
+    return "starting"
+
+
+def _written_at(path: Path) -> float:
+    """When a file was last written, in seconds since 1970; 0 where there is none."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def runs(data_dir: Path) -> list[Path]:

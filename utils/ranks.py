@@ -100,11 +100,16 @@ class StopRequest:
 def only_one(run_dir: Path, ranks: Ranks):
     """Hold the run's folder while training; raises `UserError` when another process trains in it."""
     with open(run_dir / "lock", "w") as file:
-        if ranks.is_first:
+        for is_last in (False, True) if ranks.is_first else ():
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
             except BlockingIOError:
-                raise UserError(f"{run_dir} is being trained by another process: wait for it, or stop it.") from None
+                if is_last:
+                    raise UserError(
+                        f"{run_dir} is being trained by another process: wait for it, or stop it."
+                    ) from None
+                time.sleep(1.0)  # it may only be asked for: `launch.state` takes it for a moment
         yield
 
 
