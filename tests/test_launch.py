@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from utils import artifacts, launch, metrics
+from utils.config import RunConfig
 from utils.errors import UserError
 from utils.ranks import Ranks, only_one
 
@@ -117,3 +118,37 @@ def test_who_asks_whether_a_run_is_running_does_not_keep_it_from_starting(new_ru
         monkeypatch.setattr("utils.ranks.time.sleep", lambda seconds: asking.close())
         with only_one(run_dir, Ranks()):
             assert launch.state(run_dir) == "running"
+
+
+def made_run(data_dir, name):
+    run_dir = data_dir / "runs" / name
+    run_dir.mkdir(parents=True)
+    RunConfig().save(run_dir / "config.json")
+    return run_dir
+
+
+def test_what_is_half_deleted_is_no_run_and_no_obstacle(tmp_path):
+    run_dir, half_deleted = made_run(tmp_path, "again"), made_run(tmp_path, ".again.removed")
+    assert launch.runs(tmp_path) == [run_dir]
+    launch.remove(run_dir)
+    assert launch.runs(tmp_path) == [] and not half_deleted.exists()
+
+
+def test_a_run_removed_elsewhere_while_runs_are_listed_is_left_out(tmp_path, monkeypatch):
+    gone, kept = made_run(tmp_path, "gone"), made_run(tmp_path, "kept")
+    monkeypatch.setattr("pathlib.Path.glob", lambda *_: [gone / "config.json", kept / "config.json"])
+    launch.remove(gone)
+    assert launch.runs(tmp_path) == [kept] and launch.size_bytes(gone) == 0
+
+
+def test_a_checkpoint_replaced_while_it_is_measured_is_passed_over(tmp_path, monkeypatch):
+    run_dir = made_run(tmp_path, "saving")
+    (run_dir / "checkpoints" / "step-1").mkdir(parents=True)
+    size, scandir = launch.size_bytes(run_dir), os.scandir
+
+    def replaced(folder):
+        shutil.rmtree(run_dir / "checkpoints" / "step-1", ignore_errors=True)
+        return scandir(folder)
+
+    monkeypatch.setattr("os.scandir", lambda folder: replaced(folder) if "step-1" in str(folder) else scandir(folder))
+    assert launch.size_bytes(run_dir) == size > 0

@@ -168,19 +168,20 @@ def _written_at(path: Path) -> float:
 
 def runs(data_dir: Path) -> list[Path]:
     """Every run in the data folder, the one written to last first."""
-    found = []
-    for path in (Path(data_dir) / "runs").glob("*/config.json"):
-        written = path.with_name(METRICS)
-        found.append(((written if written.exists() else path).stat().st_mtime, path.parent))
-    return [run_dir for _, run_dir in sorted(found, reverse=True)]
+    written = {}
+    for path in (Path(data_dir) / "runs").glob("[!.]*/config.json"):  # a hidden one is half deleted
+        written[path.parent] = _written_at(path.with_name(METRICS)) or _written_at(path)
+    # 0 where it was removed meanwhile.
+    return sorted(filter(written.get, written), key=written.get, reverse=True)
 
 
 def size_bytes(run_dir: Path) -> int:
-    """What a run takes on disk."""
+    """What a run's files take on disk."""
     total = 0
-    for path in run_dir.rglob("*"):
-        with suppress(FileNotFoundError):  # a checkpoint that is just replaced
-            total += path.stat().st_size
+    for folder, _, names in os.walk(run_dir):  # a folder that is removed meanwhile is passed over
+        for name in names:
+            with suppress(FileNotFoundError):  # a checkpoint that is just replaced
+                total += os.stat(os.path.join(folder, name)).st_size
     return total
 
 
@@ -192,6 +193,7 @@ def remove(run_dir: Path) -> None:
         raise UserError(f"{run_dir} is no run: it has no config.json.")
     # Aside first: what is half deleted must not look like a run.
     aside = run_dir.with_name(f".{run_dir.name}.removed")
+    shutil.rmtree(aside, ignore_errors=True)  # what an earlier removal left
     run_dir.rename(aside)
     shutil.rmtree(aside)
 
