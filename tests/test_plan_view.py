@@ -1,6 +1,7 @@
 """The view of a plan: every part in it, said in words too, and nothing in it taken for HTML."""
 
 from dataclasses import replace
+from html import escape
 
 import pytest
 
@@ -34,12 +35,23 @@ def test_every_part_is_in_the_bar_and_in_words(plan):
         assert text in view.value and text in plan_view.report(plan)
 
 
-def test_what_does_not_fit_is_said_and_shown_in_place(plan):
+def test_what_does_not_fit_is_said_with_what_to_change_and_shown_in_place(plan, monkeypatch):
+    found = (planner.Device("<b>GPU</b>", 2**32),)
+    monkeypatch.setattr(planner, "devices", lambda number: found)
+    too_small = replace(plan, devices=found, free_bytes_per_process=2**32)
     view = plan_view.PlanView(plan)
-    view.show(replace(plan, free_bytes_per_process=2**32))
-    assert "It does not fit: 1.38 GiB too much." in view.value and "class=bad" in view.value
+    view.show(too_small)
+    text = "the one process needs 5.4 GiB of memory; <b>GPU</b> has 4.0 GiB free for it. It would fit with tokens_per"
+    assert "class=bad" in view.value and f"It does not fit: {escape(text)}" in view.value
     assert 'class="limit left" style="left: 74.42%"' in view.value
-    assert "into main memory" in plan_view.report(replace(plan, main_memory_bytes=2**36))
+    assert planner.refusal(too_small) in plan_view.report(too_small)
+    assert "of main memory" in plan_view.report(replace(plan, main_memory_bytes=2**36))
+
+
+def test_a_full_disk_is_not_said_to_fit(plan):
+    view = plan_view.PlanView(replace(plan, free_disk_bytes=1))
+    assert "It does not fit: checkpoints and model need" in view.value and "class=bad" in view.value
+    assert "It fits" not in view.value
 
 
 def test_what_is_not_known_is_said(plan):

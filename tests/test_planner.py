@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from transformers import GPTBigCodeConfig, LlamaConfig
 
-from utils import artifacts, memory, metrics, pace, packing, planner, workload
+from utils import artifacts, memory, metrics, model, pace, packing, planner, workload
 from utils.config import RunConfig
 from utils.errors import UserError
 
@@ -188,16 +188,21 @@ def test_what_does_not_fit_is_said_with_the_smallest_change(starcoder, gpus):
     config, data_dir = starcoder
     gpus(200 * planner.GIB)
     plan = planner.plan(config, data_dir)
-    assert planner.smallest_change(config, data_dir) is None
+    assert planner.refusal(replace(plan, free_disk_bytes=10**12)) is None
+
+    def changed():
+        return planner.smallest_change(planner.plan(config, data_dir))
+
+    assert changed() is None
     # Smaller blocks alone are enough, and are told first.
     smaller = planner.plan(config.with_changes(tokens_per_device=2048), data_dir)
     gpus(smaller.memory_bytes)
-    assert planner.smallest_change(config, data_dir) == {"tokens_per_device": 2048}
+    assert changed() == {"tokens_per_device": 2048}
     with pytest.raises(UserError, match=r"each of 8 processes needs .* fit with tokens_per_device=2048\."):
         planner.check(planner.plan(config, data_dir))
     for mode in ("selective", "full"):
         gpus(planner.plan(config.with_changes(activation_checkpointing=mode), data_dir).memory_bytes)
-        assert planner.smallest_change(config, data_dir) == {"activation_checkpointing": mode}
+        assert changed() == {"activation_checkpointing": mode}
     gpus(2**20)
     with pytest.raises(UserError, match="No one or two settings make it fit"):
         planner.check(planner.plan(config, data_dir))
@@ -205,6 +210,14 @@ def test_what_does_not_fit_is_said_with_the_smallest_change(starcoder, gpus):
         planner.check(replace(plan, free_disk_bytes=1))
     with pytest.raises(UserError, match=r"processes need .* GiB of main memory; 0\.0 GiB are free"):
         planner.check(replace(plan, free_main_memory_bytes=1))
+
+
+def test_the_models_configuration_is_read_once_however_many_changes_are_tried(starcoder, gpus, monkeypatch):
+    gpus(2**20)
+    read, times = model.load_config, []
+    monkeypatch.setattr(model, "load_config", lambda config: times.append(config) or read(config))
+    assert "No one or two settings" in planner.refusal(planner.plan(*starcoder))
+    assert len(times) == 1
 
 
 def test_a_machine_without_gpu_has_two_processes_by_default(monkeypatch):
@@ -234,7 +247,10 @@ def test_the_time_comes_from_an_earlier_run_where_there_is_one(world, monkeypatc
         if step % 4 == 0:
             metrics.append(run_dir, dict(kind="eval", step=step, eval_seconds=3.0))
     plan = planner.plan(config, data_dir)
-    shutil.rmtree(run_dir)
+    itself = planner.plan(config, data_dir, begun=run_dir)
+    half_deleted = run_dir.rename(run_dir.with_name(".earlier.removed"))
+    assert "matrix rate" in itself.seconds_basis and "matrix rate" in planner.plan(config, data_dir).seconds_basis
+    shutil.rmtree(half_deleted)
     assert "earlier run here, earlier" in plan.seconds_basis
     # 500 tokens a second; evaluations at 0, 4, 8 and 10.
     assert plan.seconds == pytest.approx(10 * plan.tokens_per_update / 500 + 4 * 3)

@@ -23,19 +23,25 @@ MAX_RECENT_UPDATES = 100
 
 
 def expected_seconds(
-    config: RunConfig, data_dir: Path, shape: "Shape", work: Workload, device_type: str, num_devices: int
+    config: RunConfig,
+    data_dir: Path,
+    shape: "Shape",
+    work: Workload,
+    device_type: str,
+    num_devices: int,
+    begun: Path | None = None,
 ) -> tuple[float | None, str]:
     """How long the updates and the evaluations will take, and where that comes from; None where there are no tokens.
 
-    By the speed of an earlier run with this model on this machine, else by the machine's matrix rate. Not covered:
-    the start, checkpoints, and what the model answers at evaluations.
+    By the speed of another run with this model on this machine, that is not the one in the folder `begun`, else by the
+    machine's matrix rate. Not covered: the start, checkpoints, and what the model answers at evaluations.
     """
     if work.num_updates is None:
         return None, "not known before the pairs are tokenised"
     # Operations for each weight and token: two forward, two for the gradient of what goes in, two for the weight's own.
     per_weight, again = 4 if config.lora_rank else 6, 2 * (config.activation_checkpointing == "full")
     num_evals = 1 + -(-work.num_updates // config.eval_steps)
-    name, speed, evaluation = _earlier_run(config, data_dir)
+    name, speed, evaluation = _earlier_run(config, data_dir, begun)
     if name:
         update = work.num_tokens / speed
         basis = f"the speed of an earlier run here, {name}"
@@ -60,11 +66,13 @@ def _matrix_rate(device_type: str, dtype: str) -> float:
     return machine.matrix_rate(device, machine.product_dtype(dtype, device))
 
 
-def _earlier_run(config: RunConfig, data_dir: Path) -> tuple[str, float, float | None]:
-    """The newest run that computes as this one: its name, tokens per second and seconds per evaluation."""
+def _earlier_run(config: RunConfig, data_dir: Path, begun: Path | None) -> tuple[str, float, float | None]:
+    """The newest run but `begun` that computes as this one: its name, tokens per second and seconds per evaluation."""
     decisive = ("model_name_or_path", "dtype", "activation_checkpointing", "optim", "num_processes", "lora_rank")
-    files = sorted((Path(data_dir) / "runs").glob(f"*/{metrics.METRICS}"), key=lambda path: -path.stat().st_mtime)
+    files = sorted((Path(data_dir) / "runs").glob(f"[!.]*/{metrics.METRICS}"), key=lambda path: -path.stat().st_mtime)
     for file in files:
+        if begun and file.parent.name == begun.name:
+            continue
         with suppress(UserError):  # a configuration of another version of the workbook
             other = RunConfig.load(file.parent / "config.json")
             if all(getattr(other, name) == getattr(config, name) for name in decisive):

@@ -4,7 +4,7 @@ Memory is counted in `utils.memory`. Measured on CPUs only: of GPUs nothing here
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
@@ -39,6 +39,7 @@ class Plan:
 
     config: RunConfig
     data_dir: Path
+    model_key: str  # the model's configuration
     num_parameters: int
     num_processes: int
     devices: tuple[Device, ...]
@@ -93,19 +94,20 @@ def num_parameters(config: RunConfig) -> int:
     return memory.shape(memory.key(model.load_config(config))).num_parameters
 
 
-def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None) -> Plan:
+def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None, begun: Path | None = None) -> Plan:
     """What the run needs beside what this machine has; `price_per_hour` is that of all its devices together.
+
+    `begun` is the run's folder, where it has one: its time is not estimated from its own speed.
 
     Raises `UserError` for more processes than GPUs. Not covered: several machines, and models whose blocks differ.
     """
     from utils import memory, model
 
-    found = devices(config.num_processes)
-    kind, count = found[0].type, len(found)
-    key = memory.key(model.load_config(config))
-    shape, work = memory.shape(key), workload.count(config, data_dir, count)
+    found, key = devices(config.num_processes), memory.key(model.load_config(config))
+    shape, work = memory.shape(key), workload.count(config, data_dir, len(found))
     disk = memory.disk_bytes(config, shape)
-    seconds, seconds_basis = pace.expected_seconds(config, data_dir, shape, work, kind, 1 if kind == "cpu" else count)
+    kind, num_devices = found[0].type, 1 if found[0].type == "cpu" else len(found)
+    seconds, seconds_basis = pace.expected_seconds(config, data_dir, shape, work, kind, num_devices, begun)
     runs = Path(data_dir) / "runs"
     existing = next(folder for folder in [runs, *runs.absolute().parents] if folder.exists())
     # Beside the newest checkpoints the best is kept, and one is being written.
@@ -113,13 +115,8 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None)
     return Plan(
         config=config,
         data_dir=Path(data_dir),
+        model_key=key,
         num_parameters=shape.num_parameters,
-        num_processes=count,
-        devices=found,
-        memory_bytes_per_process=memory.parts(config, key, work, count, kind),
-        free_bytes_per_process=min(device.free_bytes for device in found),
-        main_memory_bytes=0 if kind == "cpu" else memory.main_memory_bytes(config, key, work, count),
-        free_main_memory_bytes=psutil.virtual_memory().available,
         num_updates=work.num_updates,
         tokens_per_update=work.num_tokens,
         tokens_basis=work.basis,
@@ -131,15 +128,38 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None)
             "model": disk["model"],
         },
         free_disk_bytes=shutil.disk_usage(existing).free,
+        **_memory(config, key, found, work),
+    )
+
+
+def _memory(config: RunConfig, key: str, found: tuple[Device, ...], work: workload.Workload) -> dict[str, Any]:
+    """The fields of a plan that say whether there is memory enough."""
+    from utils import memory
+
+    kind, count = found[0].type, len(found)
+    return dict(
+        num_processes=count,
+        devices=found,
+        memory_bytes_per_process=memory.parts(config, key, work, count, kind),
+        free_bytes_per_process=min(device.free_bytes for device in found),
+        main_memory_bytes=0 if kind == "cpu" else memory.main_memory_bytes(config, key, work, count),
+        free_main_memory_bytes=psutil.virtual_memory().available,
     )
 
 
 def check(plan: Plan) -> None:
     """Raise `UserError` when the run does not fit, saying what is needed, what there is and what to change."""
+    if refused := refusal(plan):
+        raise UserError(refused)
+
+
+def refusal(plan: Plan) -> str | None:
+    """Why the run does not fit, into memory or on the disk, and what to change; None when it does."""
     if not plan.fits:
         needed, free = plan.memory_bytes, plan.free_bytes_per_process
+        each = f"each of {plan.num_processes} processes" if plan.num_processes > 1 else "the one process"
         text = (
-            f"each of {plan.num_processes} processes needs {needed / GIB:,.1f} GiB of memory; {plan.devices[0].name} "
+            f"{each} needs {needed / GIB:,.1f} GiB of memory; {plan.devices[0].name} "
             f"has {free / GIB:,.1f} GiB free for it. "
         )
         if needed <= free:
@@ -147,32 +167,37 @@ def check(plan: Plan) -> None:
                 f"the processes need {plan.main_memory_bytes / GIB:,.1f} GiB of main memory; "
                 f"{plan.free_main_memory_bytes / GIB:,.1f} GiB are free. "
             )
-        change = smallest_change(plan.config, plan.data_dir)
-        if change:
-            raise UserError(f"{text}It would fit with {' and '.join(f'{k}={v}' for k, v in change.items())}.")
+        if change := smallest_change(plan):
+            return f"{text}It would fit with {' and '.join(f'{k}={v}' for k, v in change.items())}."
         adapters = "" if plan.config.lora_rank else ", or train adapters (lora_rank)"
-        raise UserError(f"{text}No one or two settings make it fit: choose a smaller model, or more memory{adapters}.")
+        return f"{text}No one or two settings make it fit: choose a smaller model, or more memory{adapters}."
     needed = sum(plan.disk_bytes.values())
     if needed > plan.free_disk_bytes:
-        raise UserError(
+        return (
             f"checkpoints and model need {needed / GIB:,.1f} GiB of disk; {plan.free_disk_bytes / GIB:,.1f} GiB are "
             "free. Lower save_total_limit, or free some space."
         )
+    return None
 
 
-def smallest_change(config: RunConfig, data_dir: Path) -> dict[str, Any] | None:
+def smallest_change(plan: Plan) -> dict[str, Any] | None:
     """The one or two settings that make the run fit, what costs least first; None when it fits, or nothing does.
 
     First what changes no result (smaller blocks, activations computed again), then optimizer and weights of fewer bits,
     then more processes, then main memory in place of the GPU's.
     """
-    if plan(config, data_dir).fits:
+    if plan.fits:
         return None
-    changes = list(_changes(config))
+    changes = list(_changes(plan.config))
     for number in (1, 2):
         for chosen in combinations(changes, number):
             change = {name: value for one in chosen for name, value in one.items()}
-            if len(change) == number and plan(config.with_changes(**change), data_dir).fits:
+            if len(change) < number:  # two values of one setting
+                continue
+            config = plan.config.with_changes(**change)
+            found = devices(config.num_processes)
+            work = workload.count(config, plan.data_dir, len(found))
+            if replace(plan, **_memory(config, plan.model_key, found, work)).fits:
                 return change
     return None
 

@@ -5,7 +5,7 @@ from html import escape
 
 import ipywidgets as widgets
 
-from utils.planner import GIB, Plan
+from utils.planner import GIB, Plan, refusal
 
 # One colour for each part, of Okabe and Ito's palette for all kinds of colour vision; a legend names them in order.
 COLORS = {
@@ -63,8 +63,9 @@ def to_html(plan: Plan) -> str:
     legend = "".join(
         f'<li><i style="background: {COLORS[name]}"></i>{name} {_size(size)}</li>' for name, size in parts.items()
     )
-    verdict = f"<p{'' if plan.fits else ' class=bad'}>{escape(_verdict(plan))}</p>"
-    words = escape(f"{_verdict(plan)} In parts: {_in_words(plan)}.", quote=True)
+    fits, said = _verdict(plan)
+    verdict = f"<p{'' if fits else ' class=bad'}>{escape(said)}</p>"
+    words = escape(f"{said} In parts: {_in_words(plan)}.", quote=True)
     rows = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in facts(plan))
     return (
         f'{STYLE}<div class="plan-view">{verdict}<div class="bar" role="img" aria-label="{words}">{bar}</div>'
@@ -74,7 +75,7 @@ def to_html(plan: Plan) -> str:
 
 def report(plan: Plan) -> str:
     """The plan as plain text, for runs without a browser."""
-    lines = [_verdict(plan), f"  in parts: {_in_words(plan)}"]
+    lines = [_verdict(plan)[1], f"  in parts: {_in_words(plan)}"]
     return "\n".join(lines + [f"  {name}: {text}" for name, text in facts(plan)])
 
 
@@ -99,15 +100,13 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
     return rows
 
 
-def _verdict(plan: Plan) -> str:
+def _verdict(plan: Plan) -> tuple[bool, str]:
+    """Whether the run fits, into memory and on the disk, and that in words, with what to change."""
+    if refused := refusal(plan):
+        return False, f"It does not fit: {refused}"
     devices = f"each of {plan.num_processes} processes" if plan.num_processes > 1 else "the one process"
-    needed, free = plan.memory_bytes, plan.free_bytes_per_process
-    text = f"{plan.devices[0].name}: {devices} needs {_size(needed)} of memory; {_size(free)} are free for it."
-    if plan.fits:
-        return f"It fits. {text}"
-    if needed > free:
-        return f"It does not fit: {_size(needed - free)} too much. {text}"
-    return f"It does not fit into main memory. {text}"
+    needed, free = _size(plan.memory_bytes), _size(plan.free_bytes_per_process)
+    return True, f"It fits. {plan.devices[0].name}: {devices} needs {needed} of memory; {free} are free for it."
 
 
 def _workspace(plan: Plan) -> str:
