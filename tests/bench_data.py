@@ -6,6 +6,7 @@ Imports and the loading of the tokenizer are not timed, for anybody.
 
 import importlib
 import json
+import os
 import random
 import resource
 import subprocess
@@ -111,6 +112,7 @@ JOBS = {"ours": ours, "trl": trl, "many": many, "near_duplicates": near_duplicat
 def measure(job: str, shared: Path, out: Path, number: int) -> dict[str, Any]:
     """Run a job in a process of its own; raises `UserError` with its last words."""
     environment = launch._environment(RunConfig(num_processes=1), 30)
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
     with tempfile.TemporaryDirectory(dir=out) as folder:
         command = [sys.executable, __file__, job, folder, str(shared), str(number)]
         process = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)

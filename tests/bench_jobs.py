@@ -108,6 +108,7 @@ def run_worker(
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(num_ranks)]
     arguments = [str(ROOT / "tests" / "bench_worker.py"), json.dumps(spec), str(result)]
     environment = launch._environment(config.with_changes(num_processes=num_ranks), 30)
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
     # One GPU: of several, `Trainer` would take all.
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     environment["CUDA_VISIBLE_DEVICES"] = "" if device == "cpu" else first
