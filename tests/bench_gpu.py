@@ -146,6 +146,8 @@ def training(
 def _fitting(config: RunConfig, data_dir: Path, settings: dict[str, Any]) -> planner.Plan:
     """The first of the plans that leaves some memory free; where none does, the smallest."""
     for mode in CHECKPOINTING:
+        if mode == "selective" and settings.get("torch_compile"):
+            continue  # compiled blocks choose for themselves
         for tokens in BLOCK_TOKENS:
             changes = {"activation_checkpointing": mode, "tokens_per_device": tokens} | settings
             plan = planner.plan(config.with_changes(**changes), data_dir)

@@ -56,6 +56,8 @@ def packed_attention(module, query, key, value, attention_mask, scaling=None, do
 
     Not covered: dropout, which a run sets to 0, and caches. The kernel for all documents at once has not been run.
     """
+    # By autocast rotary embeddings make queries and keys float32; the values are as their projection made them.
+    query, key = query.to(value.dtype), key.to(value.dtype)
     attend = _all_at_once if _has_kernel(query) else _one_by_one
     return attend(query, key, value, scaling, documents), None
 

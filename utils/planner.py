@@ -211,7 +211,7 @@ def _changes(config: RunConfig):
         size //= 2
     if config.tokens_per_device > config.max_length:
         yield {"tokens_per_device": config.max_length}
-    checkpointing = ("none", "selective", "full")
+    checkpointing = ("none", "full") if config.torch_compile else ("none", "selective", "full")
     for mode in checkpointing[checkpointing.index(config.activation_checkpointing) + 1 :]:
         yield {"activation_checkpointing": mode}
     if config.optim == "adamw_torch_fused":
