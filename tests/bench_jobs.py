@@ -105,9 +105,9 @@ def run_worker(
     """Run `bench_worker.py` in one process, or under torchrun; raises `UserError` with its last error, or after so many
     seconds."""
     result = Path(spec["run_dir"]) / "result.json"
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(num_ranks)]
+    launcher = ["-m", "torch.distributed.run", *launch.RENDEZVOUS, "--nproc_per_node", str(num_ranks)]
     arguments = [str(ROOT / "tests" / "bench_worker.py"), json.dumps(spec), str(result)]
-    environment = launch._environment(config.with_changes(num_processes=num_ranks), 30)
+    environment = launch._environment(config.with_changes(num_processes=num_ranks), 30) | launch.RENDEZVOUS_VARIABLES
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
     # One GPU: of several, `Trainer` would take all.
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]

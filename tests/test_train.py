@@ -1,6 +1,7 @@
 """Training: the same arithmetic packed and padded, on one rank and on two, interrupted and not."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from safetensors import safe_open
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Starcoder2Config
 
-from utils import artifacts, generate, machine, metrics, model, optim, packing, samples
+from utils import artifacts, generate, launch, machine, metrics, model, optim, packing, samples
 from utils.artifacts import ROOT
 from utils.attention import Documents
 from utils.errors import UserError
@@ -26,9 +27,10 @@ MEASURED = ("seconds", "eval_seconds", "tokens_per_second", "matrix_share", "mem
 
 
 def train_on(num_ranks, run_dir):
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(num_ranks)]
+    launcher = ["-m", "torch.distributed.run", *launch.RENDEZVOUS, "--nproc_per_node", str(num_ranks)]
     command = [sys.executable, *launcher, "-m", "utils.train", str(run_dir)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    variables = os.environ | launch.RENDEZVOUS_VARIABLES
+    result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     return metrics.read(run_dir)
 

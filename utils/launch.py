@@ -10,8 +10,11 @@ import os
 import shlex
 import shutil
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +27,12 @@ from utils.metrics import METRICS
 
 STATES = ("new", "running", "finished", "stopped", "failed")
 LOG_TAIL_BYTES = 2**15
+KEPT_SECONDS = 24 * 3600
+# How a launcher (accelerate's or torchrun) has its processes meet on one machine: through a file that only the user can
+# write, since it unpickles what it finds there; with the default, static rendezvous, restarted processes never meet.
+RENDEZVOUS = ("--rdzv_backend", "c10d", "--rdzv_conf", "store_type=file")
+# And it neither looks up the machine's own name nor opens a port for its processes, which would be on all addresses.
+RENDEZVOUS_VARIABLES = {"PET_LOCAL_ADDR": "127.0.0.1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 START_LOCK = "start.lock"  # held while a run is being started: of two who start it at once, the second finds it
 
 
@@ -38,9 +47,9 @@ def command(run_dir: Path, config: RunConfig) -> list[str]:
     # With efficient loading a checkpoint that lacks a key fails on every rank but the first.
     launcher += ["--fsdp_cpu_ram_efficient_loading", "false", "--num_processes", str(config.num_processes)]
     launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    # With the default, static rendezvous processes that are started again never find each other.
-    launcher += ["--rdzv_backend", "c10d", "--max_restarts", str(config.max_restarts)]
-    return [*launcher, "-m", "utils.train", str(run_dir)]
+    launcher += [*RENDEZVOUS, "--max_restarts", str(config.max_restarts)]
+    variables = [f"{name}={value}" for name, value in RENDEZVOUS_VARIABLES.items()]
+    return ["env", *variables, *launcher, "-m", "utils.train", str(run_dir)]
 
 
 def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
@@ -69,13 +78,17 @@ def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
 
 def _spawn(run_dir: Path, config: RunConfig, save_seconds: int) -> None:
     config.save(run_dir / "config.json")
+    _clear_private_folder()
+    descriptor, meeting_point = tempfile.mkstemp(prefix="rendezvous-", dir=private_folder())
+    os.close(descriptor)
+    environment = _environment(config, save_seconds) | {"PET_RDZV_ENDPOINT": meeting_point}
     for leftover in ("STOP", "outcome.json"):
         (run_dir / leftover).unlink(missing_ok=True)
     with open(run_dir / "train.log", "a") as log:
         log.write(f"$ {shlex.join(command(run_dir, config))}\n")
         log.flush()
         process = subprocess.Popen(
-            command(run_dir, config), cwd=ROOT, env=_environment(config, save_seconds), start_new_session=True,
+            command(run_dir, config), cwd=ROOT, env=environment, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     started = psutil.Process(process.pid).create_time()
@@ -83,17 +96,13 @@ def _spawn(run_dir: Path, config: RunConfig, save_seconds: int) -> None:
 
 
 def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
-    """What the launcher's processes inherit: the cores shared out, traffic kept on this machine, memory kept by malloc.
+    """What the launcher's processes inherit: the cores shared out, memory kept by malloc.
 
     glibc gives large blocks back to the system at once, and the next tensor pays for fresh pages: 5 to 10 % on a CPU.
     """
     threads = max(1, (os.cpu_count() or 1) // config.num_processes)
-    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
-    defaults = {"OMP_NUM_THREADS": str(threads), "GLOO_SOCKET_IFNAME": loopback, "PYTHONUNBUFFERED": "1"}
+    defaults = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     defaults["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(save_seconds)
-    # A rendezvous of this run's own, and a store of its own for every restart: else two runs on one machine, or the
-    # processes before and after a restart, find each other.
-    defaults |= {"PET_STANDALONE": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
     if config.num_processes > 1:
         # Threads that spin while they wait take the cores from the other processes.
         defaults["OMP_WAIT_POLICY"] = "passive"
@@ -105,6 +114,33 @@ def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
     defaults["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
     malloc = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**28)}
     return defaults | malloc | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
+
+
+def loopback() -> str:
+    """The name of the interface that leads to this machine alone: `lo` on Linux, `lo0` on macOS."""
+    return next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
+
+
+def private_folder() -> Path:
+    """A folder for temporary files that only this user can open; raises `UserError` when it is not that.
+
+    What runs keep there is touched every few seconds; what a killed one left is cleared away after a day.
+    """
+    folder = Path(tempfile.gettempdir()) / f"workbook-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise UserError(
+            f"{folder} is not a folder that only you can open: remove it, or set TMPDIR to a folder of your own."
+        )
+    return folder
+
+
+def _clear_private_folder() -> None:
+    for path in private_folder().iterdir():
+        files = [path, *path.iterdir()] if path.is_dir() else [path]
+        if time.time() - max(map(_written_at, files)) > KEPT_SECONDS:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def launcher(run_dir: Path) -> psutil.Process | None:

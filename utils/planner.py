@@ -107,7 +107,8 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None,
     shape, work = memory.shape(key), workload.count(config, data_dir, len(found))
     disk = memory.disk_bytes(config, shape)
     kind, num_devices = found[0].type, 1 if found[0].type == "cpu" else len(found)
-    seconds, seconds_basis = pace.expected_seconds(config, data_dir, shape, work, kind, num_devices, begun)
+    decided = config.with_changes(num_processes=len(found))  # as a run that was started has it
+    seconds, seconds_basis = pace.expected_seconds(decided, data_dir, shape, work, kind, num_devices, begun)
     runs = Path(data_dir) / "runs"
     existing = next(folder for folder in [runs, *runs.absolute().parents] if folder.exists())
     # Beside the newest checkpoints the best is kept, and one is being written.

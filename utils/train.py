@@ -6,8 +6,10 @@ their trained tokens, the gradient clipped, the weights moved. Run again, it goe
 
 import contextlib
 import math
+import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -25,7 +27,7 @@ from utils import adapters, artifacts, checkpoint, machine, metrics, model, opti
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.loss import num_trained_tokens, trained_loss
-from utils.ranks import Heartbeat, Ranks, StopRequest, only_one
+from utils.ranks import Ranks, StopRequest, a_peer_has_ended, end_launcher, only_one
 
 
 @dataclass
@@ -229,9 +231,10 @@ class Training:
     def _resumed(self) -> Progress:
         """Load the newest good checkpoint, if there is one, and drop the metrics written after it."""
         newest = checkpoint.newest_good(self.run_dir, self.ranks.log) if self.ranks.is_first else None
-        newest = self.ranks.from_first(newest)
+        newest = self.ranks.from_first(newest and str(newest))
         progress = Progress()
         if newest:
+            newest = Path(newest)
             tensors, own = optim.state_tensors(self.model, self.optimizer)
             progress = Progress(**checkpoint.load(newest, tensors, own, self.ranks.rank))
             self.ranks.log(f"going on from {newest.name}")
@@ -272,19 +275,47 @@ def main(run_dir: Path) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     ranks = Ranks.join()
-    heartbeat = Heartbeat(ranks)
     with only_one(run_dir, ranks):
-        if (run_dir / "model").exists():
-            ranks.log("finished already")
-            return heartbeat.stop()
-        if ranks.is_first:
-            (run_dir / "STOP").unlink(missing_ok=True)
-        outcome = Training(run_dir, config, ranks).train()
-        if ranks.is_first:
-            artifacts.write_json(run_dir / "outcome.json", {"outcome": outcome})
+        outcome = "finished already"
+        if not (run_dir / "model").exists():
+            if ranks.is_first:
+                (run_dir / "STOP").unlink(missing_ok=True)
+            outcome = Training(run_dir, config, ranks).train()
+            if ranks.is_first:
+                artifacts.write_json(run_dir / "outcome.json", {"outcome": outcome})
         ranks.log(outcome)
-    heartbeat.stop()
     ranks.leave()
+
+
+def report(run_dir: Path, error: Exception) -> int:
+    """Print why this process failed, write it to `outcome.json`, and return its exit status.
+
+    Of several processes the first to fail is the one whose reason is kept: the others only lose contact with it. What
+    would fail again, a `UserError` or an error of the code such as an `IndexError`, also ends the launcher; after a
+    `RuntimeError` or `OSError`, which a lost device, peer or file can cause, it may start the processes again.
+    """
+    reason = str(error)
+    if isinstance(error, UserError):
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    else:
+        traceback.print_exception(error)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        rank = os.environ.get("RANK", "0")
+        reason = f"rank {rank}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        if a_peer_has_ended():
+            reason = (
+                "another process of the run was killed, most often because memory ran out; the end of train.log says "
+                f"by which signal. Then {reason}"
+            )
+    start = ":".join(os.environ.get(name, "") for name in ("MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
+    path = run_dir / "outcome.json"
+    recorded = artifacts.read_json(path)
+    if not (isinstance(recorded, dict) and recorded.get("start") == start and "MASTER_PORT" in os.environ):
+        with contextlib.suppress(OSError):  # no folder, or a full disk
+            artifacts.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
+    if not isinstance(error, RuntimeError | OSError):
+        end_launcher()
+    return 2 if isinstance(error, UserError) else 1
 
 
 if __name__ == "__main__":
@@ -293,8 +324,5 @@ if __name__ == "__main__":
     run_dir = Path(sys.argv[1]).resolve()
     try:
         main(run_dir)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        with contextlib.suppress(OSError):  # no folder, or a full disk
-            artifacts.write_json(run_dir / "outcome.json", {"outcome": "failed", "reason": str(error)})
-        sys.exit(2)
+    except Exception as error:
+        sys.exit(report(run_dir, error))
