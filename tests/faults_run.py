@@ -65,18 +65,19 @@ def said(run_dir: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
 
 
-def command(run_dir: Path, config: RunConfig, fault: list[str], options: list[str]) -> list[str]:
-    """The workbook's own launch command, or for one process plain Python; with a fault, `faults_rank.py` in between."""
-    launcher = launch.command(run_dir, config)
-    launcher = launcher[: launcher.index("-m")] if config.num_processes > 1 else [sys.executable]
+def command(run_dir: Path, config: RunConfig, fault: list[str], launcher: list[str]) -> list[str]:
+    """With a `launcher` or the workbook's own, for one process with plain Python; a fault is `faults_rank.py`'s."""
+    if not launcher:
+        launcher = launch.command(run_dir, config)
+        launcher = launcher[: launcher.index("-m")] if config.num_processes > 1 else [sys.executable]
     program = [str(TESTS / "faults_rank.py"), *fault] if fault else ["-m", "utils.train"]
-    return [*launcher, *options, *program, str(run_dir)]
+    return [*launcher, *program, str(run_dir)]
 
 
 @contextlib.contextmanager
-def launched(run_dir: Path, config: RunConfig, *, fault=(), options=(), inside=(), **environment) -> Iterator:
-    """Launch a run, with more launcher `options` and `inside` of other commands; yields the launcher's `Popen`."""
-    whole = [*inside, *command(run_dir, config, list(fault), list(options))]
+def launched(run_dir: Path, config: RunConfig, *, fault=(), launcher=(), **environment) -> Iterator:
+    """Launch a run; yields the launcher's `Popen`."""
+    whole = command(run_dir, config, list(fault), list(launcher))
     variables = {"PYTHONPATH": str(artifacts.ROOT)} | environment
     with open(run_dir.with_suffix(".log"), "a") as log:
         process = subprocess.Popen(

@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "pace": "config machine memory metrics workload",
     "planner": "config memory metrics model pace workload",
     "optim": "config",
-    "ranks": "",
+    "ranks": "launch",
     "machine": "config",
     "loss": "attention machine packing",
     "checkpoint": "artifacts",

@@ -256,6 +256,20 @@ def test_the_time_comes_from_an_earlier_run_where_there_is_one(world, monkeypatc
     assert plan.seconds == pytest.approx(10 * plan.tokens_per_update / 500 + 4 * 3)
 
 
+def test_an_earlier_run_is_found_while_the_number_of_processes_is_not_decided(world, monkeypatch):
+    data_dir, config = world
+    monkeypatch.setattr(pace, "_matrix_rate", lambda *_: 1e9)
+    undecided = config.with_changes(num_processes=0)
+    run_dir = data_dir / "runs" / "identical"
+    run_dir.mkdir(parents=True)
+    config.with_changes(num_processes=planner.plan(undecided, data_dir).num_processes).save(run_dir / "config.json")
+    for step in range(1, 11):
+        metrics.append(run_dir, line(step, 2.0, total_tokens=1000 * step, seconds=2.0 * step))
+    bases = [planner.plan(one, data_dir).seconds_basis for one in (undecided, config.with_changes(num_processes=1))]
+    shutil.rmtree(run_dir)
+    assert "earlier run here, identical" in bases[0] and "matrix rate" in bases[1]
+
+
 def test_the_plan_is_compared_with_what_was_measured(world):
     plan = replace(planner.plan(world[1], world[0]), num_updates=20, seconds=100.0, tokens_per_update=900.0)
     records = [dict(kind="eval", step=0, eval_seconds=7.0)]
