@@ -17,10 +17,10 @@ import pytest
 import torch.distributed as dist
 from test_launch import wait_until
 
-from utils import artifacts, checkpoint, launch, metrics, ranks
+from utils import artifacts, checkpoint, launch, metrics, ranks, rendezvous
 from utils.errors import UserError
-from utils.ranks import FileBeats, Heartbeat, Ranks, StopRequest
-from utils.train import report
+from utils.ranks import Ranks, StopRequest, report_failure
+from utils.rendezvous import FileBeats, Heartbeat
 
 NOBODY = 65534
 
@@ -139,18 +139,18 @@ def test_what_a_killed_run_left_in_the_private_folder_is_cleared_after_a_day(tmp
 
 
 def test_a_launcher_that_listens_on_all_addresses_is_refused_unless_allowed(monkeypatch):
-    monkeypatch.setattr("utils.ranks._launcher_pid", os.getpid)
+    monkeypatch.setattr("utils.rendezvous.launcher_pid", os.getpid)
     monkeypatch.setenv("WORLD_SIZE", "2")
     with socket.create_server(("", 0)) as server:
         with pytest.raises(
-            UserError, match=rf"on all addresses, port {server.getsockname()[1]}.*{ranks.ALL_ADDRESSES}=1"
+            UserError, match=rf"on all addresses, port {server.getsockname()[1]}.*{rendezvous.ALL_ADDRESSES}=1"
         ):
             Ranks.join()
-        monkeypatch.setenv(ranks.ALL_ADDRESSES, "1")
-        ranks._refuse_open_launcher()
-    monkeypatch.delenv(ranks.ALL_ADDRESSES)
+        monkeypatch.setenv(rendezvous.ALL_ADDRESSES, "1")
+        rendezvous.refuse_open_launcher()
+    monkeypatch.delenv(rendezvous.ALL_ADDRESSES)
     with socket.create_server(("127.0.0.1", 0)):
-        ranks._refuse_open_launcher()
+        rendezvous.refuse_open_launcher()
 
 
 def test_several_machines_meet_on_one_address_alone(monkeypatch):
@@ -161,11 +161,11 @@ def test_several_machines_meet_on_one_address_alone(monkeypatch):
     for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    store, beats = ranks._meet_at_port(rank=0)
+    store, beats = rendezvous._meet_at_port(rank=0)
     mine = [address.ip for address in listening(psutil.Process()) if address.port == port]
     assert mine in (["127.0.0.1"], ["::1"])
     assert os.environ["GLOO_SOCKET_IFNAME"] == os.environ["NCCL_SOCKET_IFNAME"] == launch.loopback()
-    _, theirs = ranks._meet_at_port(rank=1)
+    _, theirs = rendezvous._meet_at_port(rank=1)
     assert theirs.last(0) is None
     beats.send(0)
     before = theirs.last(0)
@@ -173,7 +173,7 @@ def test_several_machines_meet_on_one_address_alone(monkeypatch):
     assert before is not None and theirs.last(0) != before
     monkeypatch.setenv("MASTER_ADDR", "0.0.0.0")
     with pytest.raises(UserError, match=r"MASTER_ADDR is 0\.0\.0\.0, all addresses"):
-        ranks._meet_at_port(rank=0)
+        rendezvous._meet_at_port(rank=0)
 
 
 def test_a_first_machine_that_cannot_be_reached_is_named(monkeypatch):
@@ -181,9 +181,9 @@ def test_a_first_machine_that_cannot_be_reached_is_named(monkeypatch):
         port = free.getsockname()[1]
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(port))
-    monkeypatch.setattr("utils.ranks.JOIN_SECONDS", 1.0)
+    monkeypatch.setattr("utils.rendezvous.JOIN_SECONDS", 1.0)
     with pytest.raises(UserError, match=rf"rank 1 could not join the others at 127\.0\.0\.1:{port} within 1 s"):
-        ranks._meet_at_port(rank=1)
+        rendezvous._meet_at_port(rank=1)
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def heartbeat(tmp_path, monkeypatch):
 
 
 def test_a_rank_that_never_joins_is_named_with_the_place(heartbeat, tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.ranks.JOIN_SECONDS", 0.2)
+    monkeypatch.setattr("utils.rendezvous.JOIN_SECONDS", 0.2)
     FileBeats(tmp_path).send(1)
     ends = heartbeat(3)
     wait_until(lambda: ends)
@@ -224,7 +224,7 @@ def test_a_rank_that_dies_while_the_others_still_join_is_noticed(heartbeat, tmp_
 
 
 def test_a_rank_whose_launcher_dies_before_all_have_joined_ends(heartbeat, monkeypatch):
-    monkeypatch.setattr("utils.ranks._launcher_pid", lambda: 1 if os.getppid() != 1 else 2)
+    monkeypatch.setattr("utils.rendezvous.launcher_pid", lambda: 1 if os.getppid() != 1 else 2)
     ends = heartbeat(2)
     wait_until(lambda: ends)
     assert ends == ["the launcher has ended, and not all processes have joined"]
@@ -252,7 +252,7 @@ def test_a_run_started_by_hand_is_not_stopped_when_the_shell_that_started_it_end
 @pytest.fixture
 def outcome(tmp_path, monkeypatch):
     """`outcome(rank, start, error)`: `outcome.json` after that rank failed in that start; signals are kept back."""
-    monkeypatch.setattr("utils.train.end_launcher", lambda: ended.append(1))
+    monkeypatch.setattr("utils.ranks._end_launcher", lambda: ended.append(1))
     ended = []
 
     def fail(rank, start, error):
@@ -261,7 +261,7 @@ def outcome(tmp_path, monkeypatch):
         try:
             raise error
         except Exception as raised:
-            status = report(tmp_path, raised)
+            status = report_failure(tmp_path, raised)
         return status, json.loads((tmp_path / "outcome.json").read_text())["reason"], len(ended)
 
     return fail
@@ -277,7 +277,7 @@ def test_the_reason_kept_is_that_of_the_rank_that_failed_first(outcome):
 
 
 def test_a_rank_that_only_lost_its_peer_says_that_the_peer_was_killed(outcome, monkeypatch):
-    monkeypatch.setattr("utils.train.a_peer_has_ended", lambda: True)
+    monkeypatch.setattr("utils.ranks._a_peer_has_ended", lambda: True)
     _, reason, num_ended = outcome(0, 0, RuntimeError("Connection closed by peer"))
     assert reason.startswith("another process of the run was killed, most often because memory ran out")
     assert reason.endswith(")") and "Then rank 0: RuntimeError: Connection closed by peer" in reason and not num_ended
@@ -302,13 +302,13 @@ def test_a_crash_that_would_come_again_is_not_restarted_and_its_exception_is_the
 
 def test_processes_killed_are_seen_as_ended(monkeypatch):
     children = [psutil.Popen([sys.executable, "-c", "input()"], stdin=-1) for _ in range(2)]
-    monkeypatch.setattr("utils.ranks._launcher_pid", os.getpid)
+    monkeypatch.setattr("utils.ranks.launcher_pid", os.getpid)
     others = len(psutil.Process().children()) - 2
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(2 + others))
-    assert not ranks.a_peer_has_ended()
+    assert not ranks._a_peer_has_ended()
     children[1].send_signal(signal.SIGKILL)
     wait_until(lambda: children[1].status() == psutil.STATUS_ZOMBIE)
-    assert ranks.a_peer_has_ended()
+    assert ranks._a_peer_has_ended()
     for child in children:
         child.kill()
         child.wait()

@@ -1,38 +1,26 @@
-"""The processes of a run: which one this is, what they agree on, and whether all of them are alive.
-
-On one machine they meet through files that only the user can open, and nothing listens beyond 127.0.0.1. Over several
-machines, peers that reach the process group's port can run code as the user: it listens on one address, on the
-interface that leads to the first machine, and a launcher that listens on all addresses is refused.
-"""
+"""The processes of a run: which one this is, what they agree on, and whether it should end."""
 
 import contextlib
 import fcntl
-import ipaddress
-import itertools
 import json
 import os
 import signal
-import socket
 import sys
 import time
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import psutil
 import torch
 import torch.distributed as dist
 
-from utils import launch
+from utils import artifacts
 from utils.errors import UserError
-
-# How long processes wait for each other at the start; loading a model comes after it.
-JOIN_SECONDS = 300.0
-# Set to 1, it lets a launcher listen on all addresses of the machine.
-ALL_ADDRESSES = "ALLOW_ALL_ADDRESSES"
+from utils.rendezvous import Heartbeat, launcher_pid, meet, refuse_open_launcher
 
 
 @dataclass(frozen=True)
@@ -42,7 +30,7 @@ class Ranks:
     rank: int = 0
     num_ranks: int = 1
     device: torch.device = torch.device("cpu")
-    heartbeat: "Heartbeat | None" = None
+    heartbeat: Heartbeat | None = None
 
     @classmethod
     def join(cls) -> "Ranks":
@@ -58,8 +46,8 @@ class Ranks:
             torch.cuda.set_device(device)
         if num_ranks == 1:
             return cls(rank, num_ranks, device)
-        _refuse_open_launcher()
-        store, beats = _meet_in_files() if os.environ.get("GROUP_WORLD_SIZE") == "1" else _meet_at_port(rank)
+        refuse_open_launcher()
+        store, beats = meet(rank)
         heartbeat = Heartbeat(rank, num_ranks, beats)
         # Long, so that a slow save is not taken for a dead process: that is what the heartbeat is for.
         backend, timeout = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timedelta(hours=2)
@@ -114,33 +102,13 @@ class Ranks:
             print(time.strftime("%H:%M:%S"), message, flush=True)
 
 
-def _launcher_pid() -> int:
-    """The process that started this one to train, and starts it again; 0 where it was started by hand."""
-    return os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else 0
-
-
-def end_launcher() -> None:
-    """Have the launcher end all of its processes instead of starting them again; without one, nothing."""
-    if pid := _launcher_pid():
-        os.kill(pid, signal.SIGTERM)
-
-
-def a_peer_has_ended() -> bool:
-    """Whether a process that the same launcher started lives no more."""
-    with contextlib.suppress(psutil.Error):
-        peers = psutil.Process(_launcher_pid()).children() if _launcher_pid() else []
-        living = [peer for peer in peers if peer.status() != psutil.STATUS_ZOMBIE]
-        return len(living) < int(os.environ.get("LOCAL_WORLD_SIZE", 0)) if peers else False
-    return False
-
-
 @dataclass
 class StopRequest:
     """Whether the run should save and end: for a file `STOP` in its folder, SIGTERM or SIGINT, or a dead launcher."""
 
     run_dir: Path
     signals: list[int] = field(default_factory=list)
-    launcher_pid: int = field(default_factory=_launcher_pid)
+    launcher_pid: int = field(default_factory=launcher_pid)
 
     def listen(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -169,172 +137,47 @@ def only_one(run_dir: Path, ranks: Ranks):
         yield
 
 
-def _refuse_open_launcher() -> None:
-    """Raise `UserError` when this process's launcher listens on all addresses: it unpickles what peers write there."""
-    if not _launcher_pid() or os.environ.get(ALL_ADDRESSES) == "1":
-        return
-    with contextlib.suppress(psutil.Error):  # what cannot be looked at is not refused
-        for connection in psutil.Process(_launcher_pid()).net_connections("inet"):
-            if connection.status == psutil.CONN_LISTEN and ipaddress.ip_address(connection.laddr.ip).is_unspecified:
-                raise UserError(
-                    f"the launcher listens on all addresses, port {connection.laddr.port}: whatever reaches it can run "
-                    "code as you. Start the run from notebook 03, or with the command it shows; on several machines "
-                    "take the rendezvous through a file that README.md shows. Inside a network that you trust, "
-                    f"{ALL_ADDRESSES}=1 allows it."
-                )
+def report_failure(run_dir: Path, error: Exception) -> int:
+    """Print why this process failed, write it to `outcome.json`, and return its exit status.
 
-
-def _meet_in_files() -> tuple[dist.Store, "FileBeats"]:
-    """The store of a group on one machine, and its heartbeat: in a folder of this start of its processes."""
-    environment = os.environ
-    loopback = launch.loopback()
-    for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
-        environment.setdefault(name, loopback)
-    start = (str(os.getppid()), environment["MASTER_PORT"], environment["TORCHELASTIC_RESTART_COUNT"])
-    folder = launch.private_folder() / "-".join(start)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    group = folder / "group"
-    os.close(os.open(group, os.O_CREAT | os.O_RDWR, 0o600))  # torch would make it readable for all
-    store = dist.FileStore(str(group), int(environment["WORLD_SIZE"]))
-    store.set_timeout(timedelta(seconds=JOIN_SECONDS))
-    return store, FileBeats(folder)
-
-
-def _meet_at_port(rank: int) -> tuple[dist.Store, "StoreBeats"]:
-    """The store of a group on several machines, and its heartbeat: served by rank 0, on the launcher's address alone.
-
-    Traffic between the processes takes the interface that leads there, where none was chosen.
+    Of several processes the first to fail is the one whose reason is kept: the others only lose contact with it. What
+    would fail again, a `UserError` or an error of the code such as an `IndexError`, also ends the launcher; after a
+    `RuntimeError` or `OSError`, which a lost device, peer or file can cause, it may start the processes again.
     """
-    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    place = f"{host}:{port}"
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        if ipaddress.ip_address(address[0]).is_unspecified:
-            raise UserError(f"MASTER_ADDR is {host}, all addresses of the machine: name the one that its peers reach.")
-        interface = _interface_to(family, address)
-        for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
-            os.environ.setdefault(name, interface)
-        listening = {}
-        if rank == 0:
-            server = socket.create_server(address[:2], family=family)
-            listening = dict(is_master=True, master_listen_fd=server.detach(), wait_for_workers=False)
-        # The heartbeat has a connection of its own, since a call that waits occupies one; rank 0's first is the server.
-        group, beats = (
-            dist.TCPStore(address[0], port, timeout=timedelta(seconds=seconds), **options)
-            for seconds, options in ((JOIN_SECONDS, listening), (Heartbeat.REPLY_SECONDS, {}))
-        )
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"rank {rank} could not join the others at {place} within {JOIN_SECONDS:.0f} s: {error}. Is that the "
-            "address of the first machine, and does no firewall block it?"
-        ) from error
-    return group, StoreBeats(beats, place)
+    reason = str(error)
+    if isinstance(error, UserError):
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    else:
+        traceback.print_exception(error)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        rank = os.environ.get("RANK", "0")
+        reason = f"rank {rank}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        if _a_peer_has_ended():
+            reason = (
+                "another process of the run was killed, most often because memory ran out; the end of train.log says "
+                f"by which signal. Then {reason}"
+            )
+    start = ":".join(os.environ.get(name, "") for name in ("MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
+    path = run_dir / "outcome.json"
+    recorded = artifacts.read_json(path)
+    if not (isinstance(recorded, dict) and recorded.get("start") == start and "MASTER_PORT" in os.environ):
+        with contextlib.suppress(OSError):  # no folder, or a full disk
+            artifacts.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
+    if not isinstance(error, RuntimeError | OSError):
+        _end_launcher()
+    return 2 if isinstance(error, UserError) else 1
 
 
-def _interface_to(family: socket.AddressFamily, address: tuple) -> str:
-    """The name of this machine's network interface that leads to the address."""
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect(address)  # sends nothing
-        mine = probe.getsockname()[0]
-    for name, addresses in psutil.net_if_addrs().items():
-        if any(one.address.partition("%")[0] == mine for one in addresses):
-            return name
-    raise UserError(
-        f"no network interface has the address {mine}, which leads to {address[0]}: set GLOO_SOCKET_IFNAME."
-    )
+def _end_launcher() -> None:
+    """Have the launcher end all of its processes instead of starting them again; without one, nothing."""
+    if pid := launcher_pid():
+        os.kill(pid, signal.SIGTERM)
 
 
-class FileBeats:
-    """Heartbeats as the times of files, which take no room however long a run lasts; for one machine."""
-
-    def __init__(self, folder: Path):
-        self.folder = self.place = folder
-
-    def send(self, rank: int) -> None:
-        (self.folder / f"beat-{rank}").touch(mode=0o600)
-
-    def last(self, rank: int) -> int | None:
-        """Something that changes with every beat of the rank; None before its first."""
-        with contextlib.suppress(FileNotFoundError):
-            return (self.folder / f"beat-{rank}").stat().st_mtime_ns
-        return None
-
-
-class StoreBeats:
-    """Heartbeats as counts in a store that rank 0 serves; for several machines."""
-
-    def __init__(self, store: dist.Store, place: str):
-        self.store, self.place, self._counts = store, place, itertools.count()
-
-    def send(self, rank: int) -> None:
-        self.store.set(f"beat-{rank}", str(next(self._counts)))
-
-    def last(self, rank: int) -> bytes | None:
-        key = f"beat-{rank}"
-        return self.store.get(key) if self.store.check([key]) else None
-
-
-class Heartbeat:
-    """Notices within 30 s that a process of the run has gone silent, and ends this one with `EXIT_STATUS`.
-
-    A process that is killed, stopped, or cut off from the network sends nothing more; one that is merely slow keeps
-    beating, from a thread of its own. Without this, the others would wait in a collective for hours. It begins before
-    the processes join their group, and ends this one too when another has not come within `JOIN_SECONDS`, or when the
-    launcher, which would start it, is gone.
-    """
-
-    BEAT_SECONDS, SILENCE_SECONDS, REPLY_SECONDS = 1.0, 18.0, 8.0
-    EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: try again
-
-    def __init__(self, rank: int, num_ranks: int, beats: FileBeats | StoreBeats):
-        self.rank, self._beats, self._ended = rank, beats, Event()
-        self._launcher_pid = _launcher_pid()
-        self._heard: dict[int, float | None] = dict.fromkeys(peer for peer in range(num_ranks) if peer != rank)
-        self._began = self._answered = time.monotonic()  # when the beats could last be sent and read
-        self._beating = Thread(target=self._beat, daemon=True)
-        self._beating.start()
-        Thread(target=self._watch, daemon=True).start()
-
-    def stop(self) -> None:
-        """End the watch."""
-        self._ended.set()
-        self._beating.join(self.REPLY_SECONDS)
-
-    def _beat(self) -> None:
-        """Send to the others, and hear them. A store whose process is stopped never answers, whatever its timeout."""
-        last = dict.fromkeys(self._heard)
-        while True:
-            try:
-                self._beats.send(self.rank)
-                for peer, before in last.items():
-                    last[peer] = self._beats.last(peer)
-                    if last[peer] != before:
-                        self._heard[peer] = time.monotonic()
-            except (RuntimeError, OSError) as error:
-                self._end(f"{self._beats.place} does not answer any more: {error}")
-            self._answered = time.monotonic()
-            if self._ended.wait(self.BEAT_SECONDS):
-                return
-
-    def _watch(self) -> None:
-        """In a thread of its own, because the one that beats may hang."""
-        while not self._ended.wait(self.BEAT_SECONDS):
-            now = time.monotonic()
-            missing = [rank for rank, heard in self._heard.items() if heard is None]
-            silent = [rank for rank, heard in self._heard.items() if heard and now - heard > self.SILENCE_SECONDS]
-            if now - self._answered > self.SILENCE_SECONDS:
-                self._end(f"{self._beats.place} has not answered for {self.SILENCE_SECONDS:.0f} s")
-            elif silent:
-                self._end(f"silent for {self.SILENCE_SECONDS:.0f} s: rank {', '.join(map(str, silent))}")
-            elif missing and now - self._began > JOIN_SECONDS:
-                names = ", ".join(map(str, missing))
-                self._end(f"rank {names} did not join at {self._beats.place} within {JOIN_SECONDS:.0f} s")
-            elif missing and self._launcher_pid not in (0, os.getppid()):
-                self._end("the launcher has ended, and not all processes have joined")
-
-    def _end(self, what: str) -> None:
-        if self._ended.is_set():
-            return
-        message = f"rank {self.rank}: {what}. Ending; the run resumes from its newest checkpoint."
-        print(time.strftime("%H:%M:%S"), message, file=sys.stderr, flush=True)
-        os._exit(self.EXIT_STATUS)  # the main thread may be inside a collective that never returns
+def _a_peer_has_ended() -> bool:
+    """Whether a process that the same launcher started lives no more."""
+    with contextlib.suppress(psutil.Error):
+        peers = psutil.Process(launcher_pid()).children() if launcher_pid() else []
+        living = [peer for peer in peers if peer.status() != psutil.STATUS_ZOMBIE]
+        return len(living) < int(os.environ.get("LOCAL_WORLD_SIZE", 0)) if peers else False
+    return False

@@ -4,12 +4,9 @@ One update: its pairs are packed into blocks, the blocks shared out over the ran
 their trained tokens, the gradient clipped, the weights moved. Run again, it goes on where it stopped.
 """
 
-import contextlib
 import math
-import os
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -27,7 +24,7 @@ from utils import adapters, artifacts, checkpoint, machine, metrics, model, opti
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.loss import num_trained_tokens, trained_loss
-from utils.ranks import Ranks, StopRequest, a_peer_has_ended, end_launcher, only_one
+from utils.ranks import Ranks, StopRequest, only_one, report_failure
 
 
 @dataclass
@@ -287,37 +284,6 @@ def main(run_dir: Path) -> None:
     ranks.leave()
 
 
-def report(run_dir: Path, error: Exception) -> int:
-    """Print why this process failed, write it to `outcome.json`, and return its exit status.
-
-    Of several processes the first to fail is the one whose reason is kept: the others only lose contact with it. What
-    would fail again, a `UserError` or an error of the code such as an `IndexError`, also ends the launcher; after a
-    `RuntimeError` or `OSError`, which a lost device, peer or file can cause, it may start the processes again.
-    """
-    reason = str(error)
-    if isinstance(error, UserError):
-        print(f"error: {error}", file=sys.stderr, flush=True)
-    else:
-        traceback.print_exception(error)
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        rank = os.environ.get("RANK", "0")
-        reason = f"rank {rank}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-        if a_peer_has_ended():
-            reason = (
-                "another process of the run was killed, most often because memory ran out; the end of train.log says "
-                f"by which signal. Then {reason}"
-            )
-    start = ":".join(os.environ.get(name, "") for name in ("MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
-    path = run_dir / "outcome.json"
-    recorded = artifacts.read_json(path)
-    if not (isinstance(recorded, dict) and recorded.get("start") == start and "MASTER_PORT" in os.environ):
-        with contextlib.suppress(OSError):  # no folder, or a full disk
-            artifacts.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
-    if not isinstance(error, RuntimeError | OSError):
-        end_launcher()
-    return 2 if isinstance(error, UserError) else 1
-
-
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m utils.train RUN_DIR")
@@ -325,4 +291,4 @@ if __name__ == "__main__":
     try:
         main(run_dir)
     except Exception as error:
-        sys.exit(report(run_dir, error))
+        sys.exit(report_failure(run_dir, error))

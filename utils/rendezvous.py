@@ -1,0 +1,212 @@
+"""How the processes of a run find each other, and notice that one of them is dead.
+
+On one machine they meet through files that only the user can open, and nothing listens beyond 127.0.0.1. Over several
+machines, peers that reach the process group's port can run code as the user: it listens on one address, on the
+interface that leads to the first machine, and a launcher that listens on all addresses is refused.
+"""
+
+import contextlib
+import ipaddress
+import itertools
+import os
+import socket
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+
+import psutil
+import torch.distributed as dist
+
+from utils import launch
+from utils.errors import UserError
+
+# How long processes wait for each other at the start; loading a model comes after it.
+JOIN_SECONDS = 300.0
+# Set to 1, it lets a launcher listen on all addresses of the machine.
+ALL_ADDRESSES = "ALLOW_ALL_ADDRESSES"
+
+
+def launcher_pid() -> int:
+    """The process that started this one to train, and starts it again; 0 where it was started by hand."""
+    return os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else 0
+
+
+def refuse_open_launcher() -> None:
+    """Raise `UserError` when this process's launcher listens on all addresses: it unpickles what peers write there."""
+    if not launcher_pid() or os.environ.get(ALL_ADDRESSES) == "1":
+        return
+    with contextlib.suppress(psutil.Error):  # what cannot be looked at is not refused
+        for connection in psutil.Process(launcher_pid()).net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN and ipaddress.ip_address(connection.laddr.ip).is_unspecified:
+                raise UserError(
+                    f"the launcher listens on all addresses, port {connection.laddr.port}: whatever reaches it can run "
+                    "code as you. Start the run from notebook 03, or with the command it shows; on several machines "
+                    "take the rendezvous through a file that README.md shows. Inside a network that you trust, "
+                    f"{ALL_ADDRESSES}=1 allows it."
+                )
+
+
+def meet(rank: int) -> tuple[dist.Store, "FileBeats | StoreBeats"]:
+    """The store in which the processes of a group find each other, and their heartbeats.
+
+    Raises `UserError` when the first process cannot be reached.
+    """
+    return _meet_in_files() if os.environ.get("GROUP_WORLD_SIZE") == "1" else _meet_at_port(rank)
+
+
+def _meet_in_files() -> tuple[dist.Store, "FileBeats"]:
+    """The store of a group on one machine, and its heartbeat: in a folder of this start of its processes."""
+    environment = os.environ
+    loopback = launch.loopback()
+    for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+        environment.setdefault(name, loopback)
+    start = (str(os.getppid()), environment["MASTER_PORT"], environment["TORCHELASTIC_RESTART_COUNT"])
+    folder = launch.private_folder() / "-".join(start)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    group = folder / "group"
+    os.close(os.open(group, os.O_CREAT | os.O_RDWR, 0o600))  # torch would make it readable for all
+    store = dist.FileStore(str(group), int(environment["WORLD_SIZE"]))
+    store.set_timeout(timedelta(seconds=JOIN_SECONDS))
+    return store, FileBeats(folder)
+
+
+def _meet_at_port(rank: int) -> tuple[dist.Store, "StoreBeats"]:
+    """The store of a group on several machines, and its heartbeat: served by rank 0, on the launcher's address alone.
+
+    Traffic between the processes takes the interface that leads there, where none was chosen.
+    """
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    place = f"{host}:{port}"
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        if ipaddress.ip_address(address[0]).is_unspecified:
+            raise UserError(f"MASTER_ADDR is {host}, all addresses of the machine: name the one that its peers reach.")
+        interface = _interface_to(family, address)
+        for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+            os.environ.setdefault(name, interface)
+        listening = {}
+        if rank == 0:
+            server = socket.create_server(address[:2], family=family)
+            listening = dict(is_master=True, master_listen_fd=server.detach(), wait_for_workers=False)
+        # The heartbeat has a connection of its own, since a call that waits occupies one; rank 0's first is the server.
+        group, beats = (
+            dist.TCPStore(address[0], port, timeout=timedelta(seconds=seconds), **options)
+            for seconds, options in ((JOIN_SECONDS, listening), (Heartbeat.REPLY_SECONDS, {}))
+        )
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"rank {rank} could not join the others at {place} within {JOIN_SECONDS:.0f} s: {error}. Is that the "
+            "address of the first machine, and does no firewall block it?"
+        ) from error
+    return group, StoreBeats(beats, place)
+
+
+def _interface_to(family: socket.AddressFamily, address: tuple) -> str:
+    """The name of this machine's network interface that leads to the address."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect(address)  # sends nothing
+        mine = probe.getsockname()[0]
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(one.address.partition("%")[0] == mine for one in addresses):
+            return name
+    raise UserError(
+        f"no network interface has the address {mine}, which leads to {address[0]}: set GLOO_SOCKET_IFNAME."
+    )
+
+
+class FileBeats:
+    """Heartbeats as the times of files, which take no room however long a run lasts; for one machine."""
+
+    def __init__(self, folder: Path):
+        self.folder = self.place = folder
+
+    def send(self, rank: int) -> None:
+        (self.folder / f"beat-{rank}").touch(mode=0o600)
+
+    def last(self, rank: int) -> int | None:
+        """Something that changes with every beat of the rank; None before its first."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.folder / f"beat-{rank}").stat().st_mtime_ns
+        return None
+
+
+class StoreBeats:
+    """Heartbeats as counts in a store that rank 0 serves; for several machines."""
+
+    def __init__(self, store: dist.Store, place: str):
+        self.store, self.place, self._counts = store, place, itertools.count()
+
+    def send(self, rank: int) -> None:
+        self.store.set(f"beat-{rank}", str(next(self._counts)))
+
+    def last(self, rank: int) -> bytes | None:
+        key = f"beat-{rank}"
+        return self.store.get(key) if self.store.check([key]) else None
+
+
+class Heartbeat:
+    """Notices within 30 s that a process of the run has gone silent, and ends this one with `EXIT_STATUS`.
+
+    A process that is killed, stopped, or cut off from the network sends nothing more; one that is merely slow keeps
+    beating, from a thread of its own. Without this, the others would wait in a collective for hours. It begins before
+    the processes join their group, and ends this one too when another has not come within `JOIN_SECONDS`, or when the
+    launcher, which would start it, is gone.
+    """
+
+    BEAT_SECONDS, SILENCE_SECONDS, REPLY_SECONDS = 1.0, 18.0, 8.0
+    EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: try again
+
+    def __init__(self, rank: int, num_ranks: int, beats: FileBeats | StoreBeats):
+        self.rank, self._beats, self._ended = rank, beats, Event()
+        self._launcher_pid = launcher_pid()
+        self._heard: dict[int, float | None] = dict.fromkeys(peer for peer in range(num_ranks) if peer != rank)
+        self._began = self._answered = time.monotonic()  # when the beats could last be sent and read
+        self._beating = Thread(target=self._beat, daemon=True)
+        self._beating.start()
+        Thread(target=self._watch, daemon=True).start()
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._ended.set()
+        self._beating.join(self.REPLY_SECONDS)
+
+    def _beat(self) -> None:
+        """Send to the others, and hear them. A store whose process is stopped never answers, whatever its timeout."""
+        last = dict.fromkeys(self._heard)
+        while True:
+            try:
+                self._beats.send(self.rank)
+                for peer, before in last.items():
+                    last[peer] = self._beats.last(peer)
+                    if last[peer] != before:
+                        self._heard[peer] = time.monotonic()
+            except (RuntimeError, OSError) as error:
+                self._end(f"{self._beats.place} does not answer any more: {error}")
+            self._answered = time.monotonic()
+            if self._ended.wait(self.BEAT_SECONDS):
+                return
+
+    def _watch(self) -> None:
+        """In a thread of its own, because the one that beats may hang."""
+        while not self._ended.wait(self.BEAT_SECONDS):
+            now = time.monotonic()
+            missing = [rank for rank, heard in self._heard.items() if heard is None]
+            silent = [rank for rank, heard in self._heard.items() if heard and now - heard > self.SILENCE_SECONDS]
+            if now - self._answered > self.SILENCE_SECONDS:
+                self._end(f"{self._beats.place} has not answered for {self.SILENCE_SECONDS:.0f} s")
+            elif silent:
+                self._end(f"silent for {self.SILENCE_SECONDS:.0f} s: rank {', '.join(map(str, silent))}")
+            elif missing and now - self._began > JOIN_SECONDS:
+                names = ", ".join(map(str, missing))
+                self._end(f"rank {names} did not join at {self._beats.place} within {JOIN_SECONDS:.0f} s")
+            elif missing and self._launcher_pid not in (0, os.getppid()):
+                self._end("the launcher has ended, and not all processes have joined")
+
+    def _end(self, what: str) -> None:
+        if self._ended.is_set():
+            return
+        message = f"rank {self.rank}: {what}. Ending; the run resumes from its newest checkpoint."
+        print(time.strftime("%H:%M:%S"), message, file=sys.stderr, flush=True)
+        os._exit(self.EXIT_STATUS)  # the main thread may be inside a collective that never returns
