@@ -28,7 +28,7 @@ from bench_gpu import Part
 from bench_jobs import Bench
 from bench_table import Result
 
-from utils import launch, metrics
+from utils import files, launch, metrics
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.errors import UserError, unknown
@@ -140,8 +140,8 @@ def run_parts(bench: Bench, parts: dict[str, Callable[[], Part]], out: Path, sec
         text = f"{bench_table.header(bench.device)}\n\n{text}\n"
         print(f"\n{text}", flush=True)
         path = out / f"{bench.device}-{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        path.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        path.with_suffix(".md").write_text(text, encoding="utf-8")
+        files.write_text(path.with_suffix(".json"), json.dumps(figures, indent=1) + "\n")
+        files.write_text(path.with_suffix(".md"), text)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> None:
     if is_gpu and not torch.cuda.is_available():
         raise UserError("--device cuda: not measured, torch finds no GPU here. --part gpu runs its parts in miniature.")
     transformers.logging.disable_progress_bar()
-    options.out.mkdir(parents=True, exist_ok=True)
+    files.make_folder(options.out, files.PRIVATE)
     # A time limit from outside, too, leaves nothing behind of what is built here: tens of GB.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with tempfile.TemporaryDirectory(dir=options.out) as folder:

@@ -94,6 +94,8 @@ def test_all_notebooks_run_in_order(small_run):
     assert (run_dir / "model" / "config.json").exists()
     assert json.loads((run_dir / "config.json").read_text())["max_train_samples"] == SMALL["max_train_samples"]
     assert sorted(path.stem for path in (run_dir / "notebooks").iterdir()) == NAMES
+    modes = {path: path.stat().st_mode & 0o777 for path in data_dir.rglob("*")}
+    assert [path for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)] == []
 
 
 def test_the_summary_agrees_with_the_books(small_run):

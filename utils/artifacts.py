@@ -10,7 +10,6 @@ know (`facts`).
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,8 +17,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from utils import files
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
@@ -84,35 +85,28 @@ def code_sha256(*modules: str) -> str:
     return sha256_text("".join((ROOT / "utils" / f"{name}.py").read_text(encoding="utf-8") for name in modules))
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-
-
 @contextmanager
 def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Iterator[Path]:
     """Yield an empty folder to fill; it replaces `folder`, with its manifest, when the block ends without an error.
 
     `facts` may be filled inside the block. After an error `folder` is as it was before.
     """
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary, replaced = (folder.with_name(f".{folder.name}.{state}") for state in ("tmp", "replaced"))
+    files.remove(temporary)
+    files.make_folder(temporary, files.mode_of(folder, is_folder=True) if folder.exists() else None)
     try:
         yield temporary
-        files = {path.name: sha256_file(path) for path in sorted(temporary.iterdir()) if path.is_file()}
-        write_json(temporary / MANIFEST, {"inputs": inputs, "files": files, "facts": facts})
+        made = {path.name: sha256_file(path) for path in sorted(temporary.iterdir()) if path.is_file()}
+        write_json(temporary / MANIFEST, {"inputs": inputs, "files": made, "facts": facts})
+        files.hand_down_mode(temporary)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     if folder.exists():
-        replaced = folder.with_name(f".{folder.name}.replaced")
-        shutil.rmtree(replaced, ignore_errors=True)
+        files.remove(replaced)
         folder.rename(replaced)
         temporary.rename(folder)
-        shutil.rmtree(replaced)
+        files.remove(replaced)
     else:
         temporary.rename(folder)
 
@@ -132,8 +126,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 def stale_inputs(folder: Path, inputs: dict[str, str]) -> list[str]:
     """The names of the inputs that differ from those `folder` was made from; all of them when it is not there."""
-    manifest = read_manifest(folder) or {"inputs": {}}
-    recorded = manifest["inputs"]
+    recorded = (read_manifest(folder) or {}).get("inputs", {})
     return [name for name in inputs | recorded if inputs.get(name) != recorded.get(name)]
 
 

@@ -19,8 +19,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.distributed.tensor import DTensor
 
-from utils.artifacts import MANIFEST, read_json, read_manifest, sha256_file, write_json
+from utils import files
+from utils.artifacts import MANIFEST, read_json, read_manifest, sha256_file
 from utils.errors import UserError
+from utils.files import write_json
 
 FOLDER = "checkpoints"
 POLL_SECONDS = 0.05
@@ -52,7 +54,7 @@ class Saver:
         own = own | {f"random.{kind}": value for kind, value in _random_state().items()}
         shards |= {f"own.{self.rank}.{name}": tensor.detach().to("cpu", copy=True) for name, tensor in own.items()}
         needed_bytes = self.num_ranks * sum(shard.numel() * shard.element_size() for shard in shards.values())
-        self.folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self.folder)
         free_bytes = shutil.disk_usage(self.folder).free
         if free_bytes < needed_bytes:
             raise _disk_full(self.folder, needed_bytes, free_bytes)
@@ -73,8 +75,9 @@ class Saver:
     def _write(self, step: int, shards, first_rows, state, needed_bytes: int) -> None:
         temporary = self.folder / f"step-{step:08d}.tmp"
         try:
-            temporary.mkdir(exist_ok=True)
+            files.make_folder(temporary)
             path = temporary / f"rank-{self.rank:05d}.safetensors"
+            files.remove(path)
             save_file(shards, path, metadata=first_rows)
             _fsync(path)
             # Written last: it tells the first rank that this one is done.
@@ -94,19 +97,20 @@ class Saver:
                 raise UserError(f"another process could not write its part of {temporary}; its own message says why.")
             time.sleep(POLL_SECONDS)
         write_json(temporary / "state.json", state)
-        files = {name: read_json(mark) for name, mark in zip(names, marks, strict=True)}
-        files["state.json"] = sha256_file(temporary / "state.json")
+        hashes = {name: read_json(mark) for name, mark in zip(names, marks, strict=True)}
+        hashes["state.json"] = sha256_file(temporary / "state.json")
         for mark in marks:
             mark.unlink()
-        write_json(temporary / MANIFEST, {"files": files})
+        write_json(temporary / MANIFEST, {"files": hashes})
+        files.hand_down_mode(temporary)
         for path in (temporary / "state.json", temporary / MANIFEST, temporary):
             _fsync(path)
         place = temporary.with_suffix("")
-        shutil.rmtree(place, ignore_errors=True)
+        files.remove(place)
         temporary.rename(place)
         _fsync(self.folder)
         for old in _no_longer_kept(found(self.folder.parent), self.keep):
-            shutil.rmtree(old)
+            files.remove(old)
 
 
 def explained(error: Exception, folder: Path, needed_bytes: int) -> Exception:
@@ -147,16 +151,18 @@ def found(run_dir: Path) -> list[Path]:
 def newest_good(run_dir: Path, log) -> Path | None:
     """The newest checkpoint whose every file has its recorded sha256; a bad one is set aside as `.corrupt`.
 
-    What an interrupted save left behind is removed. Only one rank may call it.
+    What an interrupted save left behind is removed, of checkpoints and the model. Only one rank may call it. Raises
+    `UserError` when `checkpoints` is a link.
     """
-    for unfinished in (run_dir / FOLDER).glob("step-*.tmp"):
-        shutil.rmtree(unfinished)
+    files.make_folder(run_dir / FOLDER)
+    for unfinished in (run_dir / "model.tmp", *(run_dir / FOLDER).glob("step-*.tmp")):
+        files.remove(unfinished)
     for folder in reversed(found(run_dir)):
         fault = defect(folder)
         if fault is None:
             return folder
         aside = folder.with_suffix(".corrupt")
-        shutil.rmtree(aside, ignore_errors=True)
+        files.remove(aside)
         folder.rename(aside)
         log(f"checkpoint {folder.name} is damaged ({fault}): set aside as {aside.name}")
     return None

@@ -6,11 +6,11 @@ marked `assumed`.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from utils import files
 from utils.errors import UserError, unknown
 
 CARD, ASSUMED = "model card", "assumed"
@@ -165,9 +165,7 @@ class RunConfig:
 
     def save(self, path: Path) -> None:
         """Write `config.json`, whole or not at all."""
-        temporary = Path(path).with_suffix(".tmp")
-        temporary.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        files.write_text(Path(path), json.dumps(asdict(self), indent=2) + "\n")
 
 
 def _checked(setting, value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from utils import artifacts, curves, model, packing
+from utils import artifacts, curves, files, model, packing
 from utils.code_files import TRAIN, VALIDATION, Document, distinct, found
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -120,6 +120,7 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
     """Make the corpus's token rows, and in `start` an untrained model if none is there; kept where up to date."""
     documents, fim_rate = found(), FIM_RATES[config.preset]
     if not (start / "config.json").exists():
+        files.make_folder(start, files.PRIVATE)
         model.create_fresh(start, (document.text for document in documents if document.split == TRAIN))
     tokenizer, folder = model.load_tokenizer(str(start)), artifacts.tokens_dir(data_dir, config)
     inputs = {
@@ -201,7 +202,7 @@ def main(arguments: list[str] | None = None) -> None:
         config = config.with_changes(model_name_or_path=str(start))
     folder, is_kept = prepare(options.data, config, start)
     print(folder, "was up to date and is kept" if is_kept else "was made")
-    run_dir.mkdir(parents=True, exist_ok=True)
+    files.make_folder(run_dir)
     config.save(run_dir / "config.json")
     print(f"train it with: python -m utils.train {run_dir}")
 

@@ -6,13 +6,12 @@ that a crash left stays, as a line of its own.
 """
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import reader
+from utils import files, reader
 from utils.errors import UserError
 
 HISTORY = "playground.jsonl"
@@ -33,7 +32,7 @@ class Written:
 def append(run_dir: Path, question, columns: list[dict[str, Any]]) -> dict[str, Any]:
     """Add a question (`modes.Question`) with its answers to the run's history; returns the record."""
     record = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns}
-    _append_line(Path(run_dir) / HISTORY, json.dumps(record, allow_nan=False))
+    files.append_line(Path(run_dir) / HISTORY, json.dumps(record, allow_nan=False), keep_unfinished=True)
     return record
 
 
@@ -70,7 +69,7 @@ def save_markdown(run_dir: Path, record: dict[str, Any]) -> Path:
     for number in range(1, 1000):
         path = Path(run_dir) / f"{stem}{f'-{number}' if number > 1 else ''}.md"
         try:
-            with open(path, "x", encoding="utf-8") as file:
+            with open(path, "x", encoding="utf-8", opener=files.opener) as file:
                 file.write(markdown(record))
             return path
         except FileExistsError:
@@ -94,18 +93,11 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     line = json.dumps(pair, ensure_ascii=False)
     if line in lines:
         raise UserError(f"{path.name} has this pair already.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_parents(path)
     origin = {"pair": len(lines) + 1, **origin}
     for file, text in ((path.with_suffix(".origins.jsonl"), json.dumps(origin, ensure_ascii=False)), (path, line)):
-        _append_line(file, text)
+        files.append_line(file, text, keep_unfinished=True, mode=files.PRIVATE)  # an editor may have left no line end
     return len(lines) + 1
-
-
-def _append_line(path: Path, line: str) -> None:
-    """Also where a crash or a person's own editor left no line end at the file's end."""
-    with open(path, "ab+") as file:
-        is_open = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
-        file.write((b"\n" if is_open else b"") + line.encode() + b"\n")
 
 
 def _fenced(text: str) -> str:

@@ -8,7 +8,6 @@ printed, `outcome.json` how it ended and, after a failure, why. The process that
 import fcntl
 import os
 import shlex
-import shutil
 import socket
 import stat
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from utils import files
 from utils.artifacts import ROOT, read_json, write_json
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -68,8 +68,8 @@ def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
             raise UserError(
                 f"{run_dir} is a run with another {', '.join(changed)}. Start a new run (FRESH=1), or set it back."
             )
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with open(run_dir / START_LOCK, "w") as lock:
+    files.make_folder(run_dir)
+    with open(run_dir / START_LOCK, "a", opener=files.opener) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if state(run_dir) not in ("running", "finished"):
             _spawn(run_dir, config, save_seconds)
@@ -84,7 +84,7 @@ def _spawn(run_dir: Path, config: RunConfig, save_seconds: int) -> None:
     environment = _environment(config, save_seconds) | {"PET_RDZV_ENDPOINT": meeting_point}
     for leftover in ("STOP", "outcome.json"):
         (run_dir / leftover).unlink(missing_ok=True)
-    with open(run_dir / "train.log", "a") as log:
+    with open(run_dir / "train.log", "a", opener=files.opener) as log:
         log.write(f"$ {shlex.join(command(run_dir, config))}\n")
         log.flush()
         process = subprocess.Popen(
@@ -151,14 +151,14 @@ def launcher(run_dir: Path) -> psutil.Process | None:
     try:
         process = psutil.Process(recorded["pid"])
         alive = process.create_time() == recorded["create_time"] and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, LookupError, TypeError, ValueError):  # or what is written there is no process
         return None
     return process if alive else None
 
 
 def _is_training(run_dir: Path) -> bool:
     """Whether a process trains in the folder, started here or by hand: `ranks.only_one` holds the lock then."""
-    with suppress(FileNotFoundError), open(run_dir / "lock") as file:
+    with suppress(FileNotFoundError, UserError), open(run_dir / "lock", opener=files.opener) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask at once both get it
         except BlockingIOError:
@@ -170,7 +170,7 @@ def state(run_dir: Path) -> str:
     """One of `STATES`. Not covered: a run started by hand, in the seconds before it takes its lock."""
     if launcher(run_dir) is not None or _is_training(run_dir):
         return "running"
-    if (run_dir / "model").exists():
+    if os.path.lexists(run_dir / "model"):
         return "finished"
     if not (run_dir / "config.json").exists():
         return "new"
@@ -217,21 +217,24 @@ def size_bytes(run_dir: Path) -> int:
     for folder, _, names in os.walk(run_dir):  # a folder that is removed meanwhile is passed over
         for name in names:
             with suppress(FileNotFoundError):  # a checkpoint that is just replaced
-                total += os.stat(os.path.join(folder, name)).st_size
+                total += os.lstat(os.path.join(folder, name)).st_size
     return total
 
 
 def remove(run_dir: Path) -> None:
-    """Delete a run with its checkpoints and its model; raises `UserError` for one that is running or is no run."""
+    """Delete a run with its checkpoints and its model, and of a link only the link.
+
+    Raises `UserError` for a run that is running and a folder that is no run.
+    """
     if state(run_dir) == "running":
         raise UserError(f"{run_dir.name} is running: stop it first.")
     if not (run_dir / "config.json").exists():
         raise UserError(f"{run_dir} is no run: it has no config.json.")
     # Aside first: what is half deleted must not look like a run.
     aside = run_dir.with_name(f".{run_dir.name}.removed")
-    shutil.rmtree(aside, ignore_errors=True)  # what an earlier removal left
+    files.remove(aside)  # what an earlier removal left
     run_dir.rename(aside)
-    shutil.rmtree(aside)
+    files.remove(aside)
 
 
 def failure(run_dir: Path) -> str:
@@ -242,13 +245,13 @@ def failure(run_dir: Path) -> str:
 
 def stop(run_dir: Path) -> None:
     """Ask a run to save a checkpoint after the update it is in, and to end; `start` goes on from there."""
-    (run_dir / "STOP").touch()
+    files.write_text(run_dir / "STOP", "")
 
 
 def log_tail(run_dir: Path, num_lines: int = 20) -> str:
     """The last lines a run printed, of the last `LOG_TAIL_BYTES` at most."""
     try:
-        with open(run_dir / "train.log", "rb") as file:
+        with open(run_dir / "train.log", "rb", opener=files.opener) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             lines = file.read().decode("utf-8", errors="replace").splitlines()
     except FileNotFoundError:

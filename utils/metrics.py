@@ -16,25 +16,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from utils import files
 from utils.errors import UserError, unknown
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 
 
 def append(run_dir: Path, record: dict[str, Any], file: str = METRICS) -> None:
-    """Add one line, in one write, with floats at full precision; NaN and infinity are refused with `ValueError`.
+    """Add one line, with floats at full precision; NaN and infinity are refused with `ValueError`.
 
-    Half a line that a crash or a full disk left at the end is cut off first; the last byte alone is looked at to see
-    it. Not covered: several processes that append to the same file.
+    Half a line that a crash left at the end is cut off first.
     """
-    line = json.dumps(record, allow_nan=False).encode() + b"\n"
-    with open(run_dir / file, "ab+") as appended:
-        if appended.tell():
-            appended.seek(-1, os.SEEK_END)
-            if appended.read() != b"\n":
-                appended.seek(0)
-                appended.truncate(appended.read().rfind(b"\n") + 1)
-        appended.write(line)
+    files.append_line(run_dir / file, json.dumps(record, allow_nan=False))
 
 
 def read(run_dir: Path, file: str = METRICS) -> list[dict[str, Any]]:
@@ -56,9 +49,9 @@ class Tail:
         self._inode, self._offset = 0, 0
 
     def read(self) -> bool:
-        """Whether anything is new; raises `UserError`, at this and every later call, for a line that is no JSON."""
+        """Whether anything is new; raises `UserError`, each time, for a line that is no JSON and for a link."""
         try:
-            with open(self.path, "rb") as file:
+            with open(self.path, "rb", opener=files.opener) as file:
                 found = os.fstat(file.fileno())
                 is_new = found.st_ino != self._inode or found.st_size < self._offset
                 if is_new:
@@ -93,9 +86,7 @@ def truncate(run_dir: Path, last_step: int) -> None:
     """Drop what was written after `last_step`, and any broken last line: a resumed run writes those updates again."""
     for file in (METRICS, SAMPLES):
         kept = [record for record in read(run_dir, file) if record["step"] <= last_step]
-        temporary = run_dir / f"{file}.tmp"
-        temporary.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-        os.replace(temporary, run_dir / file)
+        files.write_text(run_dir / file, "".join(json.dumps(record) + "\n" for record in kept))
 
 
 def train_lines(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -128,9 +119,13 @@ class Trackers:
                 raise unknown("tracker in report_to", name, installed or ["(none is installed)"])
             kind = LOGGER_TYPE_TO_CLASS[name]
             place = {"logging_dir": str(run_dir)} if kind.requires_logging_directory else {}
+            if place:  # accelerate's classes write into a folder of the run's name
+                files.make_folder(run_dir / run_dir.name)
             tracker = kind(run_dir.name, **place)
             tracker.start()
             tracker.store_init_configuration(settings)
+            if place:
+                files.hand_down_mode(run_dir / run_dir.name)
             self._trackers.append(tracker)
 
     def log(self, record: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.distributed import DistributedConfig
 
-from utils import adapters, attention, recompute
+from utils import adapters, attention, files, recompute
 from utils.artifacts import ROOT, building
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -180,7 +180,12 @@ def _blocks(network: PreTrainedModel) -> tuple[str, nn.ModuleList]:
 
 
 def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Save in safetensors what plain `from_pretrained` loads; over several ranks all must call it, rank 0 writes."""
+    """Save in safetensors what plain `from_pretrained` loads; over several ranks all must call it, rank 0 writes.
+
+    Raises `UserError` when the folder is a link.
+    """
+    files.make_folder(folder)
     network.save_pretrained(folder)
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
         tokenizer.save_pretrained(folder)
+        files.hand_down_mode(folder)

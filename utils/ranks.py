@@ -18,7 +18,7 @@ import psutil
 import torch
 import torch.distributed as dist
 
-from utils import artifacts
+from utils import artifacts, files
 from utils.errors import UserError
 from utils.rendezvous import Heartbeat, launcher_pid, meet, refuse_open_launcher
 
@@ -123,7 +123,8 @@ class StopRequest:
 @contextlib.contextmanager
 def only_one(run_dir: Path, ranks: Ranks):
     """Hold the run's folder while training; raises `UserError` when another process trains in it."""
-    with open(run_dir / "lock", "w") as file:
+    with open(run_dir / "lock", "a", opener=files.opener) as file:
+        os.utime(file.fileno())  # when it began, or was resumed: see `launch.phase`
         for is_last in (False, True) if ranks.is_first else ():
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -161,7 +162,7 @@ def report_failure(run_dir: Path, error: Exception) -> int:
     path = run_dir / "outcome.json"
     recorded = artifacts.read_json(path)
     if not (isinstance(recorded, dict) and recorded.get("start") == start and "MASTER_PORT" in os.environ):
-        with contextlib.suppress(OSError):  # no folder, or a full disk
+        with contextlib.suppress(OSError, UserError):  # no folder, a full disk, or a folder in its place
             artifacts.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
     if not isinstance(error, RuntimeError | OSError):
         _end_launcher()

@@ -5,6 +5,7 @@
 
 import ast
 import copy
+import hashlib
 import http.client
 import os
 import re
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils import artifacts, reader
+from utils import artifacts, files, reader
 from utils.errors import UserError, unknown
 
 PYTHON_STDLIB, GPTEACHER = "python-stdlib", "gpteacher-codegen"
@@ -113,9 +114,9 @@ def modules() -> list[tuple[str, Path]]:
     """Name and file of the standard library's modules, by name."""
     root = Path(sysconfig.get_paths()["stdlib"])
     modules = []
-    for folder, folders, files in os.walk(root):
+    for folder, folders, names in os.walk(root):
         folders[:] = set(folders) - SKIPPED  # never walks into what is left out
-        for path in (Path(folder, file) for file in files if file.endswith(".py")):
+        for path in (Path(folder, name) for name in names if name.endswith(".py")):
             parts = path.relative_to(root).with_suffix("").parts
             # What cannot be imported by its name is a script or a build's settings.
             if all(map(str.isidentifier, parts)) and path.stem not in SKIPPED:
@@ -226,19 +227,16 @@ def _pinned(name: str, data_dir: Path, url: str, sha256: str, local_copy: str = 
 
 def _download(url: str, path: Path, sha256: str) -> None:
     """Fetch `url` to `path`, which exists afterwards only if its content has this sha256."""
-    temporary = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:
-            temporary.write_bytes(response.read())
-        found = artifacts.sha256_file(temporary)
+            content = response.read()
+        found = hashlib.sha256(content).hexdigest()
         if found != sha256:
             raise UserError(f"{url} has sha256 {found}, expected {sha256}. It changed on its way: try again later.")
-        os.replace(temporary, path)
+        files.make_folder(path.parent)
+        files.write_bytes(path, content)
     except (OSError, http.client.HTTPException) as error:  # urllib's own errors are OSErrors
         raise UserError(
             f"{url} cannot be downloaded: {error}. Go online, or name a local copy of the file: GPTEACHER_FILE for the "
             f"pairs, BENCHMARKS for a benchmark."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

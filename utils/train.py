@@ -5,6 +5,7 @@ their trained tokens, the gradient clipped, the weights moved. Run again, it goe
 """
 
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -274,7 +275,7 @@ def main(run_dir: Path) -> None:
     ranks = Ranks.join()
     with only_one(run_dir, ranks):
         outcome = "finished already"
-        if not (run_dir / "model").exists():
+        if not os.path.lexists(run_dir / "model"):  # a link may lead to a disk that is not there
             if ranks.is_first:
                 (run_dir / "STOP").unlink(missing_ok=True)
             outcome = Training(run_dir, config, ranks).train()

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts, launch, metrics, reader, sources
+from utils import artifacts, files, launch, metrics, reader, sources
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -120,14 +120,14 @@ def _run(plan: Plan, paths: list[Path]) -> int:
         failure = asyncio.run(_execute(path, plan, pages, start))
         seconds[path.stem] = time.monotonic() - began
         if plan.run_dir.exists():  # since notebook 03
-            (plan.run_dir / "notebooks").mkdir(exist_ok=True)
+            files.make_folder(plan.run_dir / "notebooks")
             for name, html in pages.items():
-                (plan.run_dir / "notebooks" / f"{name}.html").write_text(html, encoding="utf-8", errors="replace")
+                files.write_bytes(plan.run_dir / "notebooks" / f"{name}.html", html.encode(errors="replace"))
         if failure:
             print(f"\n{failure}", file=sys.stderr)
             return 1
     summary = summarize(plan, seconds)
-    (plan.run_dir / "summary.txt").write_text(summary, encoding="utf-8")
+    files.write_text(plan.run_dir / "summary.txt", summary)
     print(f"\n{summary}", end="")
     return 0
 

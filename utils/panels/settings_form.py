@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from utils import artifacts
+from utils import artifacts, files
 from utils.config import PRESETS, RunConfig
 from utils.errors import UserError
 from utils.panels.text import LINE, alert, guarded
@@ -129,7 +129,7 @@ class SettingsForm(widgets.VBox):
         path, config = self._named_file(), self.config
         if path.exists():
             raise UserError(f"{path} exists and is not overwritten. Choose another name, or move it away.")
-        config.save(path)
+        files.write_json(path, vars(config), files.PRIVATE)
         self.message.value = f'<p style="{LINE}">Saved as {escape(str(path))}.</p>'
 
     def _take_preset(self, change) -> None:
@@ -149,8 +149,8 @@ class SettingsForm(widgets.VBox):
             for listener in self._listeners:
                 listener(config)
             if self._keep:
-                self._draft.parent.mkdir(parents=True, exist_ok=True)
-                artifacts.write_json(self._draft, {"start": vars(self._start), "config": vars(config)})
+                files.make_parents(self._draft)
+                files.write_json(self._draft, {"start": vars(self._start), "config": vars(config)})
         except UserError as error:
             self.message.value = alert(str(error))
 
