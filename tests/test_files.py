@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from conftest import make_world
 
-from utils import artifacts, files, history, launch, metrics, workbook
+from utils import artifacts, checkpoint, files, history, launch, metrics, workbook
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.modes import Question
@@ -82,7 +83,7 @@ def test_everything_below_data_is_the_users_alone_until_a_folder_is_opened(tmp_p
     data_dir, config = make_world(tmp_path)
     config = config.with_changes(max_train_samples=24, num_train_epochs=1.0, report_to="tensorboard")
     first = trained(data_dir, config, "first")
-    history.append(first, Question("Instruction", "Print.", ""), [])
+    history.save_markdown(first, history.append(first, Question("Instruction", "Print.", ""), []))
     history.add_pair(data_dir / "my_pairs.jsonl", {"instruction": "Add.", "input": "", "response": "1 + 1"}, {})
     assert modes(data_dir) == ({0o700}, {0o600})
     assert mode(data_dir) == 0o755, "the folder that was there is left as it is"
@@ -179,7 +180,7 @@ def test_training_waits_for_no_pipe(new_run, name, in_time):
 
 
 @pytest.mark.parametrize("name", ["train.log", "start.lock", "pid.json", ".pid.json.tmp", "outcome.json", "STOP"])
-def test_starting_and_stopping_a_run_follow_no_link(tmp_path, victim, monkeypatch, name):
+def test_starting_a_run_follows_no_link(tmp_path, victim, monkeypatch, name):
     run_dir, config = tmp_path / "data" / "runs" / "linked", RunConfig(num_processes=1)
     files.make_folder(run_dir)
     (run_dir / name).symlink_to(victim / "file")
@@ -190,8 +191,36 @@ def test_starting_and_stopping_a_run_follow_no_link(tmp_path, victim, monkeypatc
     else:
         launch.start(run_dir, config)
         assert RunConfig.load(run_dir / "config.json") == config
-    launch.stop(run_dir)
-    assert (run_dir / "STOP").is_file() and not (run_dir / "STOP").is_symlink()
+
+
+def test_stopping_a_run_follows_no_link(tmp_path, victim):
+    (tmp_path / "STOP").symlink_to(victim / "nothing")
+    launch.stop(tmp_path)
+    assert (tmp_path / "STOP").is_file()
+
+
+def test_a_link_in_the_place_of_a_checkpoint_is_replaced(tmp_path, victim):
+    def save():
+        saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=9)
+        saver.save(3, {"weight": torch.ones(2)}, {}, {"step": 3})
+        saver.wait()
+
+    files.make_folder(tmp_path / "checkpoints")
+    place, aside = (tmp_path / "checkpoints" / f"step-00000003{suffix}" for suffix in ("", ".corrupt"))
+    place.symlink_to(victim)
+    save()
+    assert checkpoint.newest_good(tmp_path, print) == place and not place.is_symlink()
+    (place / "state.json").unlink()
+    aside.symlink_to(victim)
+    assert checkpoint.newest_good(tmp_path, print) is None and not aside.is_symlink()
+    place.with_suffix(".tmp").symlink_to(victim)
+    with pytest.raises(UserError, match="step-00000003.tmp is a link"):
+        save()
+    place.with_suffix(".tmp").unlink()
+    place.with_suffix(".tmp").mkdir()
+    (place.with_suffix(".tmp") / "rank-00000.safetensors").symlink_to(victim / "file")
+    save()
+    assert checkpoint.newest_good(tmp_path, print) == place
 
 
 def test_removing_a_run_that_is_a_link_removes_the_link(tmp_path, victim):
@@ -270,8 +299,14 @@ def test_what_has_another_name_is_not_written_on(tmp_path):
     os.link(tmp_path / "file", tmp_path / "backup")
     with pytest.raises(UserError, match="file is a file that has another name"):
         files.append_line(tmp_path / "file", "2")
+    with pytest.raises(UserError, match="another name"), open(tmp_path / "file", "w", opener=files.opener):
+        pass
     files.write_text(tmp_path / "file", "new")
-    assert (tmp_path / "backup").read_text() == "1\n" and metrics.Tail(tmp_path, "backup").read()
+    os.link(tmp_path / "backup", tmp_path / "again")
+    assert (tmp_path / "backup").read_text() == "1\n" and metrics.read(tmp_path, "backup") == [1], "it can be read"
+    with open(tmp_path / "file", "w", opener=files.opener) as file:
+        file.write("x")
+    assert (tmp_path / "file").read_text() == "x"
 
 
 @pytest.mark.parametrize("name", ["file", ".file.tmp"])

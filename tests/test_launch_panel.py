@@ -85,6 +85,15 @@ def test_settings_are_loaded_and_saved_and_no_file_is_overwritten(form, tmp_path
     assert "Did you mean &#x27;learning_rate&#x27;" in form.message.value
 
 
+def test_what_the_form_keeps_is_the_users_alone(form, tmp_path):
+    tmp_path.chmod(0o755)
+    form.inputs["seed"].value = "7"
+    form.path.value = str(tmp_path / "mine.json")
+    form.save_button.click()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"runs": 0o700, "draft.json": 0o600, "mine.json": 0o600}
+
+
 def made_run(data_dir, config, name="one", outcome="stopped"):
     run_dir = data_dir / "runs" / name
     run_dir.mkdir(parents=True)
