@@ -138,9 +138,9 @@ def private_folder() -> Path:
 
 def _clear_private_folder() -> None:
     for path in private_folder().iterdir():
-        files = [path, *path.iterdir()] if path.is_dir() else [path]
-        if time.time() - max(map(_written_at, files)) > KEPT_SECONDS:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        parts = [path, *path.iterdir()] if path.is_dir() else [path]
+        if time.time() - max(map(_written_at, parts)) > KEPT_SECONDS:
+            files.remove(path)
 
 
 def launcher(run_dir: Path) -> psutil.Process | None:
