@@ -238,7 +238,7 @@ def own_device() -> torch.device:
 
 def matrix_rate(network, config: RunConfig, device: torch.device) -> float:
     """FLOP a second of matrix products in the run's compute dtype: the median of each shape, the best shape."""
-    dtype = torch.float32 if config.dtype == "float32" else torch.bfloat16
+    dtype = machine.product_dtype(config.dtype, device)
     width, tokens = network.config.hidden_size, config.tokens_per_device
     side = 8192 if device.type == "cuda" else 2048
     shapes = [(tokens, width, 4 * width), (tokens, 4 * width, width), (side, side, side)]
@@ -271,8 +271,12 @@ def run(spec: dict[str, Any]) -> dict[str, Any]:
     Beside them `memory_bytes`, the peak of this process on its device.
     """
     transformers.logging.set_verbosity_error()
-    result = CONTENDERS[spec["trainer"]](spec)
-    peak_bytes = machine.peak_memory_bytes(own_device())
+    device = own_device()
+    # Ours does so itself, and no more than it has to.
+    is_float32 = spec["trainer"] == "ours" or spec["dtype"] == "float32"
+    with machine.float32_products("float32" if is_float32 else "bfloat16", device):
+        result = CONTENDERS[spec["trainer"]](spec)
+    peak_bytes = machine.peak_memory_bytes(device)
     return {"memory_bytes": peak_bytes, "num_threads": torch.get_num_threads()} | result
 
 

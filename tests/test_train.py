@@ -398,10 +398,13 @@ def test_an_optimizer_in_eight_bits_follows_float32_and_resumes_to_the_same_bits
 
 def test_a_cpu_without_instructions_for_bfloat16_multiplies_in_float32(monkeypatch):
     cpu, found = torch.device("cpu"), {"avx2": True, "cpu_name": "bf16"}
+    for name in machine.CAPPED:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
     assert machine.product_dtype("bfloat16", cpu) == torch.float32
-    assert machine.product_dtype("bfloat16_weights", cpu) == torch.bfloat16, "what the weights are, they stay"
+    assert machine.product_dtype("bfloat16_weights", cpu) == torch.float32
     assert machine.product_dtype("bfloat16", torch.device("cuda")) == torch.bfloat16
     found["amx_bf16"] = True
     assert machine.product_dtype("bfloat16", cpu) == torch.bfloat16
+    assert machine.product_dtype("bfloat16_weights", cpu) == torch.bfloat16
     assert machine.product_dtype("float32", cpu) == torch.float32

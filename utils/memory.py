@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from utils import adapters, attention, recompute
+from utils import adapters, attention, machine, recompute
 from utils.config import RunConfig
 from utils.workload import Workload
 
@@ -196,17 +196,22 @@ def parts(config: RunConfig, key: str, work: Workload, num_processes: int, devic
     share = {name: -(-size // (1 if config.lora_rank else num_processes)) for name, size in whole.items()}
     share["weights"] -= frozen - -(-frozen // num_processes)
     tokens, value_bytes, checkpointing = work.num_block_tokens, _value_bytes(config), config.activation_checkpointing
-    measured = (key, config.dtype, device_type, work.document_length, config.lora_rank)
+    # Where products are in float32 nothing is autocast: activations are in the dtype of the weights.
+    is_float32 = machine.product_dtype(config.dtype, torch.device(device_type)) == torch.float32
+    dtype = {"float32": "float32", "bfloat16": "bfloat16_weights"}[config.weights_dtype] if is_float32 else config.dtype
+    measured = (key, dtype, device_type, work.document_length, config.lora_rank)
     fixed, for_block, for_token, for_both = activations(*measured, checkpointing)
     kept_bytes = fixed + for_token * tokens + model.num_layers * (for_block + for_both * tokens)
     if checkpointing != "none":  # one block at a time is computed again, and is whole then
         _, for_block, _, for_both = activations(*measured)
         kept_bytes += for_block + for_both * tokens
     kept_bytes = round(kept_bytes)
-    logit_bytes = 4 if config.dtype == "float32" else 2
+    logit_bytes = 4 if dtype == "float32" else 2
     workspace = PROGRAM_BYTES if on_cpu else CONTEXT_BYTES
-    if on_cpu and config.dtype != "float32":
+    if not is_float32 and on_cpu:
         workspace += KERNEL_BYTES
+    if is_float32 and dtype != "float32":  # the largest product in float32, the head's: what goes in, what comes out
+        workspace += 4 * (work.num_block_trained * model.vocab_size + model.num_head_parameters)
     workspace += _gathered_bytes(model, config, work, num_processes, device_type)
     if work.num_blocks > 1 and num_processes == 1 and not frozen:
         # Gradients of the embeddings, from the head and from the tokens, before they are added to those of the

@@ -5,6 +5,7 @@ import math
 import torch
 from torch.distributed.tensor import DTensor
 
+from utils import machine
 from utils.config import RunConfig
 from utils.errors import UserError
 
@@ -120,8 +121,10 @@ class Muon:
         return {parameter: state for part in self.parts for parameter, state in part.state.items()}
 
     def step(self) -> None:
-        for part in self.parts:
-            part.step()
+        # torch's Muon multiplies in bfloat16, whatever the weights are.
+        with machine.float32_products("bfloat16", self.param_groups[0]["params"][0].device):
+            for part in self.parts:
+                part.step()
 
     def zero_grad(self) -> None:
         for part in self.parts:

@@ -64,6 +64,7 @@ class Training:
         self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit)
         self.flops_per_token = machine.flops_per_token(self.model)
         self.product_dtype = machine.product_dtype(config.dtype, ranks.device)
+        self.float32_products = machine.float32_products(config.weights_dtype, ranks.device)
         self.matrix_rate = machine.matrix_rate(ranks.device, self.product_dtype) * ranks.num_ranks
         self.progress = self._resumed()
 
@@ -87,11 +88,8 @@ class Training:
             progress.total_tokens += result["num_tokens"]
             seconds = time.perf_counter() - start
             progress.seconds += seconds
-            speed = {
-                "tokens_per_second": result["num_tokens"] / seconds,
-                "matrix_share": self._num_flops(result) / seconds / self.matrix_rate,
-            }
-            self._record(kind="train", learning_rate=rate, **speed, **result)
+            speed, share = result["num_tokens"] / seconds, self._num_flops(result) / seconds / self.matrix_rate
+            self._record(kind="train", learning_rate=rate, tokens_per_second=speed, matrix_share=share, **result)
             is_last = progress.step == self.num_updates
             if is_last or progress.step % config.eval_steps == 0:
                 self.evaluate()
@@ -119,16 +117,17 @@ class Training:
         num_trained = sum(num_trained_tokens(block) for block in blocks)
         loss_sum = torch.zeros((), device=ranks.device)
         mine = blocks[ranks.rank :: ranks.num_ranks]
-        for index, block in enumerate(mine):
-            if ranks.num_ranks > 1 and not config.reshard_after_forward:
-                is_last = index == len(mine) - 1
-                self.model.set_requires_gradient_sync(is_last)
-                self.model.set_reshard_after_backward(is_last)
-            with self._compute_dtype(cache_enabled=False):
-                loss = trained_loss(self.model, block, ranks.device)
-            # FSDP averages gradients over the ranks; the loss of an update is a sum over them.
-            (loss * ranks.num_ranks / num_trained).backward()
-            loss_sum += loss.detach()
+        with self.float32_products:
+            for index, block in enumerate(mine):
+                if ranks.num_ranks > 1 and not config.reshard_after_forward:
+                    is_last = index == len(mine) - 1
+                    self.model.set_requires_gradient_sync(is_last)
+                    self.model.set_reshard_after_backward(is_last)
+                with self._compute_dtype(cache_enabled=False):
+                    loss = trained_loss(self.model, block, ranks.device)
+                # FSDP averages gradients over the ranks; the loss of an update is a sum over them.
+                (loss * ranks.num_ranks / num_trained).backward()
+                loss_sum += loss.detach()
         if config.lora_rank:  # FSDP does so for what it shards
             ranks.average(parameter.grad for parameter in adapters.trained(self.model))
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm or math.inf)
@@ -165,13 +164,14 @@ class Training:
         self.model.eval()
         blocks = packing.blocks_of(self.eval_rows, self.eval_chosen, self.config.tokens_per_device, ranks.num_ranks)
         loss_sum = torch.zeros((), device=ranks.device)
-        for block in blocks[ranks.rank :: ranks.num_ranks]:
-            with self._compute_dtype(cache_enabled=False):
-                loss_sum += trained_loss(self.model, block, ranks.device)
-        with self._compute_dtype():
-            samples.write(
-                self.run_dir, self.progress.step, self.model, self.tokenizer, self.eval_rows, self.sampled, ranks
-            )
+        with self.float32_products:
+            for block in blocks[ranks.rank :: ranks.num_ranks]:
+                with self._compute_dtype(cache_enabled=False):
+                    loss_sum += trained_loss(self.model, block, ranks.device)
+            with self._compute_dtype():
+                samples.write(
+                    self.run_dir, self.progress.step, self.model, self.tokenizer, self.eval_rows, self.sampled, ranks
+                )
         self.model.train()
         for module in self.model.modules():
             # Without a backward pass gathered weights would stay so, no longer the optimizer's.
