@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from forked_ranks import train_on
 from safetensors.torch import load_file
-from test_train import losses, train_on, weights, without_times
+from test_train import losses, weights, without_times
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from utils import adapters, loaded_models, machine, metrics, model

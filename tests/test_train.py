@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forked_ranks import train_on
 from safetensors import safe_open
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Starcoder2Config
@@ -24,15 +25,6 @@ from utils.train import Training, main
 
 CPU = torch.device("cpu")
 MEASURED = ("seconds", "eval_seconds", "tokens_per_second", "matrix_share", "memory_bytes")
-
-
-def train_on(num_ranks, run_dir):
-    launcher = ["-m", "torch.distributed.run", *launch.RENDEZVOUS, "--nproc_per_node", str(num_ranks)]
-    command = [sys.executable, *launcher, "-m", "utils.train", str(run_dir)]
-    variables = os.environ | launch.RENDEZVOUS_VARIABLES
-    result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stderr
-    return metrics.read(run_dir)
 
 
 def losses(records):
@@ -118,7 +110,11 @@ def test_a_stopped_run_goes_on_to_the_same_bits(new_run, monkeypatch):
 
 def test_a_run_on_two_ranks_goes_on_on_one(new_run):
     whole, moved = new_run("on-one"), new_run("moved", save_steps=2, num_train_epochs=1.0, lr_scheduler_type="constant")
-    train_on(2, moved)
+    launcher = ["-m", "torch.distributed.run", *launch.RENDEZVOUS, "--nproc_per_node", "2"]
+    command = [sys.executable, *launcher, "-m", "utils.train", str(moved)]
+    variables = os.environ | launch.RENDEZVOUS_VARIABLES
+    result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
     shutil.rmtree(moved / "model")
     steps = max(record["step"] for record in metrics.read(moved))
     config = json.loads((moved / "config.json").read_text()) | {"num_train_epochs": 2.0}
