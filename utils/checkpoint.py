@@ -77,7 +77,6 @@ class Saver:
         try:
             files.make_folder(temporary)
             path = temporary / f"rank-{self.rank:05d}.safetensors"
-            files.remove(path)
             save_file(shards, path, metadata=first_rows)
             _fsync(path)
             # Written last: it tells the first rank that this one is done.
