@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, GPTBigCodeConfig, GPTBigCodeForCausalLM, PreTrainedTokenizerFast
 
-from utils import packing, pairs, workbook
+from utils import machine, packing, pairs, samples, workbook
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.model import SPECIAL_TOKENS
@@ -21,6 +21,15 @@ def _no_choices(monkeypatch):
     """The notebooks' parameters of whoever runs the tests do not reach them."""
     for name in workbook.CHOICES:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_probes():
+    """What every run does besides training takes no time: its matrix rate, and the length of its samples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(machine.SIZES, "cpu", 128)
+        patch.setattr(samples, "MAX_NEW_TOKENS", 16)
+        yield
 
 
 @pytest.fixture(scope="session")

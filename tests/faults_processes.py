@@ -24,7 +24,8 @@ def next_ranks(run_dir: Path, process, config: RunConfig, last: dict[int, int]) 
         fresh = [process for rank, process in living.items() if process.pid != last.get(rank)]
         return living if len(fresh) == config.num_processes else None
 
-    living = run.wait_until(found, f"the restart of {run_dir.name}", 120)
+    # Not oftener: the look through all processes takes time from the ranks, which are loading.
+    living = run.wait_until(found, f"the restart of {run_dir.name}", 120, poll_seconds=0.1)
     return {} if living == "ended" else living
 
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import torch
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from utils import launch, metrics, train
+from utils import launch, machine, metrics, samples, train
 
 
 def train_on(num_ranks: int, run_dir: Path) -> list[dict[str, Any]]:
@@ -24,15 +24,17 @@ def train_on(num_ranks: int, run_dir: Path) -> list[dict[str, Any]]:
         local_addr="127.0.0.1",
     )  # fmt: skip
     try:
+        num_threads = max(1, os.cpu_count() // num_ranks)
         with patch.dict(os.environ, launch.RENDEZVOUS_VARIABLES):
-            elastic_launch(config, _train)(run_dir, max(1, os.cpu_count() // num_ranks))
+            elastic_launch(config, _train)(run_dir, num_threads, machine.SIZES, samples.MAX_NEW_TOKENS)
     except Exception as error:
         raise AssertionError((run_dir / "ranks.log").read_text()) from error
     (run_dir / "rendezvous").unlink()
     return metrics.read(run_dir)
 
 
-def _train(run_dir: Path, num_threads: int) -> None:
+def _train(run_dir: Path, num_threads: int, sizes: dict[str, int], max_new_tokens: int) -> None:
+    machine.SIZES, samples.MAX_NEW_TOKENS = sizes, max_new_tokens  # as in the tests' own process
     with open(run_dir / "ranks.log", "a") as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)

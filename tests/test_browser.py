@@ -28,6 +28,7 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, wherever it is scrolled to
     "apputils-extension/notification": {"fetchNews": "false"},
 }
+CHANGED = ("notebooks", "data", "model")  # by a test
 IS_READY = """() => {
     const kernel = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel
     return kernel?.connectionStatus === "connected" && kernel?.status === "idle"
@@ -39,38 +40,50 @@ RUN = """([what, id]) => {
 }"""
 
 
-@pytest.fixture
-def lab(needs, tmp_path):
-    """JupyterLab on copies of the notebooks, over a small model and some pairs: its address and the data folder."""
+@pytest.fixture(scope="module")
+def server(needs, tmp_path_factory):
+    """JupyterLab on copies of the notebooks, over a small model and some pairs: its address, the folder, settings."""
     needs(shutil.which("chromium") is not None, "no chromium")
-    data_dir, config = make_world(tmp_path)
+    folder = tmp_path_factory.mktemp("lab")
+    _, config = make_world(folder)
     for name in ("notebooks", "utils"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_*"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_*"))
+    for name in CHANGED:
+        shutil.copytree(folder / name, folder / "fresh" / name)
     for name, settings in SETTINGS.items():
-        path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(settings))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    changes = {name: str(tmp_path / name.lower()) for name in folders}
-    changes |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "DATA": str(data_dir), "PAIRS": config.pairs}
+    changes = {name: str(folder / name.lower()) for name in folders}
+    changes |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "DATA": str(folder / "data")}
     changed = ("model_name_or_path", "max_length", "tokens_per_device", "num_processes")
     overrides = {name: getattr(config, name) for name in changed} | {"eval_steps": 50}
-    changes["OVERRIDES"] = json.dumps(overrides)
+    changes |= {"PAIRS": config.pairs, "OVERRIDES": json.dumps(overrides)}
     options = ["--allow-root", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
-    options += ["--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={tmp_path}"]
-    with open(tmp_path / "lab.log", "w") as log:
+    options += ["--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={folder}"]
+    with open(folder / "lab.log", "w") as log:
         command = [sys.executable, "-m", "jupyterlab", *options]
-        server = subprocess.Popen(command, cwd=tmp_path, env=os.environ | changes, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, env=os.environ | changes, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_for(f"{address}/api", server)
-        yield SimpleNamespace(address=address, data_dir=data_dir, config=config)
+        wait_for(f"{address}/api", process)
+        yield SimpleNamespace(address=address, folder=folder, config=config)
     finally:
-        server.terminate()
-        server.wait(20)
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def lab(server):
+    """The server, with its notebooks, data and model as they were at first."""
+    for name in CHANGED:
+        shutil.rmtree(server.folder / name)
+        shutil.copytree(server.folder / "fresh" / name, server.folder / name)
+    return SimpleNamespace(address=server.address, data_dir=server.folder / "data", config=server.config)
 
 
 def wait_for(address: str, server: subprocess.Popen) -> None:
@@ -84,19 +97,25 @@ def wait_for(address: str, server: subprocess.Popen) -> None:
     raise AssertionError("JupyterLab does not answer")
 
 
-@pytest.fixture
-def page(lab):
-    """A page of a browser; at the end nothing but this machine must have been asked for anything."""
+@pytest.fixture(scope="module")
+def chromium(server):
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
-        page, asked = browser.new_page(), []
-        page.set_default_timeout(60_000)
-        expect.set_options(timeout=60_000)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("websocket", lambda socket: asked.append(socket.url))
-        yield page
-        browser.close()
+        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
+
+
+@pytest.fixture
+def page(lab, chromium):
+    """A page of a browser; at the end nothing but this machine must have been asked for anything."""
+    context, asked = chromium.new_context(), []
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    yield page
+    page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
+    context.close()
     assert {urlsplit(url).hostname for url in asked} <= {"127.0.0.1", None}  # data: and blob: have no host
 
 

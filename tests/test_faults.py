@@ -6,6 +6,7 @@ import signal
 import faults_processes
 import faults_run
 import pytest
+from forked_ranks import train_on
 
 
 @pytest.fixture
@@ -16,7 +17,8 @@ def large_world(tmp_path):
 
 def test_killed_twice_and_told_to_end_it_is_the_run_it_would_have_been(large_world):
     data_dir, config = large_world
-    whole = faults_run.uninterrupted(data_dir, config)
+    whole = faults_run.new_run(data_dir, config, "whole")
+    train_on(2, whole)
     run_dir = faults_run.new_run(data_dir, config, "struck")
     draw, last = random.Random(0), {}
     with faults_run.launched(run_dir, config) as process:
@@ -33,5 +35,5 @@ def test_killed_twice_and_told_to_end_it_is_the_run_it_would_have_been(large_wor
         assert faults_run.finish(run_dir, process, 60) != 0
     assert not (run_dir / "model").exists()
     assert faults_run.newest_step(run_dir) == faults_run.last_step(run_dir)
-    faults_run.complete(run_dir, config)
+    train_on(2, run_dir)
     assert faults_run.assert_same(run_dir, whole) > 20
