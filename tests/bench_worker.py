@@ -28,6 +28,9 @@ from utils.packing import IGNORE_INDEX
 from utils.ranks import Ranks
 from utils.train import Training
 
+# The side of the square matrices that the rate is measured with, beside those of the run.
+SQUARES = {"cpu": 2048, "cuda": 8192}
+
 
 class Measured(Training):
     """Our training, to the end, without writing checkpoints: the others write none either.
@@ -240,7 +243,7 @@ def matrix_rate(network, config: RunConfig, device: torch.device) -> float:
     """FLOP a second of matrix products in the run's compute dtype: the median of each shape, the best shape."""
     dtype = machine.product_dtype(config.dtype, device)
     width, tokens = network.config.hidden_size, config.tokens_per_device
-    side = 8192 if device.type == "cuda" else 2048
+    side = SQUARES[device.type]
     shapes = [(tokens, width, 4 * width), (tokens, 4 * width, width), (side, side, side)]
     return max(_rate_of(*shape, dtype, device) for shape in shapes)
 

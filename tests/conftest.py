@@ -94,6 +94,12 @@ def make_world(folder: Path, num_pairs: int = 40) -> tuple[Path, RunConfig]:
 
 
 @pytest.fixture(scope="session")
+def library_pairs(tmp_path_factory):
+    """The folder with the pairs of the standard library, as `pairs.prepare` makes it; nothing there is changed."""
+    return pairs.prepare("python-stdlib", tmp_path_factory.mktemp("library"))[0]
+
+
+@pytest.fixture(scope="session")
 def world(tmp_path_factory):
     """`make_world`, shared: tests make runs of their own in its `runs/` and change nothing else."""
     return make_world(tmp_path_factory.mktemp("world"))

@@ -40,6 +40,7 @@ def job(world):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(jobs.SHAPES, "tiny", (2, 4, 32, 512))
         patch.setattr(jobs, "VOCABULARY", 320)
+        patch.setitem(worker.SQUARES, "cpu", 128)
         yield pairs[:32], AutoTokenizer.from_pretrained(world[1].model_name_or_path)
 
 
@@ -222,7 +223,7 @@ def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch)
 
 
 def test_the_panels_are_measured_on_a_long_run(tmp_path):
-    rows = bench_panels.compare(tmp_path, 2000, 2.0)
+    rows = bench_panels.compare(tmp_path, 2000, 0.5)
     assert [row[0] for row in rows] == ["04 draws 2,000 lines of metrics", "the live panel on them, of one core"]
 
 

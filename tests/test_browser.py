@@ -61,7 +61,7 @@ def server(needs, tmp_path_factory):
     changes = {name: str(folder / name.lower()) for name in folders}
     changes |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "DATA": str(folder / "data")}
     changed = ("model_name_or_path", "max_length", "tokens_per_device", "num_processes")
-    overrides = {name: getattr(config, name) for name in changed} | {"eval_steps": 50}
+    overrides = {name: getattr(config, name) for name in changed} | {"eval_steps": 50, "max_restarts": 0}
     changes |= {"PAIRS": config.pairs, "OVERRIDES": json.dumps(overrides)}
     options = ["--allow-root", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     options += ["--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={folder}"]

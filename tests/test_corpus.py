@@ -61,17 +61,17 @@ def test_files_that_nobody_wrote_are_left_out(tmp_path, text):
     assert code_files._text(tmp_path / "x.py") == _code("alpha")
 
 
-def test_the_modules_held_out_are_those_of_the_pairs_and_none_is_trained_on(monkeypatch, tmp_path):
+def test_the_modules_held_out_are_those_of_the_pairs_and_none_is_trained_on(monkeypatch, library_pairs):
     monkeypatch.setattr(code_files, "PACKAGES", ())
     documents = code_files.distinct(code_files.found())
     held_out = {document.name for document in documents if document.split == VALIDATION}
     assert held_out and all(pairs.split_of(name) == VALIDATION for name in held_out)
-    folder, _ = pairs.prepare("python-stdlib", tmp_path)
-    asked_about = {row["origin"] for row in pairs.load(folder, VALIDATION)}
+    held_out_pairs = pairs.load(library_pairs, VALIDATION)
+    asked_about = {row["origin"] for row in held_out_pairs}
     trained = {document.name: document.text for document in documents if document.split == TRAIN}
     assert len(trained) > 300 and not asked_about & set(trained)
     # Nor does an answer of some length stand anywhere else.
-    answers = [row["response"] for row in pairs.load(folder, VALIDATION) if row["kind"] == "write"]
+    answers = [row["response"] for row in held_out_pairs if row["kind"] == "write"]
     whole = "\n".join(" ".join(text.split()) for text in trained.values())
     long = [" ".join(answer.split()) for answer in answers if len(answer) > 300]
     assert len(long) > 50 and not [answer for answer in long if answer in whole]

@@ -32,7 +32,7 @@ def run_dir(world):
 
 
 def test_start_stop_and_go_on_with_two_processes(world, run_dir):
-    config = world[1].with_changes(num_processes=2, num_train_epochs=20.0)
+    config = world[1].with_changes(num_processes=2, num_train_epochs=20.0, eval_steps=50)
     assert launch.state(run_dir) == "new"
     assert launch.start(run_dir, config) == "running"
     pid = launch.launcher(run_dir).pid
@@ -52,7 +52,7 @@ def test_start_stop_and_go_on_with_two_processes(world, run_dir):
 
 
 def test_two_who_start_a_run_at_once_start_one(world, run_dir):
-    config = world[1].with_changes(num_processes=1, num_train_epochs=20.0)
+    config = world[1].with_changes(num_processes=1, num_train_epochs=20.0, eval_steps=50)
     with ThreadPoolExecutor(4) as many:
         states = list(many.map(lambda _: launch.start(run_dir, config), range(4)))
     assert states == ["running"] * 4

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -15,7 +16,8 @@ from utils.artifacts import ROOT
 NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground"]
 MAX_CODE_LINES, MAX_DEF_LINES = 15, 5
 # The whole way at the smallest scale; what matters is that every stage finds what the one before it made.
-SMALL = {"max_train_samples": 24, "max_eval_samples": 4, "train_batch_size": 8, "eval_steps": 2, "save_steps": 2}
+SMALL = {"max_train_samples": 24, "max_eval_samples": 4, "train_batch_size": 8, "eval_steps": 3, "save_steps": 2}
+FEWER = "NUM_ASKED = 64", "NUM_ASKED = 4"  # in notebook 05
 
 
 @pytest.fixture(params=NAMES)
@@ -71,20 +73,34 @@ def test_prose_stands_before_code_and_is_about_as_long(notebook):
     assert 0.5 < num_prose / num_code < 3
 
 
-def run_all(data_dir, **choices) -> subprocess.CompletedProcess:
+@pytest.fixture(scope="module")
+def notebooks(tmp_path_factory):
+    """Copies of the notebooks beside the package, the last of which asks fewer pairs."""
+    folder = tmp_path_factory.mktemp("workbook")
+    (folder / "utils").symlink_to(ROOT / "utils")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_*"))
+    path = folder / "notebooks" / f"{NAMES[-1]}.ipynb"
+    source = path.read_text()
+    assert source.count(FEWER[0]) == 1
+    path.write_text(source.replace(*FEWER))
+    return folder / "notebooks"
+
+
+def run_all(notebooks, data_dir, **choices) -> subprocess.CompletedProcess:
     """All notebooks in order, as `make run` does it, with data in a folder of their own."""
     given = {"PRESET": "tiny", "OVERRIDES": json.dumps(SMALL), "DATA": str(data_dir)} | choices
+    program = "import pathlib, sys, utils.workbook as workbook; sys.exit(workbook.main(pathlib.Path(sys.argv[1])))"
     command, environment = (
-        [sys.executable, "-m", "utils.workbook"],
+        [sys.executable, "-c", program, str(notebooks)],
         os.environ | dict.fromkeys(workbook.CHOICES, "") | given,
     )
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
-def small_run(tmp_path_factory):
+def small_run(notebooks, tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("data")
-    return run_all(data_dir), data_dir
+    return run_all(notebooks, data_dir), data_dir
 
 
 def test_all_notebooks_run_in_order(small_run):
@@ -108,10 +124,12 @@ def test_the_summary_agrees_with_the_books(small_run):
     assert summary.count("  before:") == summary.count("  after:") == 3
 
 
-def test_a_small_file_of_ones_own_goes_the_whole_way(tmp_path):
+def test_a_small_file_of_ones_own_goes_the_whole_way(notebooks, tmp_path):
     rows = [{"instruction": f"Say {word}.", "output": word} for word in ("yes", "no", "a")]
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    result = run_all(tmp_path / "data", PAIRS=str(tmp_path / "mine.jsonl"), MAP="response=output")
+    one = json.dumps(SMALL | {"num_processes": 1})
+    choices = dict(PAIRS=str(tmp_path / "mine.jsonl"), MAP="response=output", OVERRIDES=one)
+    result = run_all(notebooks, tmp_path / "data", **choices)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "3 read = 3 kept" in result.stdout
     assert "no pair was kept aside" in result.stdout, "these three all fall on the side of training"

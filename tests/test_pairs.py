@@ -224,8 +224,8 @@ def test_odd_characters_come_back_as_they_were(tmp_path):
     assert row["response"] == text
 
 
-def test_the_standard_library_is_split_by_module(tmp_path):
-    folder, _ = pairs.prepare("python-stdlib", tmp_path)
+def test_the_standard_library_is_split_by_module(library_pairs):
+    folder = library_pairs
     books = _assert_books_balance(folder)
     assert books["num_train"] >= 2500 and books["num_validation"] >= 50 and books["num_rejected"] == 0
     assert sum(books["kinds"].values()) == books["num_kept"]

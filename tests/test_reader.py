@@ -216,6 +216,12 @@ PAIRS = st.lists(
 )
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One for all examples: making a new one looks through all that there are."""
+    return tmp_path_factory.mktemp("examples")
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     pairs=PAIRS,
@@ -223,8 +229,8 @@ PAIRS = st.lists(
     window=st.sampled_from([1, 3, 64, 2**16]),
     name=st.sampled_from(reader.SUFFIXES[:4]),
 )
-def test_good_pairs_come_back_as_they_were(tmp_path_factory, pairs, is_ascii, window, name):
-    path = tmp_path_factory.mktemp("good") / f"x{name}"
+def test_good_pairs_come_back_as_they_were(folder, pairs, is_ascii, window, name):
+    path = folder / f"x{name}"
     lines = [json.dumps(pair, ensure_ascii=is_ascii) for pair in pairs]
     text = "\r\n".join(lines) if ".jsonl" in name else f"[{' , '.join(lines)}\n]"
     path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
@@ -248,8 +254,8 @@ def test_good_pairs_come_back_as_they_were(tmp_path_factory, pairs, is_ascii, wi
     ),
     name=st.sampled_from(reader.SUFFIXES),
 )
-def test_no_file_whatever_is_in_it_ends_in_anything_but_rows_and_faults(tmp_path_factory, content, name):
-    path = tmp_path_factory.mktemp("any") / f"x{name}"
+def test_no_file_whatever_is_in_it_ends_in_anything_but_rows_and_faults(folder, content, name):
+    path = folder / f"x{name}"
     path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     try:
         items = list(reader.read(path))
