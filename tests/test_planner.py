@@ -162,6 +162,24 @@ def test_checkpoints_gathered_weights_and_several_blocks_take_workspace():
     assert workspace(1, "cuda", num_updates=6) == memory.CONTEXT_BYTES, "a checkpoint's copy is in main memory"
 
 
+def test_without_products_in_bfloat16_activations_are_in_the_dtype_of_the_weights(monkeypatch):
+    key, work = memory.key(SMALL), workload.Workload(5, 2000, 1000, 0, 2048, 1024, 1, 512, "")
+
+    def parts(dtype, device_type="cpu"):
+        return memory.parts(RunConfig(dtype=dtype), key, work, 1, device_type)
+
+    on_gpu = parts("bfloat16", "cuda")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    exact, low = parts("float32"), parts("bfloat16_weights")
+    assert parts("bfloat16") == exact and parts("bfloat16", "cuda") == on_gpu
+    assert low["logits"] == exact["logits"] / 2 and low["activations"] == pytest.approx(
+        exact["activations"] / 2, rel=0.02
+    )
+    # The head's product in float32, which is rounded afterwards.
+    product_bytes = 4 * (1024 * 500 + memory.shape(key).num_head_parameters)
+    assert low["workspace"] - exact["workspace"] == product_bytes
+
+
 def test_the_work_is_counted_from_the_token_rows(world):
     data_dir, config = world
     work = workload.count(config, data_dir, 1)
