@@ -52,6 +52,7 @@ class Ranks:
         # Long, so that a slow save is not taken for a dead process: that is what the heartbeat is for.
         backend, timeout = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timedelta(hours=2)
         dist.init_process_group(backend, store=store, rank=rank, world_size=num_ranks, timeout=timeout)
+        store.set_timeout(timeout)  # NCCL meets in it once more, at the first collective
         return cls(rank, num_ranks, device, heartbeat)
 
     def leave(self) -> None:

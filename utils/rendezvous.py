@@ -58,16 +58,13 @@ def meet(rank: int) -> tuple[dist.Store, "FileBeats | StoreBeats"]:
 
 def _meet_in_files() -> tuple[dist.Store, "FileBeats"]:
     """The store of a group on one machine, and its heartbeat: in a folder of this start of its processes."""
-    environment = os.environ
-    loopback = launch.loopback()
-    for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
-        environment.setdefault(name, loopback)
-    start = (str(os.getppid()), environment["MASTER_PORT"], environment["TORCHELASTIC_RESTART_COUNT"])
+    _choose_interface(launch.loopback())
+    start = (str(os.getppid()), os.environ["MASTER_PORT"], os.environ["TORCHELASTIC_RESTART_COUNT"])
     folder = launch.private_folder() / "-".join(start)
     folder.mkdir(mode=0o700, exist_ok=True)
     group = folder / "group"
     os.close(os.open(group, os.O_CREAT | os.O_RDWR, 0o600))  # torch would make it readable for all
-    store = dist.FileStore(str(group), int(environment["WORLD_SIZE"]))
+    store = dist.FileStore(str(group), int(os.environ["WORLD_SIZE"]))
     store.set_timeout(timedelta(seconds=JOIN_SECONDS))
     return store, FileBeats(folder)
 
@@ -83,9 +80,7 @@ def _meet_at_port(rank: int) -> tuple[dist.Store, "StoreBeats"]:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         if ipaddress.ip_address(address[0]).is_unspecified:
             raise UserError(f"MASTER_ADDR is {host}, all addresses of the machine: name the one that its peers reach.")
-        interface = _interface_to(family, address)
-        for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
-            os.environ.setdefault(name, interface)
+        _choose_interface(_interface_to(family, address))
         listening = {}
         if rank == 0:
             server = socket.create_server(address[:2], family=family)
@@ -101,6 +96,12 @@ def _meet_at_port(rank: int) -> tuple[dist.Store, "StoreBeats"]:
             "address of the first machine, and does no firewall block it?"
         ) from error
     return group, StoreBeats(beats, place)
+
+
+def _choose_interface(name: str) -> None:
+    """Have the processes' traffic take this network interface, unless the environment has chosen one."""
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+    os.environ.setdefault("NCCL_SOCKET_IFNAME", f"={name}")  # NCCL would take every name that begins so
 
 
 def _interface_to(family: socket.AddressFamily, address: tuple) -> str:
