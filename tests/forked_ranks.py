@@ -28,7 +28,8 @@ def train_on(num_ranks: int, run_dir: Path) -> list[dict[str, Any]]:
         with patch.dict(os.environ, launch.RENDEZVOUS_VARIABLES):
             elastic_launch(config, _train)(run_dir, num_threads, machine.SIZES, samples.MAX_NEW_TOKENS)
     except Exception as error:
-        raise AssertionError((run_dir / "ranks.log").read_text()) from error
+        log = run_dir / "ranks.log"
+        raise AssertionError(log.read_text() if log.exists() else "no rank was started") from error
     (run_dir / "rendezvous").unlink()
     return metrics.read(run_dir)
 

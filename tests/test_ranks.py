@@ -6,10 +6,12 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import time
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -17,7 +19,7 @@ import pytest
 import torch.distributed as dist
 from test_launch import wait_until
 
-from utils import artifacts, checkpoint, launch, metrics, ranks, rendezvous
+from utils import artifacts, checkpoint, files, launch, metrics, ranks, rendezvous
 from utils.errors import UserError
 from utils.ranks import Ranks, StopRequest, report_failure
 from utils.rendezvous import FileBeats, Heartbeat
@@ -60,7 +62,7 @@ def listening(process):
 
 def processes_files(pid):
     """The files in the private folder that belong to the processes of this launcher."""
-    folders = [*launch.private_folder().glob(f"{pid}-*")]
+    folders = [*files.private_folder().glob(f"{pid}-*")]
     return [path for folder in folders for path in folder.iterdir()]
 
 
@@ -75,12 +77,12 @@ def run_dir(world):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_a_run_is_closed_to_strangers_and_saves_when_its_launcher_dies(world, run_dir, needs, monkeypatch):
-    needs(sys.platform == "linux" and os.geteuid() == 0, "another user and another host name need root on Linux")
+    is_root = sys.platform == "linux" and subprocess.run(["unshare", "--uts", "true"]).returncode == 0
+    needs(is_root and os.geteuid() == 0, "another user and another host name need root on Linux")
     config, command = world[1].with_changes(num_processes=2, num_train_epochs=1e5, eval_steps=10**6), launch.command
     # A machine whose own name cannot be looked up.
     renamed = ["unshare", "--uts", "sh", "-c", 'hostname no-such-host.invalid; exec "$@"', "sh"]
     monkeypatch.setattr("utils.launch.command", lambda *arguments: renamed + command(*arguments))
-    rendezvous_before = set(launch.private_folder().glob("rendezvous-*"))
     launch.start(run_dir, config)
     wait_until(lambda: metrics.train_lines(metrics.read(run_dir)) or launch.state(run_dir) != "running")
     launcher = launch.launcher(run_dir)
@@ -89,11 +91,11 @@ def test_a_run_is_closed_to_strangers_and_saves_when_its_launcher_dies(world, ru
     sockets = listening(launcher)
     assert sockets and {address.ip for address in sockets} == {"127.0.0.1"}, "only gloo, and on this machine alone"
     assert not any(as_another_user(*(partial(write_into_store, address.ip, address.port) for address in sockets)))
-    (rendezvous,) = set(launch.private_folder().glob("rendezvous-*")) - rendezvous_before
-    files = [rendezvous, *processes_files(launcher.pid)]
-    assert {path.name for path in files[1:]} == {"group", "beat-0", "beat-1"}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    assert not any(as_another_user(*(partial(path.write_bytes, b"stranger") for path in files)))
+    meeting = processes_files(launcher.pid)
+    assert {path.name for path in meeting} == {"group", "beat-0", "beat-1"}
+    meeting += [Path(launcher.environ()["PET_RDZV_ENDPOINT"])]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in meeting} == {0o600}
+    assert not any(as_another_user(*(partial(path.write_bytes, b"stranger") for path in meeting)))
 
     launcher.kill()
     wait_until(lambda: launch.state(run_dir) != "running", 60)
@@ -107,26 +109,30 @@ def test_the_exploit_of_an_open_store_works_where_there_is_one(needs):
     needs(sys.platform == "linux" and os.geteuid() == 0, "another user needs root on Linux")
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=5))
     assert as_another_user(partial(write_into_store, "127.0.0.1", store.port)) == [True]
-    assert any(address.port == store.port and address.ip == "::" for address in listening(psutil.Process()))
+    assert any(
+        address.port == store.port and address.ip in ("::", "0.0.0.0") for address in listening(psutil.Process())
+    )
 
 
 def test_a_private_folder_that_others_can_open_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    folder = launch.private_folder()
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700 and launch.private_folder() == folder
+    folder = files.private_folder()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700 and files.private_folder() == folder
     folder.chmod(0o750)
     with pytest.raises(UserError, match="is not a folder that only you can open: remove it, or set TMPDIR"):
-        launch.private_folder()
+        files.private_folder()
     folder.rmdir()
     (tmp_path / "elsewhere").mkdir(mode=0o700)
-    folder.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="is not a folder that only you can open"):
-        launch.private_folder()
+    for plant in (folder.touch, lambda: folder.symlink_to("nowhere"), lambda: folder.symlink_to("elsewhere")):
+        plant()
+        with pytest.raises(UserError, match="is not a folder that only you can open"):
+            files.private_folder()
+        folder.unlink()
 
 
 def test_what_a_killed_run_left_in_the_private_folder_is_cleared_after_a_day(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    folder = launch.private_folder()
+    folder = files.private_folder()
     for name in ("old", "living"):
         (folder / name).mkdir()
         (folder / name / "beat-0").touch()
@@ -164,17 +170,22 @@ def test_several_machines_meet_on_one_address_alone(monkeypatch):
     store, beats = rendezvous._meet_at_port(rank=0)
     mine = [address.ip for address in listening(psutil.Process()) if address.port == port]
     assert mine in (["127.0.0.1"], ["::1"])
-    assert os.environ["GLOO_SOCKET_IFNAME"] == launch.loopback()
-    assert os.environ["NCCL_SOCKET_IFNAME"] == f"={launch.loopback()}"
+    assert os.environ["GLOO_SOCKET_IFNAME"] in ("lo", "lo0")
+    assert os.environ["NCCL_SOCKET_IFNAME"] == f"={os.environ['GLOO_SOCKET_IFNAME']}"
     _, theirs = rendezvous._meet_at_port(rank=1)
     assert theirs.last(0) is None
     beats.send(0)
     before = theirs.last(0)
     beats.send(0)
     assert before is not None and theirs.last(0) != before
-    monkeypatch.setenv("MASTER_ADDR", "0.0.0.0")
-    with pytest.raises(UserError, match=r"MASTER_ADDR is 0\.0\.0\.0, all addresses"):
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    with pytest.raises(UserError, match=rf"store occupies localhost:{port}: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1"):
         rendezvous._meet_at_port(rank=0)
+    monkeypatch.setenv("GROUP_WORLD_SIZE", "2")
+    for host in ("0.0.0.0", "localhost"):
+        monkeypatch.setenv("MASTER_ADDR", host)
+        with pytest.raises(UserError, match=rf"MASTER_ADDR is {host}, which is .*: pass --local_addr"):
+            rendezvous._meet_at_port(rank=0)
 
 
 def test_a_first_machine_that_cannot_be_reached_is_named(monkeypatch):
@@ -183,7 +194,7 @@ def test_a_first_machine_that_cannot_be_reached_is_named(monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", str(port))
     monkeypatch.setattr("utils.rendezvous.JOIN_SECONDS", 1.0)
-    with pytest.raises(UserError, match=rf"rank 1 could not join the others at 127\.0\.0\.1:{port} within 1 s"):
+    with pytest.raises(ConnectionError, match=rf"rank 1 could not join the others at 127\.0\.0\.1:{port}, .* 1 s: "):
         rendezvous._meet_at_port(rank=1)
 
 
@@ -211,6 +222,7 @@ def heartbeat(tmp_path, monkeypatch):
 
 def test_a_rank_that_never_joins_is_named_with_the_place(heartbeat, tmp_path, monkeypatch):
     monkeypatch.setattr("utils.rendezvous.JOIN_SECONDS", 0.2)
+    monkeypatch.setattr(Heartbeat, "SILENCE_SECONDS", 60.0)
     FileBeats(tmp_path).send(1)
     ends = heartbeat(3)
     wait_until(lambda: ends)
@@ -221,7 +233,26 @@ def test_a_rank_that_dies_while_the_others_still_join_is_noticed(heartbeat, tmp_
     FileBeats(tmp_path).send(1)
     ends = heartbeat(3)
     wait_until(lambda: ends)
-    assert ends == ["silent for 1 s: rank 1"]
+    assert ends[0].startswith("silent for 1 s: rank 1")
+
+
+def test_the_heartbeat_begins_before_the_group_is_joined_and_a_joined_group_has_hours(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    start = dict(WORLD_SIZE="2", RANK="0", GROUP_WORLD_SIZE="1", MASTER_PORT="1", TORCHELASTIC_RESTART_COUNT="0")
+    for name, value in start.items() | rendezvous._interface("eth7").items():
+        monkeypatch.setenv(name, value)
+    timeouts = []
+
+    def joining(*_, store, **__):
+        wait_until(lambda: [*tmp_path.rglob("beat-0")])
+        timeouts.append((store, store.timeout))
+
+    monkeypatch.setattr(dist, "init_process_group", joining)
+    monkeypatch.setattr(Heartbeat, "_end", lambda *_: None)
+    Ranks.join().heartbeat.stop()
+    assert os.environ["GLOO_SOCKET_IFNAME"] in ("lo", "lo0"), "whatever the environment chose"
+    ((store, before),) = timeouts
+    assert before == timedelta(seconds=rendezvous.JOIN_SECONDS) and store.timeout == timedelta(hours=2)
 
 
 def test_a_rank_whose_launcher_dies_before_all_have_joined_ends(heartbeat, monkeypatch):
@@ -253,8 +284,10 @@ def test_a_run_started_by_hand_is_not_stopped_when_the_shell_that_started_it_end
 @pytest.fixture
 def outcome(tmp_path, monkeypatch):
     """`outcome(rank, start, error)`: `outcome.json` after that rank failed in that start; signals are kept back."""
-    monkeypatch.setattr("utils.ranks._end_launcher", lambda: ended.append(1))
     ended = []
+    monkeypatch.setattr("utils.ranks._end_launcher", lambda: ended.append(1))
+    monkeypatch.setattr("utils.ranks.launcher_pid", lambda: 1)
+    monkeypatch.setattr("utils.ranks._a_peer_has_ended", lambda: False)
 
     def fail(rank, start, error):
         for name, value in {"RANK": rank, "MASTER_PORT": "1", "TORCHELASTIC_RESTART_COUNT": start}.items():
@@ -268,19 +301,22 @@ def outcome(tmp_path, monkeypatch):
     return fail
 
 
-def test_the_reason_kept_is_that_of_the_rank_that_failed_first(outcome):
+def test_the_reason_kept_is_that_of_the_rank_that_failed_first(outcome, monkeypatch):
     status, reason, num_ended = outcome(1, 0, IndexError("index 60000 is out of range"))
     assert status == 1 and num_ended == 1, "it would fail again"
     assert reason.startswith("rank 1: IndexError: index 60000 is out of range (test_ranks.py:")
     assert outcome(0, 0, RuntimeError("Connection closed by peer"))[1:] == (reason, 1)
+    assert outcome(0, 0, KeyError("later"))[1:] == (reason, 1), "the launcher is ending, and saves"
     assert outcome(0, 1, RuntimeError("the device is lost"))[1].startswith("rank 0: RuntimeError: the device is lost")
     assert outcome(0, 2, UserError("lower it"))[:2] == (2, "lower it")
+    monkeypatch.setattr("utils.ranks.launcher_pid", lambda: 0)
+    assert outcome(0, 2, UserError("raise it"))[:2] == (2, "raise it"), "started by hand, with a port in the shell"
 
 
 def test_a_rank_that_only_lost_its_peer_says_that_the_peer_was_killed(outcome, monkeypatch):
     monkeypatch.setattr("utils.ranks._a_peer_has_ended", lambda: True)
     _, reason, num_ended = outcome(0, 0, RuntimeError("Connection closed by peer"))
-    assert reason.startswith("another process of the run was killed, most often because memory ran out")
+    assert reason.startswith("another process of the run has ended: killed, most often because memory ran out")
     assert reason.endswith(")") and "Then rank 0: RuntimeError: Connection closed by peer" in reason and not num_ended
 
 
@@ -302,14 +338,18 @@ def test_a_crash_that_would_come_again_is_not_restarted_and_its_exception_is_the
 
 
 def test_processes_killed_are_seen_as_ended(monkeypatch):
-    children = [psutil.Popen([sys.executable, "-c", "input()"], stdin=-1) for _ in range(2)]
-    monkeypatch.setattr("utils.ranks.launcher_pid", os.getpid)
-    others = len(psutil.Process().children()) - 2
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(2 + others))
+    starts_two = (
+        "import subprocess; [subprocess.Popen(['sleep', '60']) for _ in range(2)]; print(1, flush=True); input()"
+    )
+    launcher = psutil.Popen([sys.executable, "-c", starts_two], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    launcher.stdout.readline()
+    monkeypatch.setattr("utils.ranks.launcher_pid", lambda: launcher.pid)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    children = launcher.children()
     assert not ranks._a_peer_has_ended()
-    children[1].send_signal(signal.SIGKILL)
+    children[1].kill()
     wait_until(lambda: children[1].status() == psutil.STATUS_ZOMBIE)
     assert ranks._a_peer_has_ended()
-    for child in children:
-        child.kill()
-        child.wait()
+    children[0].kill()
+    launcher.kill()
+    launcher.wait()

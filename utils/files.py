@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -55,6 +56,19 @@ def make_folder(folder: Path, mode: int | None = None) -> None:
             raise _refused(folder, "a folder") from None
     else:
         _set_mode(folder, mode)
+
+
+def private_folder() -> Path:
+    """A folder for temporary files that only this user can open; raises `UserError` when it is not that."""
+    folder = Path(tempfile.gettempdir()) / f"workbook-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(PRIVATE)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise UserError(
+            f"{folder} is not a folder that only you can open: remove it, or set TMPDIR to a folder of your own."
+        )
+    return folder
 
 
 def hand_down_mode(folder: Path) -> None:
@@ -107,7 +121,10 @@ def opener(path: str, flags: int, mode: int | None = None) -> int:
 
 @contextmanager
 def replacing(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
-    """A binary file that becomes `path`, whole, when the block ends without an error; a link is replaced itself."""
+    """A binary file that becomes `path`, whole, when the block ends without an error; a link is replaced itself.
+
+    Not covered: two that write the same path at once.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.unlink(missing_ok=True)

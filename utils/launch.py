@@ -8,8 +8,6 @@ printed, `outcome.json` how it ended and, after a failure, why. The process that
 import fcntl
 import os
 import shlex
-import socket
-import stat
 import subprocess
 import sys
 import tempfile
@@ -79,7 +77,7 @@ def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
 def _spawn(run_dir: Path, config: RunConfig, save_seconds: int) -> None:
     config.save(run_dir / "config.json")
     _clear_private_folder()
-    descriptor, meeting_point = tempfile.mkstemp(prefix="rendezvous-", dir=private_folder())
+    descriptor, meeting_point = tempfile.mkstemp(prefix="rendezvous-", dir=files.private_folder())
     os.close(descriptor)
     environment = _environment(config, save_seconds) | {"PET_RDZV_ENDPOINT": meeting_point}
     for leftover in ("STOP", "outcome.json"):
@@ -116,31 +114,13 @@ def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
     return defaults | malloc | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
 
 
-def loopback() -> str:
-    """The name of the interface that leads to this machine alone: `lo` on Linux, `lo0` on macOS."""
-    return next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
-
-
-def private_folder() -> Path:
-    """A folder for temporary files that only this user can open; raises `UserError` when it is not that.
-
-    What runs keep there is touched every few seconds; what a killed one left is cleared away after a day.
-    """
-    folder = Path(tempfile.gettempdir()) / f"workbook-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise UserError(
-            f"{folder} is not a folder that only you can open: remove it, or set TMPDIR to a folder of your own."
-        )
-    return folder
-
-
 def _clear_private_folder() -> None:
-    for path in private_folder().iterdir():
-        parts = [path, *path.iterdir()] if path.is_dir() else [path]
-        if time.time() - max(map(_written_at, parts)) > KEPT_SECONDS:
-            files.remove(path)
+    """Delete what runs that have ended left there a day ago; those that live touch their files every few seconds."""
+    for path in files.private_folder().iterdir():
+        with suppress(FileNotFoundError):  # another start clears too
+            parts = [path, *path.iterdir()] if path.is_dir() else [path]
+            if time.time() - max(map(_written_at, parts)) > KEPT_SECONDS:
+                files.remove(path)
 
 
 def launcher(run_dir: Path) -> psutil.Process | None:

@@ -18,7 +18,8 @@ import psutil
 import torch
 import torch.distributed as dist
 
-from utils import artifacts, files
+from utils import files
+from utils.artifacts import read_json
 from utils.errors import UserError
 from utils.rendezvous import Heartbeat, launcher_pid, meet, refuse_open_launcher
 
@@ -36,17 +37,17 @@ class Ranks:
     def join(cls) -> "Ranks":
         """Read the launcher's environment and, if there are several processes, join their group.
 
-        Raises `UserError` when the launcher or the group would listen on all addresses, or the first process cannot be
-        reached. One that does not come within `JOIN_SECONDS` ends this process, as the heartbeat does.
+        Raises `UserError` when the launcher or the group would listen on all addresses, and what
+        `rendezvous.meet` raises. A process that does not come within `JOIN_SECONDS` ends this one.
         """
         num_ranks, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
         device = torch.device("cpu")
         if torch.cuda.is_available():
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
             torch.cuda.set_device(device)
+        refuse_open_launcher()
         if num_ranks == 1:
             return cls(rank, num_ranks, device)
-        refuse_open_launcher()
         store, beats = meet(rank)
         heartbeat = Heartbeat(rank, num_ranks, beats)
         # Long, so that a slow save is not taken for a dead process: that is what the heartbeat is for.
@@ -142,9 +143,10 @@ def only_one(run_dir: Path, ranks: Ranks):
 def report_failure(run_dir: Path, error: Exception) -> int:
     """Print why this process failed, write it to `outcome.json`, and return its exit status.
 
-    Of several processes the first to fail is the one whose reason is kept: the others only lose contact with it. What
-    would fail again, a `UserError` or an error of the code such as an `IndexError`, also ends the launcher; after a
-    `RuntimeError` or `OSError`, which a lost device, peer or file can cause, it may start the processes again.
+    Of several processes the first to fail is the one whose reason is kept: the others only lose contact with it. If its
+    error would come again, a `UserError` or an error of the code such as an `IndexError`, it also ends the launcher;
+    after a `RuntimeError` or `OSError`, which a lost device, peer or file can cause, the launcher may start all of them
+    again. Not covered: launchers of other machines, which wait for this one as long as torchrun has them wait.
     """
     reason = str(error)
     if isinstance(error, UserError):
@@ -156,17 +158,17 @@ def report_failure(run_dir: Path, error: Exception) -> int:
         reason = f"rank {rank}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
         if _a_peer_has_ended():
             reason = (
-                "another process of the run was killed, most often because memory ran out; the end of train.log says "
-                f"by which signal. Then {reason}"
+                "another process of the run has ended: killed, most often because memory ran out, or it lost contact; "
+                f"the end of train.log says which. Then {reason}"
             )
     start = ":".join(os.environ.get(name, "") for name in ("MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
     path = run_dir / "outcome.json"
-    recorded = artifacts.read_json(path)
-    if not (isinstance(recorded, dict) and recorded.get("start") == start and "MASTER_PORT" in os.environ):
+    recorded = read_json(path)
+    if not (launcher_pid() and isinstance(recorded, dict) and recorded.get("start") == start):
         with contextlib.suppress(OSError, UserError):  # no folder, a full disk, or a folder in its place
-            artifacts.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
-    if not isinstance(error, RuntimeError | OSError):
-        _end_launcher()
+            files.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
+        if not isinstance(error, RuntimeError | OSError):
+            _end_launcher()
     return 2 if isinstance(error, UserError) else 1
 
 

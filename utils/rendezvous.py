@@ -19,7 +19,7 @@ from threading import Event, Thread
 import psutil
 import torch.distributed as dist
 
-from utils import launch
+from utils import files
 from utils.errors import UserError
 
 # How long processes wait for each other at the start; loading a model comes after it.
@@ -51,16 +51,20 @@ def refuse_open_launcher() -> None:
 def meet(rank: int) -> tuple[dist.Store, "FileBeats | StoreBeats"]:
     """The store in which the processes of a group find each other, and their heartbeats.
 
-    Raises `UserError` when the first process cannot be reached.
+    Raises `UserError` for an address that the others cannot reach, `ConnectionError` when they do not answer.
     """
     return _meet_in_files() if os.environ.get("GROUP_WORLD_SIZE") == "1" else _meet_at_port(rank)
 
 
 def _meet_in_files() -> tuple[dist.Store, "FileBeats"]:
-    """The store of a group on one machine, and its heartbeat: in a folder of this start of its processes."""
-    _choose_interface(launch.loopback())
+    """The store of a group on one machine, and its heartbeat: in a folder of this start of its processes.
+
+    Not covered: a wrapper around each process, which would be its parent in the launcher's place.
+    """
+    lo = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")  # lo0 on macOS
+    os.environ.update(_interface(lo))
     start = (str(os.getppid()), os.environ["MASTER_PORT"], os.environ["TORCHELASTIC_RESTART_COUNT"])
-    folder = launch.private_folder() / "-".join(start)
+    folder = files.private_folder() / "-".join(start)
     folder.mkdir(mode=0o700, exist_ok=True)
     group = folder / "group"
     os.close(os.open(group, os.O_CREAT | os.O_RDWR, 0o600))  # torch would make it readable for all
@@ -78,9 +82,18 @@ def _meet_at_port(rank: int) -> tuple[dist.Store, "StoreBeats"]:
     place = f"{host}:{port}"
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        if ipaddress.ip_address(address[0]).is_unspecified:
-            raise UserError(f"MASTER_ADDR is {host}, all addresses of the machine: name the one that its peers reach.")
-        _choose_interface(_interface_to(family, address))
+        found = ipaddress.ip_address(address[0])
+        if found.is_unspecified or (found.is_loopback and int(os.environ.get("GROUP_WORLD_SIZE", 1)) > 1):
+            raise UserError(
+                f"MASTER_ADDR is {host}, which is {found} on this machine: pass --local_addr with the address that the "
+                "other machines reach."
+            )
+        if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+            raise UserError(
+                f"the launcher's own store occupies {place}: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 and pass "
+                "--rdzv_backend c10d."
+            )
+        os.environ.update(_interface(_interface_to(family, address)) | os.environ)
         listening = {}
         if rank == 0:
             server = socket.create_server(address[:2], family=family)
@@ -91,17 +104,16 @@ def _meet_at_port(rank: int) -> tuple[dist.Store, "StoreBeats"]:
             for seconds, options in ((JOIN_SECONDS, listening), (Heartbeat.REPLY_SECONDS, {}))
         )
     except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"rank {rank} could not join the others at {place} within {JOIN_SECONDS:.0f} s: {error}. Is that the "
-            "address of the first machine, and does no firewall block it?"
+        raise ConnectionError(  # for which the launcher may start the processes again
+            f"rank {rank} could not join the others at {place}, for which it has {JOIN_SECONDS:.0f} s: {error}. It "
+            "must be the address of the first machine, and no firewall may block it."
         ) from error
     return group, StoreBeats(beats, place)
 
 
-def _choose_interface(name: str) -> None:
-    """Have the processes' traffic take this network interface, unless the environment has chosen one."""
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
-    os.environ.setdefault("NCCL_SOCKET_IFNAME", f"={name}")  # NCCL would take every name that begins so
+def _interface(name: str) -> dict[str, str]:
+    """The variables that have gloo and NCCL take this network interface, and not every one whose name begins so."""
+    return {"GLOO_SOCKET_IFNAME": name, "NCCL_SOCKET_IFNAME": f"={name}"}
 
 
 def _interface_to(family: socket.AddressFamily, address: tuple) -> str:

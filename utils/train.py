@@ -48,6 +48,7 @@ class Training:
 
     def __init__(self, run_dir: Path, config: RunConfig, ranks: Ranks):
         self.run_dir, self.config, self.ranks = run_dir, config, ranks
+        self.stop_request = StopRequest(run_dir)  # before all that takes long: the launcher may die meanwhile
         data_dir = run_dir.parents[1]
         tokens_dir = artifacts.tokens_dir(data_dir, config)
         self.rows, self.eval_rows = (packing.load(tokens_dir, split) for split in packing.SPLITS)
@@ -71,8 +72,7 @@ class Training:
     def train(self) -> str:
         """Train to the end, or until it is asked to stop: returns `finished` or `stopped`."""
         config, progress = self.config, self.progress
-        request = StopRequest(self.run_dir)
-        request.listen()
+        self.stop_request.listen()
         self.ranks.log(
             f"{len(self.chosen)} pairs, {self.ranks.num_ranks} ranks, update {progress.step}/{self.num_updates}, "
             f"matrix products in {str(self.product_dtype).removeprefix('torch.')}"
@@ -94,7 +94,7 @@ class Training:
             if is_last or progress.step % config.eval_steps == 0:
                 self.evaluate()
                 is_last |= 0 < config.early_stopping_patience <= progress.num_evals_since_best
-            is_stopping = self.ranks.reduce([float(request.is_made)])[0] > 0
+            is_stopping = self.ranks.reduce([float(self.stop_request.is_made)])[0] > 0
             self.saver.check()
             if is_last or is_stopping or progress.step % config.save_steps == 0:
                 self.save_checkpoint()
