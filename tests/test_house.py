@@ -112,7 +112,7 @@ def test_a_module_can_be_read_in_one_sitting(path):
 def test_nothing_is_pickled():
     """torch's collectives of objects unpickle what other processes send."""
     text = "".join(path.read_text() for path in MODULES.values())
-    assert not re.findall(r"\w*_object\w*\(|\bpickle\b\.|torch\.load\(|import pickle", text)
+    assert not re.findall(r"(?:broadcast|gather|scatter|send|recv)_object\w*|\bpickle\b|torch\.load\b", text)
 
 
 def test_light_modules_load_neither_torch_nor_transformers():
