@@ -52,11 +52,11 @@ test: .venv/.installed-tests
 	@$(BIN)/python -m pytest -q -rs
 
 faults: .venv/.installed-tests
-	@PYTHONPATH=. $(BIN)/python tests/faults.py $(FAULTS)
+	@PYTHONPATH=.:tests $(BIN)/python -m faults $(FAULTS)
 
 # Nothing else runs then: every contender's threads wait as torch's default lets them.
 bench: .venv/.installed-bench
-	@env -u OMP_WAIT_POLICY PYTHONPATH=. $(BIN)/python tests/bench.py $(if $(PART),--part $(PART)) \
+	@env -u OMP_WAIT_POLICY PYTHONPATH=.:tests $(BIN)/python -m benchmarks $(if $(PART),--part $(PART)) \
 	  $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL)) $(if $(VARIANT),--variant '$(VARIANT)') \
 	  $(if $(OVERRIDES),--settings '$(OVERRIDES)')
 
@@ -78,6 +78,6 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-.venv/.installed-bench: .venv/.installed tests/bench-requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -r tests/bench-requirements.txt
+.venv/.installed-bench: .venv/.installed tests/benchmarks/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -r tests/benchmarks/requirements.txt
 	@touch $@

@@ -5,6 +5,7 @@ import pytest
 from utils import artifacts
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.runs import folders
 
 CONFIG = RunConfig.from_preset("tiny")
 
@@ -33,30 +34,30 @@ def test_a_missing_and_a_stale_stage_name_the_notebook_to_run(tmp_path):
 
 
 def test_a_run_is_found_again_by_its_settings_and_never_shared(tmp_path):
-    first = artifacts.choose_run(tmp_path, CONFIG)
+    first = folders.choose_run(tmp_path, CONFIG)
     assert first.name == "tiny-python-stdlib"
     first.mkdir(parents=True)
     CONFIG.save(first / "config.json")
-    assert artifacts.choose_run(tmp_path, CONFIG) == first
-    assert artifacts.choose_run(tmp_path, CONFIG.with_changes(num_processes=2)) == first
-    other = artifacts.choose_run(tmp_path, CONFIG.with_changes(seed=1))
-    assert other.name == "tiny-python-stdlib-2" == artifacts.choose_run(tmp_path, CONFIG, fresh=True).name
-    assert artifacts.find_run(tmp_path, CONFIG) == first
+    assert folders.choose_run(tmp_path, CONFIG) == first
+    assert folders.choose_run(tmp_path, CONFIG.with_changes(num_processes=2)) == first
+    other = folders.choose_run(tmp_path, CONFIG.with_changes(seed=1))
+    assert other.name == "tiny-python-stdlib-2" == folders.choose_run(tmp_path, CONFIG, fresh=True).name
+    assert folders.find_run(tmp_path, CONFIG) == first
 
 
 def test_runs_are_counted_and_not_sorted_as_text(tmp_path):
     for number in ("", "-2", "-10"):
         (tmp_path / "runs" / f"tiny-python-stdlib{number}").mkdir(parents=True)
     (tmp_path / "runs" / "tiny-python-stdlib-mine").mkdir()
-    assert [path.name for path in artifacts.run_dirs(tmp_path, CONFIG)][-1] == "tiny-python-stdlib-10"
-    assert artifacts.new_run_dir(tmp_path, CONFIG).name == "tiny-python-stdlib-11"
+    assert [path.name for path in folders.series(tmp_path, CONFIG)][0] == "tiny-python-stdlib-10"
+    assert folders.new_run_dir(tmp_path, CONFIG).name == "tiny-python-stdlib-11"
 
 
 def test_a_run_that_is_not_there_is_said_so(tmp_path):
     with pytest.raises(UserError, match="Run notebook 03_train_fsdp first"):
-        artifacts.find_run(tmp_path, CONFIG)
+        folders.find_run(tmp_path, CONFIG)
     with pytest.raises(UserError, match="no run mine"):
-        artifacts.find_run(tmp_path, CONFIG, "mine")
+        folders.find_run(tmp_path, CONFIG, "mine")
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,23 @@ def test_a_run_that_is_not_there_is_said_so(tmp_path):
 )
 def test_a_name_becomes_a_folder(name, expected):
     assert artifacts.slug(name) == expected
+
+
+def test_the_hash_of_code_covers_what_is_imported_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "ROOT", tmp_path)
+    files = {
+        "utils/stage.py": "from utils import used\nfrom utils.other import n\ndef late():\n  from utils import lazy\n",
+        "utils/used.py": "from utils.deep import below\n",
+        "utils/deep/below.py": "import json\nfrom utils import stage\n",  # a circle ends
+        "utils/other.py": "n = 1\n",
+        "utils/lazy.py": "",
+        "utils/apart.py": "from utils import stage\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before = artifacts.code_sha256("utils.stage")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text + "# changed\n")
+        assert (artifacts.code_sha256("utils.stage") != before) == (name != "utils/apart.py"), name
+        (tmp_path / name).write_text(text)

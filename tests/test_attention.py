@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from utils import artifacts, attention, model, packing
-from utils.attention import Documents
-from utils.loss import trained_loss
+from utils import artifacts
+from utils.model import attention, loading
+from utils.model.attention import Documents
+from utils.tokens import dataset, packing
+from utils.training.loss import trained_loss
 
 CPU = torch.device("cpu")
 
@@ -88,7 +90,7 @@ def results_of(network, block):
 
 def blocks_of(world):
     data_dir, config = world
-    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     return [packing.build_block(rows, chosen) for chosen in ([2, 7, 4], [1, 3], [5, 9, 8, 6], [11])]
 
 
@@ -96,13 +98,13 @@ def blocks_of(world):
 def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, kernel, monkeypatch, checkpointing):
     blocks = blocks_of(world)
     config = world[1].with_changes(activation_checkpointing="full" if checkpointing else "none")
-    expected = [results_of(model.load_for_training(config, CPU, 1), block) for block in blocks]
+    expected = [results_of(loading.load_for_training(config, CPU, 1), block) for block in blocks]
     assert not kernel.num_key_heads
     monkeypatch.setattr(attention, "_has_kernel", lambda query: True)
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
-    network = model.load_for_training(config, CPU, 1)
-    model.compile_blocks(network, backend="aot_eager")  # torch's own compiler takes a minute here
+    network = loading.load_for_training(config, CPU, 1)
+    loading.compile_blocks(network, backend="aot_eager")  # torch's own compiler takes a minute here
     for block, theirs in zip(blocks, expected, strict=True):
         for mine, other in zip(results_of(network, block), theirs, strict=True):
             torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
@@ -116,8 +118,8 @@ def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, kernel, m
 
 def test_without_the_kernel_compiled_blocks_go_on_with_the_loop(world):
     blocks = blocks_of(world)
-    network, other = (model.load_for_training(world[1], CPU, 1) for _ in range(2))
-    model.compile_blocks(network, backend="eager")
+    network, other = (loading.load_for_training(world[1], CPU, 1) for _ in range(2))
+    loading.compile_blocks(network, backend="eager")
     for block in blocks:
         for mine, theirs in zip(results_of(network, block), results_of(other, block), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
@@ -138,7 +140,7 @@ class Questions(TorchDispatchMode):
 
 
 def test_a_block_goes_forward_and_back_without_asking_the_device(world):
-    network, block = model.load_for_training(world[1], CPU, 1), blocks_of(world)[0]
+    network, block = loading.load_for_training(world[1], CPU, 1), blocks_of(world)[0]
     with Questions() as questions:
         trained_loss(network, block, CPU).backward()
     assert not questions.asked

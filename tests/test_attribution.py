@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils import artifacts, attribution, code_files, pairs
-from utils.attribution import NUM_WORDS, Index, pretraining_search
+from utils import artifacts
 from utils.config import RunConfig
+from utils.data import pairs
+from utils.data.ngram_index import TOKENS
 from utils.errors import UserError
-from utils.ngrams import TOKENS
+from utils.playground import attribution
+from utils.playground.attribution import NUM_WORDS, Index, pretraining_search
+from utils.pretraining import code_files
 
 
 def words(name: str, number: int) -> str:

@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
-from utils import code_files, model, yardstick
 from utils.artifacts import ROOT
-from utils.corpus import MAX_BASE_BYTES
+from utils.evaluation import form
+from utils.model import loading
+from utils.pretraining import code_files
+from utils.pretraining.corpus import MAX_BASE_BYTES
 
 BASE = ROOT / "data" / "base"
 PLAIN = """
@@ -36,7 +38,7 @@ def test_plain_transformers_loads_the_base_offline(tmp_path):
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert (found["class"], found["multi_query"], found["dtype"]) == ("GPTBigCodeForCausalLM", True, "torch.bfloat16")
-    assert found["special"] == model.SPECIAL_TOKENS and found["digits"] == list("2025")
+    assert found["special"] == loading.SPECIAL_TOKENS and found["digits"] == list("2025")
     assert found["back"] == "def add(a, b):\n    return a" and not found["loaded"]
     assert found["loss"] < 4
 
@@ -44,11 +46,11 @@ def test_plain_transformers_loads_the_base_offline(tmp_path):
 def test_the_base_is_small_and_the_workbook_starts_from_it():
     assert {path.name for path in BASE.iterdir()} >= {"config.json", "tokenizer.json", "model.safetensors"}
     assert (BASE / "model.safetensors").stat().st_size <= MAX_BASE_BYTES
-    assert model.locate("embedded") == str(BASE)
+    assert loading.locate("embedded") == str(BASE)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_base_knows_python_that_it_was_not_trained_on():
     documents = [one for one in code_files.standard_library() if one.split == code_files.VALIDATION]
     text = min((one.text for one in documents if len(one.text) > 3000), key=len)
-    assert yardstick.bits_per_byte(*model.load("embedded"), [text]) < 1.5
+    assert form.bits_per_byte(*loading.load("embedded"), [text]) < 1.5

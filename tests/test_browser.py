@@ -14,16 +14,17 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import make_world
-from payloads import PAYLOADS
 from playwright.sync_api import expect, sync_playwright
 from transformers import AutoTokenizer
 
-from utils import artifacts, history, launch
+from support.payloads import PAYLOADS
+from support.world import make_world
 from utils.artifacts import ROOT
-from utils.history import Written
-from utils.modes import Question
-from utils.prompts import encode_texts
+from utils.model.prompt_modes import Question
+from utils.playground import history
+from utils.playground.history import Written
+from utils.runs import folders, launch
+from utils.tokens.prompts import encode_texts
 
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, wherever it is scrolled to
@@ -264,7 +265,7 @@ def test_a_run_that_fails_says_why_and_two_runs_are_compared(lab, page):
 @pytest.fixture
 def run_dir(lab):
     """A finished run of the notebooks' preset, its tuned model the base itself."""
-    run_dir = artifacts.choose_run(lab.data_dir, lab.config)
+    run_dir = folders.choose_run(lab.data_dir, lab.config)
     run_dir.mkdir(parents=True)
     lab.config.save(run_dir / "config.json")
     shutil.copytree(lab.config.model_name_or_path, run_dir / "model")

@@ -5,8 +5,8 @@ import errno
 import pytest
 import torch
 
-from utils import checkpoint
 from utils.errors import UserError
+from utils.training import checkpoint
 
 
 def tensors(value):

@@ -8,9 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from utils import code_files, corpus, model, packing, pairs, train
-from utils.code_files import TRAIN, VALIDATION, Document
 from utils.config import RunConfig
+from utils.data import pairs
+from utils.model import loading
+from utils.pretraining import code_files, corpus
+from utils.pretraining.code_files import TRAIN, VALIDATION, Document
+from utils.pretraining.presets import FIM_RATES, PRESETS
+from utils.tokens import dataset
+from utils.training import trainer
 
 
 def _document(name: str, text: str, split: str = TRAIN, license: str = "MIT") -> Document:
@@ -25,8 +30,8 @@ def _code(name: str, number: int = 40) -> str:
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fresh")
-    model.create_fresh(folder, [_code(name) for name in ("alpha", "beta")], vocab_size=400)
-    return model.load_tokenizer(str(folder))
+    loading.create_fresh(folder, [_code(name) for name in ("alpha", "beta")], vocab_size=400)
+    return loading.load_tokenizer(str(folder))
 
 
 def test_what_repeats_and_what_holds_a_stretch_held_out_is_left_out():
@@ -134,17 +139,17 @@ def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path
     monkeypatch.setattr(corpus, "found", lambda: some)
     fresh, run_dir = tmp_path / "fresh-base", tmp_path / "runs" / "base"
     small = dict(max_length=256, tokens_per_device=512, train_batch_size=4, num_train_epochs=1.0, warmup_steps=0.0)
-    config = RunConfig.from_preset("base", model_name_or_path=str(fresh), **small)
+    config = PRESETS["base"].with_changes(model_name_or_path=str(fresh), **small)
     folder, is_kept = corpus.prepare(tmp_path, config, fresh)
     assert not is_kept and corpus.prepare(tmp_path, config, fresh)[1]
     facts = corpus.artifacts.read_manifest(folder)["facts"]
     assert facts["origins"][0] == {
         "origin": "package 1.0", "license": "MIT", "num_files": 7, "num_characters": sum(len(d.text) for d in some[:7])
     }  # fmt: skip
-    assert len(packing.load(folder, TRAIN)) >= 6 + 3
+    assert len(dataset.load(folder, TRAIN)) >= 6 + 3
     run_dir.mkdir(parents=True)
     config.save(run_dir / "config.json")
-    train.main(run_dir)
+    trainer.main(run_dir)
     corpus.export(run_dir, tmp_path / "base")
     network = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
     assert str(network.dtype) == "torch.bfloat16" and network.config.n_embd == 320
@@ -153,3 +158,10 @@ def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path
         "tokenizer.json",
         "model.safetensors",
     }
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_of_the_base_survives_a_file_and_has_its_share_of_gaps(preset, tmp_path):
+    PRESETS[preset].save(tmp_path / "config.json")
+    assert RunConfig.load(tmp_path / "config.json") == PRESETS[preset] and PRESETS[preset].preset == preset
+    assert 0 < FIM_RATES[preset] < 1

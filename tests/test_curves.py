@@ -6,11 +6,11 @@ import os
 import numpy as np
 import pytest
 
-from utils import curves, metrics
 from utils.config import RunConfig
-from utils.curves import Run
 from utils.errors import UserError
-from utils.panels.curves_view import CurvesView
+from utils.runs import curves, metrics
+from utils.runs.curves import Run
+from utils.widgets.curves_view import CurvesView
 
 TINY = RunConfig.from_preset("tiny")
 

@@ -3,37 +3,37 @@
 import random
 import signal
 
-import faults_processes
-import faults_run
 import pytest
-from forked_ranks import train_on
+
+from faults import processes, run
+from support.forked_ranks import train_on
 
 
 @pytest.fixture
 def large_world(tmp_path):
-    data_dir, config = faults_run.build_world(tmp_path, 40, num_positions=2**14)
+    data_dir, config = run.build_world(tmp_path, 40, num_positions=2**14)
     return data_dir, config.with_changes(num_processes=2)
 
 
 def test_killed_twice_and_told_to_end_it_is_the_run_it_would_have_been(large_world):
     data_dir, config = large_world
-    whole = faults_run.new_run(data_dir, config, "whole")
+    whole = run.new_run(data_dir, config, "whole")
     train_on(2, whole)
-    run_dir = faults_run.new_run(data_dir, config, "struck")
+    run_dir = run.new_run(data_dir, config, "struck")
     draw, last = random.Random(0), {}
-    with faults_run.launched(run_dir, config) as process:
-        living = faults_processes.next_ranks(run_dir, process, config, last)
-        assert faults_processes.kill_one(run_dir, living, draw, while_saving=True) == "saving"
+    with run.launched(run_dir, config) as process:
+        living = processes.next_ranks(run_dir, process, config, last)
+        assert processes.kill_one(run_dir, living, draw, while_saving=True) == "saving"
         last = {rank: one.pid for rank, one in living.items()}
-        living, step = faults_processes.next_ranks(run_dir, process, config, last), faults_run.last_step(run_dir)
-        faults_run.wait_until(lambda: faults_run.last_step(run_dir) > step, "an update after the first kill", 60)
+        living, step = processes.next_ranks(run_dir, process, config, last), run.last_step(run_dir)
+        run.wait_until(lambda: run.last_step(run_dir) > step, "an update after the first kill", 60)
         living[0].kill()
-        assert faults_run.assert_same_so_far(run_dir, whole)
-        step = faults_run.last_step(run_dir)
-        faults_run.wait_until(lambda: faults_run.last_step(run_dir) > step, "an update after the second kill", 60)
+        assert run.assert_same_so_far(run_dir, whole)
+        step = run.last_step(run_dir)
+        run.wait_until(lambda: run.last_step(run_dir) > step, "an update after the second kill", 60)
         process.send_signal(signal.SIGTERM)
-        assert faults_run.finish(run_dir, process, 60) != 0
+        assert run.finish(run_dir, process, 60) != 0
     assert not (run_dir / "model").exists()
-    assert faults_run.newest_step(run_dir) == faults_run.last_step(run_dir)
+    assert run.newest_step(run_dir) == run.last_step(run_dir)
     train_on(2, run_dir)
-    assert faults_run.assert_same(run_dir, whole) > 20
+    assert run.assert_same(run_dir, whole) > 20

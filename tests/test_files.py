@@ -8,13 +8,16 @@ import sys
 
 import pytest
 import torch
-from conftest import make_world
 
-from utils import artifacts, checkpoint, files, history, launch, metrics, workbook
+from support.world import make_world
+from utils import artifacts, files, workbook
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.modes import Question
-from utils.train import main
+from utils.model.prompt_modes import Question
+from utils.playground import history
+from utils.runs import launch, metrics
+from utils.training import checkpoint
+from utils.training.trainer import main
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +75,7 @@ def trained(data_dir, config, name):
     run_dir = data_dir / "runs" / name
     files.make_folder(run_dir)
     config.save(run_dir / "config.json")
-    command = [sys.executable, "-m", "utils.train", str(run_dir)]
+    command = [sys.executable, "-m", "utils.training", str(run_dir)]
     result = subprocess.run(command, cwd=artifacts.ROOT, capture_output=True, text=True, timeout=300, umask=0o022)
     assert result.returncode == 0 and (run_dir / "model").is_dir(), result.stderr
     return run_dir

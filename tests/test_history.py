@@ -2,10 +2,11 @@
 
 import pytest
 
-from utils import history, pairs, reader
+from utils.data import pairs, reader
 from utils.errors import UserError
-from utils.history import Written
-from utils.modes import Question
+from utils.model.prompt_modes import Question
+from utils.playground import history
+from utils.playground.history import Written
 
 PAIR = {"instruction": "Add.", "input": "", "response": "1 + 1"}
 

@@ -1,70 +1,57 @@
 """The layout of the workbook, checked: who imports whom, how long a module is, what git and pip are given."""
 
 import ast
+import graphlib
 import json
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
 from utils.artifacts import ROOT
 
-MODULES = {path.stem: path for path in (ROOT / "utils").glob("*.py") if path.stem != "__init__"}
-# What each module of utils may import of the others, besides `errors`. The panels may import all of them.
-MAY_IMPORT = {
-    "errors": "",
-    "files": "",
-    "config": "files",
-    "artifacts": "config files",
-    "json_rows": "",
-    "reader": "json_rows",
-    "sources": "config artifacts files reader",
-    "pairs": "config artifacts benchmarks sources reader quality",
-    "ngrams": "",
-    "languages": "",
-    "private_data": "",
-    "benchmarks": "ngrams reader",
-    "findings": "private_data reader",
-    "quality": "artifacts benchmarks findings languages ngrams private_data reader",
-    "prompts": "",
-    "packing": "config artifacts pairs prompts",
-    "trust": "config artifacts pairs packing prompts loss model planner",
-    "attention": "",
-    "adapters": "",
-    "recompute": "",
-    "model": "config adapters artifacts attention files recompute",
-    "workload": "config artifacts packing",
-    "memory": "config adapters attention machine recompute workload",
-    "pace": "config machine memory metrics workload",
-    "planner": "config memory metrics model pace workload",
-    "optim": "config machine",
-    "rendezvous": "files",
-    "ranks": "artifacts files rendezvous",
-    "machine": "config",
-    "loss": "attention machine packing",
-    "checkpoint": "artifacts files",
-    "metrics": "files",
-    "samples": "generate metrics packing ranks",
-    "train": "config adapters artifacts packing model optim loss checkpoint metrics ranks machine samples",
-    "launch": "config artifacts files metrics",
-    "plots": "",
-    "curves": "config launch metrics plots",
-    "hints": "config metrics",
-    "generate": "prompts model",
-    "loaded_models": "adapters checkpoint config model planner",
-    "modes": "generate prompts",
-    "examples": "modes",
-    "history": "files reader",
-    "scores": "",
-    "code_files": "artifacts ngrams packing pairs sources",
-    "attribution": "config artifacts code_files model ngrams pairs reader",
-    "corpus": "config artifacts files code_files curves model packing prompts",
-    "yardstick": "generate modes prompts",
-    # `sources` refuses unknown pairs before anything starts; `launch` stops training at Ctrl-C.
-    "workbook": "config artifacts files metrics reader sources launch",
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+    for path in sorted((ROOT / "utils").rglob("*.py"))
+    if path.stem != "__init__"
 }
+EVERY = "sandbox data runs tokens model planning training pretraining evaluation playground release"
+# What the modules of a package may import, besides each other and the core: packages, or single modules of them. The
+# core are the modules in no package, without `workbook`.
+MAY_IMPORT = {
+    "core": "",
+    "workbook": EVERY,
+    "sandbox": "",
+    "data": "sandbox",
+    "runs": "",
+    "tokens": "data",
+    "model": "tokens.prompts",
+    "planning": "runs tokens model",
+    "training": "data runs tokens model",
+    "pretraining": "data runs tokens model",
+    "evaluation": "sandbox data runs tokens model",
+    "playground": "sandbox data runs tokens model evaluation training.checkpoint pretraining.code_files",
+    "release": "data runs tokens model evaluation",
+    "widgets": f"workbook {EVERY}",
+}
+WIDGETS = {"ipywidgets", "anywidget", "traitlets"}
+MAX_FOLDER_MODULES = 16
+
+
+def package_of(module: str) -> str:
+    _, first, *rest = module.split(".")
+    return first if rest or first == "workbook" else "core"
+
+
+def imports_of(module: str) -> set[str]:
+    """The other modules of utils that a module imports."""
+    names = imported(MODULES[module].read_text())
+    return {name if name in MODULES else name.rpartition(".")[0] for name in names if name.startswith("utils.")}
+
+
 MAX_MODULE_LINES = 300
 MAX_FILE_BYTES = 16_000_000
 # Imported only where a setting asks for them; the README says how to install them.
@@ -74,7 +61,7 @@ DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython"}
 
 
 def imported(source: str) -> set[str]:
-    """The full names of everything a source imports, wherever it does: `from utils import pairs` is `utils.pairs`."""
+    """The full names of everything a source imports, wherever it does: `from utils import files` is `utils.files`."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -95,16 +82,37 @@ def repository(needs):
 
 
 def test_every_module_has_its_place():
-    assert not set(MODULES) - set(MAY_IMPORT)
+    assert {package_of(module) for module in MODULES} <= set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_what_it_may(module):
-    names = {name.split(".")[1] for name in imported(MODULES[module].read_text()) if name.startswith("utils.")}
-    assert names <= {"errors", *MAY_IMPORT[module].split()}
+    own = package_of(module)
+    allowed = {own, "core", *MAY_IMPORT[own].split()}
+    others = {other for other in imports_of(module) if not {package_of(other), other.partition(".")[2]} & allowed}
+    assert others == set()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "utils").rglob("*.py")), ids=lambda path: path.stem)
+def test_no_modules_import_each_other_in_a_circle():
+    graphlib.TopologicalSorter({module: imports_of(module) for module in MODULES}).prepare()
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if package_of(module) != "widgets"])
+def test_widgets_alone_import_what_they_are_made_of(module):
+    assert not {name.split(".")[0] for name in imported(MODULES[module].read_text())} & WIDGETS
+
+
+def test_a_folder_holds_no_more_than_one_can_look_through():
+    sizes = Counter(path.parent for path in MODULES.values())
+    assert {folder.name: number for folder, number in sizes.items() if number > MAX_FOLDER_MODULES} == {}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "utils").rglob("__init__.py")), ids=lambda path: path.parent.name)
+def test_a_package_holds_a_docstring_alone(path):
+    assert [type(node) for node in ast.parse(path.read_text()).body] == [ast.Expr]
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
 def test_a_module_can_be_read_in_one_sitting(path):
     assert len(path.read_text().splitlines()) <= MAX_MODULE_LINES
 
@@ -116,7 +124,7 @@ def test_nothing_is_pickled():
 
 
 def test_light_modules_load_neither_torch_nor_transformers():
-    light = [f"utils.{name}" for name in ("launch", "workbook") if name in MODULES]
+    light = ["utils.workbook", *(module for module in MODULES if package_of(module) == "runs")]
     code = f"import sys, utils, {', '.join(light)}; print(*({{'torch', 'transformers'}} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
@@ -153,8 +161,8 @@ def pinned(name: str) -> set[str]:
 
 def third_party(source: str) -> set[str]:
     tops = {name.split(".")[0] for name in imported(source)} - sys.stdlib_module_names
-    ours = {"utils", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
-    return {DISTRIBUTIONS.get(top, top).lower() for top in tops - ours}
+    tests = {path.relative_to(ROOT / "tests").parts[0].removesuffix(".py") for path in (ROOT / "tests").rglob("*.py")}
+    return {DISTRIBUTIONS.get(top, top).lower() for top in tops - {"utils", *tests}}
 
 
 def test_every_package_imported_is_pinned():

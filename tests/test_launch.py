@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from utils import artifacts, launch, metrics
+from utils import artifacts
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.ranks import Ranks, only_one
+from utils.runs import folders, launch, metrics
+from utils.training.distributed import Ranks, only_one
 
 
 def wait_until(condition, seconds=120):
@@ -64,9 +65,9 @@ def test_two_who_start_a_run_at_once_start_one(world, run_dir):
     assert launch.phase(run_dir) == "training", launch.log_tail(run_dir)
     launch.stop(run_dir)
     wait_until(lambda: launch.phase(run_dir) == "stopped")
-    assert launch.runs(world[0]) == [run_dir] and launch.size_bytes(run_dir) > 10_000
+    assert folders.runs(world[0]) == [run_dir] and folders.size_bytes(run_dir) > 10_000
     launch.remove(run_dir)
-    assert launch.runs(world[0]) == [] and not list((world[0] / "runs").iterdir())
+    assert folders.runs(world[0]) == [] and not list((world[0] / "runs").iterdir())
 
 
 def test_a_run_that_fails_says_why(world, run_dir):
@@ -115,7 +116,7 @@ def test_who_asks_whether_a_run_is_running_does_not_keep_it_from_starting(new_ru
     with open(run_dir / "lock", "w") as asking:
         fcntl.flock(asking, fcntl.LOCK_SH)
         assert launch.state(run_dir) == "failed", "several may ask at once"
-        monkeypatch.setattr("utils.ranks.time.sleep", lambda seconds: asking.close())
+        monkeypatch.setattr("utils.training.distributed.time.sleep", lambda seconds: asking.close())
         with only_one(run_dir, Ranks()):
             assert launch.state(run_dir) == "running"
 
@@ -129,26 +130,26 @@ def made_run(data_dir, name):
 
 def test_what_is_half_deleted_is_no_run_and_no_obstacle(tmp_path):
     run_dir, half_deleted = made_run(tmp_path, "again"), made_run(tmp_path, ".again.removed")
-    assert launch.runs(tmp_path) == [run_dir]
+    assert folders.runs(tmp_path) == [run_dir]
     launch.remove(run_dir)
-    assert launch.runs(tmp_path) == [] and not half_deleted.exists()
+    assert folders.runs(tmp_path) == [] and not half_deleted.exists()
 
 
 def test_a_run_removed_elsewhere_while_runs_are_listed_is_left_out(tmp_path, monkeypatch):
     gone, kept = made_run(tmp_path, "gone"), made_run(tmp_path, "kept")
     monkeypatch.setattr("pathlib.Path.glob", lambda *_: [gone / "config.json", kept / "config.json"])
     launch.remove(gone)
-    assert launch.runs(tmp_path) == [kept] and launch.size_bytes(gone) == 0
+    assert folders.runs(tmp_path) == [kept] and folders.size_bytes(gone) == 0
 
 
 def test_a_checkpoint_replaced_while_it_is_measured_is_passed_over(tmp_path, monkeypatch):
     run_dir = made_run(tmp_path, "saving")
     (run_dir / "checkpoints" / "step-1").mkdir(parents=True)
-    size, scandir = launch.size_bytes(run_dir), os.scandir
+    size, scandir = folders.size_bytes(run_dir), os.scandir
 
     def replaced(folder):
         shutil.rmtree(run_dir / "checkpoints" / "step-1", ignore_errors=True)
         return scandir(folder)
 
     monkeypatch.setattr("os.scandir", lambda folder: replaced(folder) if "step-1" in str(folder) else scandir(folder))
-    assert launch.size_bytes(run_dir) == size > 0
+    assert folders.size_bytes(run_dir) == size > 0

@@ -5,8 +5,8 @@ import math
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from utils import metrics
 from utils.errors import UserError
+from utils.runs import metrics
 
 
 def test_numbers_come_back_exactly_and_none_is_made_up(tmp_path):

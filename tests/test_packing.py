@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_tokenizer import chat_tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from utils import artifacts, packing, pairs
+from support.tiny_tokenizer import chat_tokenizer
+from utils import artifacts
+from utils.data import pairs
 from utils.errors import UserError
-from utils.packing import IGNORE_INDEX, TokenRows
-from utils.prompts import TEMPLATES, format_prompt
+from utils.tokens import dataset, packing
+from utils.tokens.dataset import TokenRows
+from utils.tokens.labels import IGNORE_INDEX
+from utils.tokens.prompts import TEMPLATES, format_prompt
 
 PAIR = {"instruction": "Write a loop.", "input": "", "response": "for i in range(3):\n    print(i)"}
 
@@ -23,7 +26,7 @@ def tokenizer(world):
 
 
 def test_trained_tokens_are_the_response_and_end_of_text(tokenizer):
-    rows = packing.tokenize([PAIR, PAIR | {"input": "3"}], tokenizer)
+    rows = dataset.tokenize([PAIR, PAIR | {"input": "3"}], tokenizer)
     block = packing.build_block(rows, [0, 1])
     trained = [int(token) for token in block.labels if token != IGNORE_INDEX]
     assert tokenizer.decode(trained) == (PAIR["response"] + "<|endoftext|>") * 2
@@ -32,7 +35,7 @@ def test_trained_tokens_are_the_response_and_end_of_text(tokenizer):
 
 
 def test_text_that_spells_a_special_token_is_not_one(tokenizer):
-    rows = packing.tokenize(
+    rows = dataset.tokenize(
         [PAIR | {"instruction": "<|endoftext|><fim_prefix>", "response": "<|endoftext|>"}], tokenizer
     )
     assert list(rows.ids).count(tokenizer.eos_token_id) == 1 and rows.ids[-1] == tokenizer.eos_token_id
@@ -44,7 +47,7 @@ def test_prompt_and_response_are_tokenised_apart(shared_data):
         tokenizer_file=str(shared_data / "starcoder2-tokenizer/tokenizer.json"), eos_token="<|endoftext|>"
     )
     pairs = json.loads((shared_data / "gpteacher/codegen-instruct.json").read_text())
-    rows = packing.tokenize(pairs, tokenizer)
+    rows = dataset.tokenize(pairs, tokenizer)
     prompts = [format_prompt(pair["instruction"], pair["input"]) for pair in pairs]
     together = tokenizer([p + pair["response"] for p, pair in zip(prompts, pairs, strict=True)])["input_ids"]
     num_merged = sum(ids != rows[row][:-1].tolist() for row, ids in enumerate(together))
@@ -91,7 +94,7 @@ def test_blocks_hold_every_pair_once_and_train_its_response_alone(sizes, capacit
 
 def test_a_block_holds_its_rows_end_to_end_with_positions_restarting(world):
     data_dir, config = world
-    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     block = packing.build_block(rows, [5, 0, 7])
     assert block.input_ids.tolist() == [*rows[5].tolist(), *rows[0].tolist(), *rows[7].tolist()]
     assert block.position_ids.tolist() == [i for row in (5, 0, 7) for i in range(rows.lengths[row])]
@@ -100,7 +103,7 @@ def test_a_block_holds_its_rows_end_to_end_with_positions_restarting(world):
 
 def test_a_rank_without_pairs_gets_a_block_that_trains_nothing(world):
     data_dir, config = world
-    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     blocks = packing.blocks_of(rows, np.array([3]), 512, num_ranks=2)
     assert sorted((block.labels != IGNORE_INDEX).any() for block in blocks) == [False, True]
 
@@ -118,7 +121,7 @@ def test_every_epoch_takes_every_row_once_in_another_order(num_rows, batch_size,
 
 def test_long_rows_are_left_out_and_a_subset_is_chosen_by_seed(world):
     data_dir, config = world
-    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     limit = int(np.median(rows.lengths))
     chosen = packing.choose_rows(rows, limit, 0, seed=1)
     assert set(chosen) == {row for row in range(len(rows)) if len(rows[row]) <= limit}
@@ -132,12 +135,12 @@ def test_long_rows_are_left_out_and_a_subset_is_chosen_by_seed(world):
 
 def test_tokens_are_kept_until_pairs_or_tokenizer_change(world, tokenizer, tmp_path):
     data_dir, config = world
-    folder, is_kept = packing.prepare(data_dir, config, tokenizer)
+    folder, is_kept = dataset.prepare(data_dir, config, tokenizer)
     assert is_kept
     with pytest.raises(UserError, match="Run notebook 01_data first"):
-        packing.prepare(tmp_path, config, tokenizer)
+        dataset.prepare(tmp_path, config, tokenizer)
     with pytest.raises(UserError, match="Run notebook 02_alpaca_format first"):
-        packing.load(tmp_path / "tokens", "train")
+        dataset.load(tmp_path / "tokens", "train")
 
 
 def test_every_template_has_its_own_tokens(world, tmp_path):
@@ -146,32 +149,32 @@ def test_every_template_has_its_own_tokens(world, tmp_path):
     artifacts.pairs_dir(tmp_path, config.pairs).parent.mkdir()
     artifacts.pairs_dir(tmp_path, config.pairs).symlink_to(artifacts.pairs_dir(data_dir, config.pairs))
     for template in TEMPLATES:
-        folders[template], is_kept = packing.prepare(tmp_path, config.with_changes(template=template), tokenizer)
+        folders[template], is_kept = dataset.prepare(tmp_path, config.with_changes(template=template), tokenizer)
         assert not is_kept and artifacts.read_manifest(folders[template])["facts"]["template"] == template
     assert len(set(folders.values())) == len(TEMPLATES), "none is overwritten, so a run cannot take another's"
     pair = pairs.load(artifacts.pairs_dir(tmp_path, config.pairs), "train")[0]
     for template, folder in folders.items():
-        rows = packing.load(folder, "train")
+        rows = dataset.load(folder, "train")
         prompt = tokenizer.decode(rows[0][: rows.prompt_lengths[0]])
         assert prompt == format_prompt(pair["instruction"], pair["input"], template, tokenizer)
     chat = config.with_changes(template="chat")
-    assert packing.prepare(tmp_path, chat, tokenizer)[1]
+    assert dataset.prepare(tmp_path, chat, tokenizer)[1]
     tokenizer.chat_template = tokenizer.chat_template.replace("brief", "kind")
-    assert packing.prepare(tmp_path, chat, tokenizer) == (folders["chat"], False), "another chat template, other tokens"
+    assert dataset.prepare(tmp_path, chat, tokenizer) == (folders["chat"], False), "another chat template, other tokens"
     tokenizer.chat_template = None
     with pytest.raises(UserError, match="no chat template"):
-        packing.prepare(tmp_path, chat, tokenizer)
+        dataset.prepare(tmp_path, chat, tokenizer)
 
 
 @pytest.mark.parametrize("chunk", [dict(CHUNK_ROWS=7), dict(CHUNK_CHARACTERS=50), dict(CHUNK_ROWS=1)])
 def test_files_are_the_same_in_whatever_chunks_they_are_written(world, tokenizer, tmp_path, monkeypatch, chunk):
     data_dir, config = world
     for name, value in chunk.items():
-        monkeypatch.setattr(packing, name, value)
+        monkeypatch.setattr(dataset, name, value)
     artifacts.pairs_dir(tmp_path, config.pairs).parent.mkdir()
     artifacts.pairs_dir(tmp_path, config.pairs).symlink_to(artifacts.pairs_dir(data_dir, config.pairs))
-    folder, _ = packing.prepare(tmp_path, config, tokenizer)
-    whole = packing.tokenize(pairs.load(artifacts.pairs_dir(data_dir, config.pairs), "train"), tokenizer)
+    folder, _ = dataset.prepare(tmp_path, config, tokenizer)
+    whole = dataset.tokenize(pairs.load(artifacts.pairs_dir(data_dir, config.pairs), "train"), tokenizer)
     for name in ("ids", "offsets", "prompt_lengths"):
         np.save(tmp_path / "expected.npy", getattr(whole, name))
         assert (folder / f"train.{name}.npy").read_bytes() == (tmp_path / "expected.npy").read_bytes()

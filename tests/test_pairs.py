@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils import pairs, sources
 from utils.artifacts import ROOT
+from utils.data import pairs, sources
+from utils.data.__main__ import main
+from utils.data.reader import Fields
 from utils.errors import UserError
-from utils.reader import Fields
 
 GPTEACHER_FILE = ROOT.parent / "shared" / "data" / "gpteacher" / "codegen-instruct.json"
 
@@ -114,18 +115,18 @@ def test_the_books_balance_whatever_is_in_the_file(tmp_path_factory, lines):
 def test_the_command_tells_every_fault_and_exits_by_what_it_found(tmp_path, capsys):
     path = tmp_path / "mine.jsonl"
     path.write_bytes(b"\n".join([json.dumps(_row()).encode()] * 2 + BAD_LINES))
-    assert pairs.main(["check", str(path)]) == 1
+    assert main(["check", str(path)]) == 1
     output = capsys.readouterr()
     for number in range(2, 3 + len(BAD_LINES)):
         assert f"{path}:{number}:" in output.out
     assert f"{path}:2: the same pair as line 1; leave one out\n" in output.out
     assert "9 rows, 1 of them good" in output.err
-    assert pairs.main(["prepare", str(path), "--data", str(tmp_path)]) == 1
-    assert pairs.main(["prepare", str(path), "--data", str(tmp_path), "--skip-bad"]) == 0
+    assert main(["prepare", str(path), "--data", str(tmp_path)]) == 1
+    assert main(["prepare", str(path), "--data", str(tmp_path), "--skip-bad"]) == 0
     path.write_text(json.dumps({"instruction": "a", "output": "b", "id": 1}))
-    assert pairs.main(["check", str(path), "--map", "response=output", "--ignore", "id"]) == 0
-    assert pairs.main(["check", str(tmp_path / "none.jsonl")]) == 2
-    assert pairs.main(["check", str(path), "--map", "output"]) == 2
+    assert main(["check", str(path), "--map", "response=output", "--ignore", "id"]) == 0
+    assert main(["check", str(tmp_path / "none.jsonl")]) == 2
+    assert main(["check", str(path), "--map", "output"]) == 2
     assert "Traceback" not in capsys.readouterr().err
 
 

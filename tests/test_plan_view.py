@@ -5,8 +5,9 @@ from html import escape
 
 import pytest
 
-from utils import planner
-from utils.panels import plan_view
+from utils import hardware
+from utils.planning import planner
+from utils.widgets import plan_view
 
 PARTS = {
     "weights": 2**30, "gradients": 2**30, "optimizer": 2**31, "activations": 3 * 2**28, "logits": 2**27,
@@ -19,7 +20,7 @@ def plan(world):
     data_dir, config = world
     return replace(
         planner.plan(config, data_dir, price_per_hour=2.0),
-        devices=(planner.Device("<b>GPU</b>", 2**33),), num_processes=1, memory_bytes_per_process=PARTS,
+        devices=(hardware.Device("<b>GPU</b>", 2**33),), num_processes=1, memory_bytes_per_process=PARTS,
         free_bytes_per_process=2**33, main_memory_bytes=2**29, free_main_memory_bytes=2**35, seconds=7300.0, cost=4.06,
     )  # fmt: skip
 
@@ -36,8 +37,8 @@ def test_every_part_is_in_the_bar_and_in_words(plan):
 
 
 def test_what_does_not_fit_is_said_with_what_to_change_and_shown_in_place(plan, monkeypatch):
-    found = (planner.Device("<b>GPU</b>", 2**32),)
-    monkeypatch.setattr(planner, "devices", lambda number: found)
+    found = (hardware.Device("<b>GPU</b>", 2**32),)
+    monkeypatch.setattr(hardware, "devices", lambda number: found)
     too_small = replace(plan, devices=found, free_bytes_per_process=2**32)
     view = plan_view.PlanView(plan)
     view.show(too_small)

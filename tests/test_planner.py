@@ -7,9 +7,14 @@ from dataclasses import replace
 import pytest
 from transformers import GPTBigCodeConfig, LlamaConfig
 
-from utils import artifacts, memory, metrics, model, pace, packing, planner, workload
+from utils import artifacts, hardware
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.model import loading
+from utils.model.shape import config_key, shape_of
+from utils.planning import memory, planner, timing, workload
+from utils.runs import metrics
+from utils.tokens import dataset, packing
 
 STARCODER = GPTBigCodeConfig(n_layer=40, n_head=48, n_embd=6144, n_positions=8192, vocab_size=49152)
 WIDTH, HEADS = 64, 4
@@ -27,8 +32,8 @@ def gpus(monkeypatch):
     """`gpus(free_bytes)`: as if this machine had eight."""
 
     def pretend(free_bytes):
-        found = (planner.Device("a GPU", free_bytes),) * 8
-        monkeypatch.setattr(planner, "devices", lambda number: found[: number or 8])
+        found = (hardware.Device("a GPU", free_bytes),) * 8
+        monkeypatch.setattr(hardware, "devices", lambda number: found[: number or 8])
 
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 2**40}))
     return pretend
@@ -86,8 +91,8 @@ def test_adapters_are_counted_beside_frozen_weights(starcoder, gpus):
 
 
 def test_adapters_keep_what_goes_into_them_and_no_copies_of_frozen_weights():
-    key = memory.key(SMALL)
-    shape = memory.shape(key)
+    key = config_key(SMALL)
+    shape = shape_of(key)
     # c_attn, c_proj, and the feed-forward there and back, in three layers.
     assert shape.num_rank_parameters == 3 * (WIDTH + WIDTH + 2 * WIDTH // HEADS + 2 * WIDTH + 2 * 5 * WIDTH)
     whole = memory.activations(key, "bfloat16", "cpu", 512)
@@ -112,7 +117,7 @@ def test_the_recipe_fits_on_one_gpu_of_141_gb(starcoder, gpus):
 
 
 def test_muon_keeps_one_average_for_the_matrices():
-    shape, config = memory.shape(memory.key(SMALL)), RunConfig(optim="muon")
+    shape, config = shape_of(config_key(SMALL)), RunConfig(optim="muon")
     matrices = 3 * (WIDTH * (WIDTH + 2 * WIDTH // HEADS) + WIDTH * WIDTH + 8 * WIDTH * WIDTH)
     assert shape.num_matrix_parameters == matrices
     assert memory.state_bytes(config, shape)["optimizer"] == 8 * shape.num_parameters - 4 * matrices
@@ -123,12 +128,12 @@ def test_activations_are_those_that_a_forward_pass_of_gpt_bigcode_keeps(dtype, p
     # Two norms' inputs and outputs, the queries with one key and value, both expanded, the attention's output before
     # and after it is laid out anew, and the inner layer before and after its activation function.
     values = 2 + 2 + (1 + 2 / HEADS) + 2 + 2 + 2 * 4
-    fixed, for_block, for_token, for_both = memory.activations(memory.key(SMALL), dtype, "cpu", 512)
+    fixed, for_block, for_token, for_both = memory.activations(config_key(SMALL), dtype, "cpu", 512)
     assert for_both == pytest.approx(values * per_value * WIDTH, rel=0.02)
     assert for_block == pytest.approx(0, abs=100)
     # By autocast every block has copies of its matrices besides, and the model one of its head.
-    fixed, for_block, *_ = memory.activations(memory.key(SMALL), "bfloat16", "cpu", 512)
-    shape = memory.shape(memory.key(SMALL))
+    fixed, for_block, *_ = memory.activations(config_key(SMALL), "bfloat16", "cpu", 512)
+    shape = shape_of(config_key(SMALL))
     assert for_block == pytest.approx(2 * shape.num_matrix_parameters / 3, rel=0.02)
     assert fixed >= 2 * shape.num_head_parameters
 
@@ -137,7 +142,7 @@ def test_activations_of_other_models_and_checkpointing():
     llama = LlamaConfig(
         vocab_size=500, hidden_size=64, intermediate_size=96, num_hidden_layers=6, num_attention_heads=4
     )
-    key, config = memory.key(llama), RunConfig(dtype="float32", num_processes=1)
+    key, config = config_key(llama), RunConfig(dtype="float32", num_processes=1)
     work = workload.Workload(10, 2000, 1000, 0, 2048, 1024, 1, 256, "")
     whole = memory.parts(config, key, work, 1, "cpu")
     saved = memory.parts(config.with_changes(activation_checkpointing="full"), key, work, 1, "cpu")
@@ -148,8 +153,8 @@ def test_activations_of_other_models_and_checkpointing():
 
 
 def test_checkpoints_gathered_weights_and_several_blocks_take_workspace():
-    key, config = memory.key(SMALL), RunConfig(dtype="float32", save_steps=5)
-    shape, work = memory.shape(key), workload.Workload(5, 2000, 1000, 0, 2048, 1024, 1, 256, "")
+    key, config = config_key(SMALL), RunConfig(dtype="float32", save_steps=5)
+    shape, work = shape_of(key), workload.Workload(5, 2000, 1000, 0, 2048, 1024, 1, 256, "")
 
     def workspace(num_processes=1, device_type="cpu", **changes):
         return memory.parts(config, key, replace(work, **changes), num_processes, device_type)["workspace"]
@@ -163,7 +168,7 @@ def test_checkpoints_gathered_weights_and_several_blocks_take_workspace():
 
 
 def test_without_products_in_bfloat16_activations_are_in_the_dtype_of_the_weights(monkeypatch):
-    key, work = memory.key(SMALL), workload.Workload(5, 2000, 1000, 0, 2048, 1024, 1, 512, "")
+    key, work = config_key(SMALL), workload.Workload(5, 2000, 1000, 0, 2048, 1024, 1, 512, "")
 
     def parts(dtype, device_type="cpu"):
         return memory.parts(RunConfig(dtype=dtype), key, work, 1, device_type)
@@ -176,14 +181,14 @@ def test_without_products_in_bfloat16_activations_are_in_the_dtype_of_the_weight
         exact["activations"] / 2, rel=0.02
     )
     # The head's product in float32, which is rounded afterwards.
-    product_bytes = 4 * (1024 * 500 + memory.shape(key).num_head_parameters)
+    product_bytes = 4 * (1024 * 500 + shape_of(key).num_head_parameters)
     assert low["workspace"] - exact["workspace"] == product_bytes
 
 
 def test_the_work_is_counted_from_the_token_rows(world):
     data_dir, config = world
     work = workload.count(config, data_dir, 1)
-    rows = packing.load(artifacts.tokens_dir(data_dir, config), "train")
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     chosen = packing.choose_rows(rows, config.max_length, 0, config.seed)
     assert work.num_updates == packing.num_updates(len(chosen), config.train_batch_size, config.num_train_epochs)
     blocks, trained, numbers = [], [], []
@@ -232,28 +237,28 @@ def test_what_does_not_fit_is_said_with_the_smallest_change(starcoder, gpus):
 
 def test_the_models_configuration_is_read_once_however_many_changes_are_tried(starcoder, gpus, monkeypatch):
     gpus(2**20)
-    read, times = model.load_config, []
-    monkeypatch.setattr(model, "load_config", lambda config: times.append(config) or read(config))
+    read, times = loading.load_config, []
+    monkeypatch.setattr(loading, "load_config", lambda config: times.append(config) or read(config))
     assert "No one or two settings" in planner.refusal(planner.plan(*starcoder))
     assert len(times) == 1
 
 
 def test_a_machine_without_gpu_has_two_processes_by_default(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert [device.name for device in planner.devices(0)] == ["CPU", "CPU"]
-    assert len(planner.devices(3)) == 3
+    assert [device.name for device in hardware.devices(0)] == ["CPU", "CPU"]
+    assert len(hardware.devices(3)) == 3
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(UserError, match="this machine has 1 GPUs"):
-        planner.devices(2)
+        hardware.devices(2)
 
 
 def test_the_time_comes_from_an_earlier_run_where_there_is_one(world, monkeypatch):
     data_dir, config = world
-    monkeypatch.setattr(pace, "_matrix_rate", lambda *_: 1e9)
+    monkeypatch.setattr(timing, "_matrix_rate", lambda *_: 1e9)
     plan = planner.plan(config, data_dir, price_per_hour=3600)
     assert "matrix rate" in plan.seconds_basis and plan.cost == plan.seconds > 0
     run_dir = data_dir / "runs" / "earlier"
@@ -276,7 +281,7 @@ def test_the_time_comes_from_an_earlier_run_where_there_is_one(world, monkeypatc
 
 def test_an_earlier_run_is_found_while_the_number_of_processes_is_not_decided(world, monkeypatch):
     data_dir, config = world
-    monkeypatch.setattr(pace, "_matrix_rate", lambda *_: 1e9)
+    monkeypatch.setattr(timing, "_matrix_rate", lambda *_: 1e9)
     undecided = config.with_changes(num_processes=0)
     run_dir = data_dir / "runs" / "identical"
     run_dir.mkdir(parents=True)
@@ -323,13 +328,13 @@ def test_the_time_left_counts_evaluations_and_forgets_the_slow_start():
         if step % 10 == 0:
             records.append(evaluation | dict(step=step, eval_seconds=6.0))
     # 80 updates, and evaluations after 30, 40, … 100.
-    assert pace.seconds_left(records, 100) == pytest.approx(80 * 2 + 8 * 6)
+    assert timing.seconds_left(records, 100) == pytest.approx(80 * 2 + 8 * 6)
     # With an end between two evaluations there is one more, at the end.
-    assert pace.seconds_left(records, 95) == pytest.approx(75 * 2 + 8 * 6)
-    assert pace.seconds_left(records, 100, eval_steps=40) == pytest.approx(80 * 2 + 3 * 6)
+    assert timing.seconds_left(records, 95) == pytest.approx(75 * 2 + 8 * 6)
+    assert timing.seconds_left(records, 100, eval_steps=40) == pytest.approx(80 * 2 + 3 * 6)
     # Where the time of evaluations was not recorded: a third of an update with as many tokens.
     old = [{name: value for name, value in record.items() if name != "eval_seconds"} for record in records]
-    assert pace.seconds_left(old, 100) == pytest.approx(80 * 2 + 8 * 2 / 3)
-    assert pace.seconds_left([], 100) is None
-    assert pace.seconds_left(records, 20) == 0
-    assert json.dumps(pace.seconds_left(records, 100)), "a plain number"
+    assert timing.seconds_left(old, 100) == pytest.approx(80 * 2 + 8 * 2 / 3)
+    assert timing.seconds_left([], 100) is None
+    assert timing.seconds_left(records, 20) == 0
+    assert json.dumps(timing.seconds_left(records, 100)), "a plain number"

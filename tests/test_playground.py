@@ -13,19 +13,20 @@ import nbformat
 import pytest
 from transformers import PreTrainedModel
 
-from utils import generate, history
 from utils.artifacts import ROOT
 from utils.config import PRESETS
 from utils.errors import UserError
-from utils.examples import EXAMPLES
-from utils.generate import GenerationSettings
-from utils.loaded_models import LoadedModels
-from utils.modes import CURSOR, Question
-from utils.panels import column as columns
-from utils.panels.column import OTHER
-from utils.panels.keep import OWN_PAIRS
-from utils.panels.playground import PROBABILITIES, TEXT, Playground
-from utils.prompts import format_prompt
+from utils.model import generation
+from utils.model.generation import GenerationSettings
+from utils.model.prompt_modes import CURSOR, Question
+from utils.playground import history
+from utils.playground.examples import EXAMPLES
+from utils.playground.model_pool import LoadedModels
+from utils.tokens.prompts import format_prompt
+from utils.widgets import playground_column as columns
+from utils.widgets.history_panel import OWN_PAIRS
+from utils.widgets.playground import PROBABILITIES, TEXT, Playground
+from utils.widgets.playground_column import OTHER
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_columns_answer_as_generate_does_and_alone_as_beside_another(panel, mode
     assert texts(run(panel)) == {"base": together["base"]}
     network, tokenizer = models.get(world[1].model_name_or_path)
     settings = GenerationSettings(max_new_tokens=8, temperature=1.0, seed=3)
-    alone = generate.generate_batch(network, tokenizer, [format_prompt("Say 3 <b>times</b>.")] * 2, settings)
+    alone = generation.generate_batch(network, tokenizer, [format_prompt("Say 3 <b>times</b>.")] * 2, settings)
     assert [one.text for one in alone] == together["base"]
     told = panel.columns[0].pace.value
     assert "tokens/s" in told and "first after" in told and "ended: limit" in panel.columns[0].status.value
@@ -83,13 +84,13 @@ def test_columns_answer_as_generate_does_and_alone_as_beside_another(panel, mode
 
 
 def test_every_column_keeps_its_thread(panel, monkeypatch):
-    threads, whole = [], generate.stream
+    threads, whole = [], generation.stream
 
     def stream(*arguments):
         threads.append(current_thread())
         return whole(*arguments)
 
-    monkeypatch.setattr(columns.generate, "stream", stream)
+    monkeypatch.setattr(columns.generation, "stream", stream)
     run(run(panel))
     assert len(threads) == 4 and len(set(threads)) == 2
 
@@ -135,7 +136,7 @@ def test_a_screen_reader_hears_the_stages_and_not_every_token(panel):
 
 def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):
     is_reached, goes_on = Event(), Event()
-    whole = generate.stream
+    whole = generation.stream
 
     def slow(*arguments, **options):
         for number, drafts in enumerate(whole(*arguments, **options)):
@@ -144,7 +145,7 @@ def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):
                 is_reached.set()
                 goes_on.wait(20)
 
-    monkeypatch.setattr(columns.generate, "stream", slow)
+    monkeypatch.setattr(columns.generation, "stream", slow)
     panel.columns[1].remove_button.click()
 
     async def stop_in_the_middle():
@@ -224,7 +225,7 @@ def test_where_an_answer_came_from_is_marked(panel, monkeypatch):
             asked.append(text)
             return []
 
-    monkeypatch.setattr("utils.attribution.Index.of_run", lambda *_: Index())
+    monkeypatch.setattr("utils.playground.attribution.Index.of_run", lambda *_: Index())
     panel.has_sources.value = True
     run(panel)
     assert asked == [column.written[0].text for column in panel.columns]
@@ -234,26 +235,26 @@ def test_what_cannot_be_found_out_is_told_and_keeps_nothing_else_back(panel, mon
     def fail(*_):
         raise UserError("no pairs")
 
-    monkeypatch.setattr("utils.attribution.Index.of_run", fail)
+    monkeypatch.setattr("utils.playground.attribution.Index.of_run", fail)
     panel.has_sources.value, panel.view.value = True, PROBABILITIES
     run(panel)
     for column in panel.columns:
         assert column.scores and "looking up" not in column.status.value
     assert panel.message.value.count("no pairs") == 1, "once for both columns"
-    monkeypatch.setattr("utils.scores.score", lambda *_: 1 / 0)
+    monkeypatch.setattr("utils.playground.token_logprobs.score", lambda *_: 1 / 0)
     run(panel)
     assert "no pairs" in panel.message.value and "ZeroDivisionError" in panel.message.value
 
 
 def test_why_an_answer_broke_off_stays_in_its_column(panel, monkeypatch):
-    whole = generate.stream
+    whole = generation.stream
 
     def broken(*arguments):
         yield next(whole(*arguments))
         raise MemoryError("no room")
 
-    monkeypatch.setattr(columns.generate, "stream", broken)
-    monkeypatch.setattr("utils.attribution.Index.of_run", lambda *_: SimpleNamespace(spans=lambda text: []))
+    monkeypatch.setattr(columns.generation, "stream", broken)
+    monkeypatch.setattr("utils.playground.attribution.Index.of_run", lambda *_: SimpleNamespace(spans=lambda text: []))
     panel.has_sources.value = True
     for column in run(panel).columns:
         assert len(column.written) == 1 and "MemoryError: no room" in column.status.value
@@ -342,7 +343,6 @@ def test_the_notebook_keeps_no_model_that_is_freed_and_names_what_it_writes(worl
     for name in models.sizes():
         models.free(name)
     assert num_alive() == before
-    # Those that make the embedded base are for nobody else.
-    assert all(preset in cells[1].source for preset in PRESETS if not preset.startswith("base"))
+    assert all(preset in cells[1].source for preset in PRESETS)
     for written in ("answers.json", "yardstick.json", history.HISTORY, "attribution/", OWN_PAIRS):
         assert written in cells[0].source

@@ -62,7 +62,7 @@ def test_nothing_yet_is_a_figure_too():
 
 def test_pyplot_stays_out():
     """Figures kept by pyplot pile up in a kernel."""
-    code = "import sys; from utils import curves; curves.compare([])._repr_html_(); print(*sys.modules)"
+    code = "import sys; from utils.runs import curves; curves.compare([])._repr_html_(); print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "matplotlib.figure" in shown.stdout.split()
     assert "matplotlib.pyplot" not in shown.stdout.split()

@@ -5,12 +5,13 @@ import re
 import numpy as np
 import pytest
 import torch
-from test_train import losses
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from utils import machine, metrics
-from utils.train import main
+from test_trainer import losses
+from utils import hardware
+from utils.runs import metrics
+from utils.training.trainer import main
 
 CPU = torch.device("cpu")
 PRODUCT = re.compile(r"mm|mv|matmul|linear|attention|dot|conv")
@@ -34,21 +35,21 @@ def capped(monkeypatch):
 def test_instructions_for_bfloat16_are_those_that_torch_and_its_libraries_use(monkeypatch):
     found = {"avx2": True, "cpu_name": "bf16"}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
-    for name in machine.CAPPED:
+    for name in hardware.CAPPED:
         monkeypatch.delenv(name, raising=False)
-    assert not machine.multiplies_bfloat16(CPU)
-    assert machine.multiplies_bfloat16(torch.device("cuda"))
+    assert not hardware.multiplies_bfloat16(CPU)
+    assert hardware.multiplies_bfloat16(torch.device("cuda"))
     found["avx512_bf16"] = True
-    assert machine.multiplies_bfloat16(CPU)
+    assert hardware.multiplies_bfloat16(CPU)
     for name, enough, less in (
         ("ATEN_CPU_CAPABILITY", "avx512", "avx2"),
         ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", "AVX512_CORE_VNNI"),
     ):
         monkeypatch.setenv(name, enough)
-        assert machine.multiplies_bfloat16(CPU)
+        assert hardware.multiplies_bfloat16(CPU)
         monkeypatch.setenv(name, less)
-        assert not machine.multiplies_bfloat16(CPU)
-        assert machine.multiplies_bfloat16(torch.device("cuda"))
+        assert not hardware.multiplies_bfloat16(CPU)
+        assert hardware.multiplies_bfloat16(torch.device("cuda"))
         monkeypatch.delenv(name)
 
 
@@ -90,7 +91,7 @@ def test_products_and_their_gradients_are_those_of_float32_rounded_once(length):
         return torch.nn.functional.linear(left, right[0, 0], bias[0, 0, :, 0]) @ right
 
     for function in (attended, multiplied):
-        with NoLowProducts(), machine.Float32Products():
+        with NoLowProducts(), hardware.Float32Products():
             result = function(*low)
             gradients = torch.autograd.grad(result.float().square().sum(), low)
         expected = function(*exact)

@@ -1,14 +1,14 @@
 """The prompt, byte for byte, in every template, and its ids, in which only a template writes special tokens."""
 
 import pytest
-from tiny_tokenizer import chat_tokenizer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from utils import prompts
+from support.tiny_tokenizer import chat_tokenizer
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.prompts import TEMPLATES, chat_frame, encode_prompts, encode_texts, format_prompt
+from utils.tokens import prompts
+from utils.tokens.prompts import TEMPLATES, chat_frame, encode_prompts, encode_texts, format_prompt
 
 TEXTS = [
     "x",

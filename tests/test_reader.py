@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils import json_rows, reader
+from utils.data import json_stream, reader
+from utils.data.json_stream import Fault
+from utils.data.reader import Fields, Row
 from utils.errors import UserError
-from utils.json_rows import Fault
-from utils.reader import Fields, Row
 
 GOOD = b'{"instruction": "Add.", "input": "", "response": "a + b"}'
 PAIR = {"instruction": "Add.", "input": "", "response": "a + b"}
@@ -127,7 +127,7 @@ BAD_ARRAYS = {
 @pytest.mark.parametrize("window", [1, 7, 2**16])
 @pytest.mark.parametrize("case", BAD_ARRAYS)
 def test_an_array_tells_line_and_row_and_ends_at_its_first_syntax_error(tmp_path, monkeypatch, case, window):
-    monkeypatch.setattr(json_rows, "WINDOW_CHARACTERS", window)
+    monkeypatch.setattr(json_stream, "WINDOW_CHARACTERS", window)
     content, expected = BAD_ARRAYS[case]
     (tmp_path / "x.json").write_bytes(content)
     faults = [fault for fault in _faults(tmp_path / "x.json") if "no field" not in fault and "a field" not in fault]
@@ -136,7 +136,7 @@ def test_an_array_tells_line_and_row_and_ends_at_its_first_syntax_error(tmp_path
 
 
 def test_an_over_long_line_costs_itself_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(json_rows, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(json_stream, "MAX_ROW_BYTES", 100)
     long = _row(input="x" * 1000)
     (tmp_path / "x.jsonl").write_bytes(b"\n".join([GOOD, long, GOOD, long]))
     faults = _faults(tmp_path / "x.jsonl")
@@ -235,7 +235,7 @@ def test_good_pairs_come_back_as_they_were(folder, pairs, is_ascii, window, name
     text = "\r\n".join(lines) if ".jsonl" in name else f"[{' , '.join(lines)}\n]"
     path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_rows, "WINDOW_CHARACTERS", window)
+        patch.setattr(json_stream, "WINDOW_CHARACTERS", window)
         items = list(reader.read(path))
     if not pairs:
         assert ["an empty file" in str(item) for item in items] == [True]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from utils import sources
+from utils.data import sources, stdlib_pairs
 from utils.errors import UserError
 
 MODULE = '''
@@ -45,7 +45,7 @@ class Box:
 
 @pytest.fixture(scope="module")
 def library():
-    return list(sources.standard_library())
+    return list(stdlib_pairs.standard_library())
 
 
 def _of_kind(pairs, kind):
@@ -58,7 +58,7 @@ def _signature(function):
 
 def test_the_standard_library_gives_thousands_of_pairs_and_always_the_same(library):
     assert len(_of_kind(library, "write")) >= 1500 and len(library) >= 3000
-    assert list(sources.standard_library()) == library
+    assert list(stdlib_pairs.standard_library()) == library
     modules = {pair["origin"] for pair in library}
     assert {"json.decoder", "collections", "logging.handlers"} <= modules
     assert not [name for name in modules if set(name.split(".")) & {"test", "tests", "encodings", "pip", "torch"}]
@@ -71,7 +71,7 @@ def test_a_written_function_is_the_one_asked_for(library):
         (written,) = ast.parse(pair["response"]).body
         assert pair["response"].startswith(header + "\n") and _signature(asked) == _signature(written)
         assert ast.get_docstring(written) is None and written.body
-        assert len(pair["response"]) <= sources.MAX_CHARACTERS
+        assert len(pair["response"]) <= stdlib_pairs.MAX_CHARACTERS
 
 
 def test_what_completes_a_function_gives_the_function_again(library):
@@ -92,8 +92,8 @@ def test_pairs_of_a_small_library(tmp_path, monkeypatch):
     for name in ("shapes/cubes.py", "shapes/test/extra.py", "site-packages/other.py", "two-words.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(MODULE)
-    monkeypatch.setattr(sources, "sysconfig", SimpleNamespace(get_paths=lambda: {"stdlib": str(tmp_path)}))
-    pairs = list(sources.standard_library())
+    monkeypatch.setattr(stdlib_pairs, "sysconfig", SimpleNamespace(get_paths=lambda: {"stdlib": str(tmp_path)}))
+    pairs = list(stdlib_pairs.standard_library())
     assert {pair["origin"] for pair in pairs} == {"shapes.cubes"}
     add, size = _of_kind(pairs, "write")
     assert add["instruction"] == (

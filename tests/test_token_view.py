@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from utils import artifacts, packing
-from utils.packing import IGNORE_INDEX
-from utils.panels import token_view
-from utils.panels.token_view import TokenView, bytes_of, cells_of, to_html, visible
+from utils import artifacts
+from utils.tokens import dataset, packing
+from utils.tokens.labels import IGNORE_INDEX
+from utils.widgets import token_view
+from utils.widgets.token_view import TokenView, bytes_of, cells_of, to_html, visible
 
 PAIR = {"instruction": "Say it.", "input": "", "response": "a\tb\n c"}
 HOSTILE = "<img src=x onerror=alert(1)>\"'</span><script>\x1b[2J\u202e\u0000\u200b&amp;"
@@ -24,11 +25,11 @@ def tokenizer(world):
 @pytest.fixture
 def panel(world, tokenizer):
     data_dir, config = world
-    return TokenView(packing.load(artifacts.tokens_dir(data_dir, config), "train"), config, tokenizer)
+    return TokenView(dataset.load(artifacts.tokens_dir(data_dir, config), "train"), config, tokenizer)
 
 
 def cells(tokenizer, *pairs):
-    rows = packing.tokenize(list(pairs), tokenizer)
+    rows = dataset.tokenize(list(pairs), tokenizer)
     return cells_of(packing.build_block(rows, list(range(len(pairs)))), list(range(len(pairs))), tokenizer)
 
 
@@ -38,7 +39,7 @@ def labels(html: str) -> list[str]:
 
 def test_kinds_are_what_the_labels_say(tokenizer):
     pairs = [PAIR, PAIR | {"response": "é🙂"}]
-    rows = packing.tokenize(pairs, tokenizer)
+    rows = dataset.tokenize(pairs, tokenizer)
     block, found = packing.build_block(rows, [0, 1]), cells(tokenizer, *pairs)
     assert [cell.id for cell in found] == block.input_ids.tolist()
     is_trained = [cell.kind in ("response", "end") for cell in found]
@@ -147,7 +148,7 @@ def test_the_panel_steps_through_the_blocks_that_training_takes(panel):
 
 
 def test_an_empty_block_is_shown_as_one(tokenizer):
-    rows = packing.tokenize([PAIR], tokenizer)
+    rows = dataset.tokenize([PAIR], tokenizer)
     found = cells_of(packing.build_block(rows, []), [], tokenizer)
     assert np.array([cell.kind for cell in found]).tolist() == ["first"]
     assert "No pair for this process" in to_html(found)

@@ -8,12 +8,13 @@ A stage folder is built beside its place and moved there when it is whole, so a 
 know (`facts`).
 """
 
+import ast
 import hashlib
 import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,34 +44,6 @@ def tokens_dir(data_dir: Path, config: RunConfig) -> Path:
     return Path(data_dir) / "tokens" / f"{slug(config.pairs)}-{slug(config.model_name_or_path)}{template}"
 
 
-def run_dirs(data_dir: Path, config: RunConfig) -> list[Path]:
-    """The runs of this preset on these pairs, oldest first: `<preset>-<pairs>`, `<preset>-<pairs>-2`, and so on."""
-    stem = f"{config.preset}-{slug(config.pairs)}"
-    pattern = re.compile(re.escape(stem) + r"(-(\d+))?")
-    found = [(pattern.fullmatch(path.name), path) for path in (Path(data_dir) / "runs").glob(f"{stem}*")]
-    return [path for _, path in sorted((int(match[2] or 1), path) for match, path in found if match)]
-
-
-def new_run_dir(data_dir: Path, config: RunConfig) -> Path:
-    """The folder for another run of this preset on these pairs; it is not made yet."""
-    existing = run_dirs(data_dir, config)
-    stem = f"{config.preset}-{slug(config.pairs)}"
-    if not existing:
-        return Path(data_dir) / "runs" / stem
-    last = existing[-1].name.removeprefix(stem).lstrip("-")
-    return Path(data_dir) / "runs" / f"{stem}-{int(last or 1) + 1}"
-
-
-def choose_run(data_dir: Path, config: RunConfig, fresh: bool = False) -> Path:
-    """The newest run with these settings, on any number of processes, or the folder for a new one."""
-    for run_dir in [] if fresh else reversed(run_dirs(data_dir, config)):
-        with suppress(UserError):  # a configuration of another version of the workbook
-            recorded = RunConfig.load(run_dir / "config.json")
-            if recorded.with_changes(num_processes=config.num_processes) == config:
-                return run_dir
-    return new_run_dir(data_dir, config)
-
-
 def sha256_file(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -80,9 +53,24 @@ def sha256_text(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def code_sha256(*modules: str) -> str:
-    """One sha256 over the source of modules of this package, named without `utils.`; code is an input too."""
-    return sha256_text("".join((ROOT / "utils" / f"{name}.py").read_text(encoding="utf-8") for name in modules))
+def code_sha256(module: str) -> str:
+    """One sha256 over the source of a module of this package and of all that it imports of it; code is an input too.
+
+    What is imported inside a function counts, and so does what an imported module imports. Not covered: `__init__.py`,
+    which holds no code here, and other packages.
+    """
+    sources: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = ROOT / f"{name.replace('.', '/')}.py"
+        if name in sources or not path.is_file():
+            continue
+        sources[name] = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(sources[name])):
+            if isinstance(node, ast.ImportFrom):  # a module of a package, or a name of a module
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return sha256_text("".join(f"{name}\n{sources[name]}" for name in sorted(sources)))
 
 
 @contextmanager
@@ -139,13 +127,3 @@ def require(folder: Path, notebook: str, inputs: dict[str, str] | None = None) -
     if stale:
         raise UserError(f"{folder} is out of date: its {', '.join(stale)} changed. Run notebook {notebook} again.")
     return manifest
-
-
-def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
-    """The folder of the named run, or the newest run of this preset on these pairs; raises `UserError` without one."""
-    existing = [Path(data_dir) / "runs" / run] if run else run_dirs(data_dir, config)
-    existing = [path for path in existing if (path / "config.json").exists()]
-    if not existing:
-        wanted = run or f"of preset {config.preset!r} on {config.pairs!r}"
-        raise UserError(f"there is no run {wanted} in {Path(data_dir) / 'runs'}. Run notebook 03_train_fsdp first.")
-    return existing[-1]

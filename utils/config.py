@@ -14,6 +14,7 @@ from utils import files
 from utils.errors import UserError, unknown
 
 CARD, ASSUMED = "model card", "assumed"
+EMBEDDED = "embedded"  # the base model that comes with the workbook
 
 
 def _setting(default: Any, help: str, *, unit: str = "", recipe: str = "", minimum=None, maximum=None, choices=()):
@@ -27,7 +28,7 @@ class RunConfig:
     """The settings of one run; `RunConfig()` is the published recipe.
 
     Raises `UserError` when a value is outside its limits. Not covered: whether the model exists or fits, which
-    `utils.model` and `utils.planner` find out.
+    `model.loading` and `planning.planner` find out.
     """
 
     preset: str = _setting("starcoder", "The preset these settings started from.")
@@ -190,7 +191,7 @@ def _checked(setting, value: Any) -> Any:
 PRESETS: dict[str, dict[str, Any]] = {
     # A laptop without GPU: the embedded model on some of the embedded pairs.
     "tiny": dict(
-        model_name_or_path="embedded",
+        model_name_or_path=EMBEDDED,
         pairs="python-stdlib",
         # Short pairs: many of them fit into two minutes, and a small model learns to end what it begins.
         max_length=160,
@@ -202,44 +203,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         max_eval_samples=256,
         eval_steps=40,
         save_steps=50,
-    ),
-    # What made the embedded model, from random weights on code: a row in place of a pair (`python -m utils.corpus`).
-    "base": dict(
-        pairs="python-corpus",
-        optim="muon",
-        learning_rate=2e-3,
-        lr_scheduler_type="warmup_stable_decay",
-        weight_decay=0.1,
-        adam_beta2=0.95,
-        warmup_steps=100.0,
-        train_batch_size=8,
-        num_train_epochs=0.85,
-        tokens_per_device=16384,
-        num_processes=1,
-        max_eval_samples=64,
-        eval_steps=200,
-        save_steps=200,
-        save_total_limit=1,
-    ),
-    # What it read next, so as to fill gaps too: more and shorter texts with a gap (`--preset base-gaps`).
-    "base-gaps": dict(
-        model_name_or_path="embedded",
-        pairs="python-corpus",
-        optim="muon",
-        learning_rate=1e-3,
-        lr_scheduler_type="warmup_stable_decay",
-        weight_decay=0.1,
-        adam_beta2=0.95,
-        warmup_steps=100.0,
-        train_batch_size=16,
-        num_train_epochs=0.7,
-        tokens_per_device=16384,
-        num_processes=1,
-        max_eval_samples=64,
-        eval_steps=200,
-        save_steps=200,
-        save_total_limit=1,
-        seed=1,
     ),
     # The real family, from a laptop's GPU to the recipe; all gated: accept the licence on the hub and log in.
     "tiny-starcoder-py": dict(model_name_or_path="bigcode/tiny_starcoder_py"),

@@ -18,10 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts, files, launch, metrics, reader, sources
+from utils import artifacts, files
 from utils.artifacts import ROOT
 from utils.config import RunConfig
+from utils.data import reader, sources
 from utils.errors import UserError
+from utils.runs import folders, launch, metrics
 
 CHOICES = (
     *("PRESET", "PAIRS", "OVERRIDES", "DATA", "RUN", "FRESH", "GPTEACHER_FILE"),
@@ -77,11 +79,11 @@ def make_plan(environment: dict[str, str]) -> Plan:
     if "RUN" in given:
         if clash := [name for name in ("PRESET", "PAIRS", "OVERRIDES", "FRESH") if name in given]:
             raise UserError(f"RUN names a run that has its settings already: leave out {' and '.join(clash)}.")
-        run_dir = artifacts.find_run(data_dir, RunConfig(), given["RUN"])
+        run_dir = folders.find_run(data_dir, RunConfig(), given["RUN"])
         config = RunConfig.load(run_dir / "config.json")
     else:
         config = _config(given)
-        run_dir = artifacts.choose_run(data_dir, config, fresh="FRESH" in given)
+        run_dir = folders.choose_run(data_dir, config, fresh="FRESH" in given)
     if "GPTEACHER_FILE" in given:
         given["GPTEACHER_FILE"] = str(Path(given["GPTEACHER_FILE"]).expanduser().resolve())
     reader.Fields.parse(given.get("MAP", ""), given.get("IGNORE", ""))

@@ -1,0 +1,69 @@
+"""The decoding part of `make bench`: tokens a second of one answer, beside what the memory's bandwidth allows.
+
+For every token all weights are read once, so the bandwidth over their bytes is a limit for one answer at a time. The
+bandwidth is that of copying, read and written bytes together. Not counted: the key/value cache, small at this length.
+"""
+
+import math
+import statistics
+import time
+
+import torch
+
+from benchmarks import table
+from utils.model import loading
+from utils.model.generation import GenerationSettings, stream
+from utils.tokens.prompts import encode_prompts
+
+PROMPT = "def add(a, b):\n    "
+NUM_TOKENS, NUM_ROUNDS = 128, 5
+COPY_BYTES = {"cpu": 2**26, "cuda": 2**32}
+
+
+def compare(
+    name: str, num_tokens: int = NUM_TOKENS, num_rounds: int = NUM_ROUNDS, is_barred: bool = False
+) -> list[list[str]]:
+    """The limit, and the pace of an answer after its first token with both caches; the median over the rounds.
+
+    With `is_barred` the static cache is to reach 70 % of the limit.
+    """
+    network, tokenizer = loading.load(name)
+    tokenizer.eos_token = None
+    bandwidth = copy_bandwidth(network.device)
+    num_bytes = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+    limit = bandwidth / num_bytes
+    title = f"{num_bytes / 1e9:,.1f} GB of weights at {bandwidth / 1e9:,.0f} GB/s: the most"
+    rows = [[title, "beside it", f"{limit:,.1f} tokens/s", ""]]
+    for static_cache in (False, True):
+        settings = GenerationSettings(max_new_tokens=num_tokens, static_cache=static_cache)
+        paces = [pace(network, tokenizer, settings) for _ in range(1 + num_rounds)][1:]  # the first warms up
+        found = statistics.median(paces)
+        kind = "static" if static_cache else "dynamic"
+        text = f"{found:,.1f} tokens/s, {found / limit:.0%} of the limit"
+        rows.append([f"one answer of {num_tokens} tokens, {kind} cache", "beside it", text, ""])
+    barred = found / limit if is_barred else math.nan
+    return [*rows, table.row("15.5B on a GPU, static cache", ">= 70 %", 100 * barred, 70, "{:.0f} %")]
+
+
+def pace(network, tokenizer, settings: GenerationSettings) -> float:
+    """Tokens a second after the first, which stands for the prompt."""
+    times = [time.perf_counter() for _ in stream(network, tokenizer, encode_prompts([PROMPT], tokenizer), settings)]
+    return (len(times) - 1) / (times[-1] - times[0])
+
+
+def copy_bandwidth(device: torch.device) -> float:
+    """Bytes a second, read and written, of the fastest of some copies."""
+    source = torch.zeros(COPY_BYTES[device.type], dtype=torch.uint8, device=device)
+    target, seconds = torch.empty_like(source), []
+    for _ in range(8):
+        _synchronize(device)
+        start = time.perf_counter()
+        target.copy_(source)
+        _synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return 2 * len(source) / min(seconds)
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

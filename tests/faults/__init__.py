@@ -1,0 +1,1 @@
+"""`make faults`: runs that are killed, damaged, filled up and cut off."""

@@ -1,0 +1,233 @@
+"""`make bench` in its shortest form, in this process and without TRL: same updates for everybody, and a table."""
+
+import json
+import shutil
+import statistics
+from types import SimpleNamespace
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from benchmarks import __main__ as bench
+from benchmarks import answers, data, decoding, gpu, jobs, panels, playground, table, worker
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.model import loading
+from utils.model.generation import GenerationSettings
+
+
+def run(spec, config, **options):
+    """In this process and without TRL, which `make bench` alone installs."""
+    if spec["trainer"] == "trl":
+        raise UserError("trl is not installed")
+    with torch.compiler.set_stance("force_eager"):  # torchao compiles its update, which takes a CPU a minute
+        return worker.run(spec)
+
+
+@pytest.fixture(scope="module")
+def job(world):
+    """Pairs and a tokenizer, and shapes of models that take a second each."""
+    pairs = [json.loads(line) for line in (world[0] / "pairs" / "some" / "train.jsonl").read_text().splitlines()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(jobs.SHAPES, "tiny", (2, 4, 32, 512))
+        patch.setattr(jobs, "VOCABULARY", 320)
+        patch.setitem(worker.SQUARES, "cpu", 128)
+        yield pairs[:32], AutoTokenizer.from_pretrained(world[1].model_name_or_path)
+
+
+@pytest.fixture
+def bench_here(job, tmp_path):
+    return jobs.Bench(tmp_path / "data", run=run)
+
+
+def test_every_contender_makes_the_same_updates(job, bench_here):
+    pairs, tokenizer = job
+    settings = dict(train_batch_size=8, max_length=400, tokens_per_device=512, learning_rate=1e-2)
+    config = jobs.build_job(bench_here.data_dir, "tiny", pairs, tokenizer, **settings)
+    specs = [
+        {"trainer": "plain", "dtype": "float32"},
+        {"trainer": "ours", "dtype": "float32", "rate": True},
+        {"trainer": "transformers", "layout": "padded", "dtype": "float32", "num_pairs": 4},
+        {"trainer": "ours", "dtype": "bfloat16", "rate": True},
+        {"trainer": "transformers", "layout": "padded", "dtype": "bfloat16", "num_pairs": 4},
+        {"trainer": "trl", "layout": "packed", "dtype": "bfloat16", "num_pairs": 1},
+    ]
+    plain, *others, trl = (bench_here.measure(config, spec) for spec in specs)
+    assert len(plain["losses"]) == 4 and plain["losses"][-1] < 0.9 * plain["losses"][0]
+    for result in others:
+        assert result["num_tokens"] == plain["num_tokens"]
+        limit = 1e-4 if result["spec"]["dtype"] == "float32" else 0.02
+        assert table.difference(result, plain) < limit, result["name"]
+    assert bench_here.failures == [trl["name"]]
+    text = table.training({
+        "heats": [trl], "finals": [*others, trl], "losses": [plain, others[0]], "launch_seconds": [3.0, 13.0, 14.0],
+        "ranks": [[others[0]], [others[0]]],
+    })  # fmt: skip
+    assert "| launch to first update, 2 ranks | <= 12 s | 13.0 s | **no** |" in text
+    assert "| 2 ranks slower than 1, in all | <= 20 % | 0 % | yes |" in text
+    assert "against TRL's best, none | >= 3x | not measured |" in text and text.count("trl is not installed") == 2
+    assert "On a GPU: not measured." in text and text.count("GFLOP/s, ours") == 2
+
+
+def test_arithmetic_is_held_against_a_plain_loop(job, bench_here, monkeypatch):
+    pairs, tokenizer = job
+    figures, text = gpu.arithmetic(bench_here, pairs, tokenizer, 4, 8)
+    assert bench_here.failures == [] and len(figures["results"]) == 7
+    assert text.count(" yes |") == 7 and "not measured" in text
+    figures["plain"]["losses"][2] *= 1.001
+    monkeypatch.setattr(bench_here, "measure", lambda config, spec: figures["plain"] if spec["trainer"] == "plain" else
+                        next(result for result in figures["results"] if result["spec"] == spec))  # fmt: skip
+    assert gpu.arithmetic(bench_here, pairs, tokenizer, 4, 8)[1].count("**no**") == 3  # those in float32
+
+
+def test_contenders_are_compared_in_the_same_dtype(job, bench_here):
+    pairs, tokenizer = job
+    figures, text = gpu.contenders(bench_here, pairs[:16], tokenizer, 2, 8, "tiny")
+    assert text.count("not measured: trl is not installed") == 2 == len(bench_here.failures)
+    assert text.count("| not measured |") == 4  # the bars are those of 1.1B on a GPU
+    dtypes = [result["spec"]["dtype"] for result in figures["results"]]
+    assert dtypes == ["bfloat16_weights"] * 3 + ["bfloat16"] * 3
+    speeds = {"ours bfloat16": 8.0, "ours bfloat16_weights": 9.0, "transformers": 2.0}
+    for result in table.measured(figures["results"]):
+        speed = next(value for name, value in speeds.items() if name in (result["name"], result["spec"]["trainer"]))
+        result |= {"times": [0.0, 1.0], "num_tokens": [1, speed]}
+    assert table.fastest(figures["results"], trainer="ours", dtype="bfloat16") == ("ours bfloat16", 8.0)
+
+
+def test_training_is_measured_and_its_recipe_extrapolated(job, bench_here):
+    pairs, tokenizer = job
+    figures, text = gpu.training(bench_here, pairs[:8], tokenizer, 6, 4, "tiny", {"learning_rate": 1e-3})
+    names = ["adamw_bfloat16", "adamw_torch_8bit", "", ""]
+    assert [result["spec"]["settings"].get("optim", "") for result in figures["results"]] == names
+    for result in figures["results"]:
+        assert len(result["losses"]) == 6 and result["planned_bytes"] > 0
+        assert result["load_seconds"] > 0 and result["save_seconds"] > 0
+    assert "activation_checkpointing" in figures["results"][0]["name"] and "learning_rate=0.001" in text
+    assert text.count("| not measured |") == 5
+    assert not list((bench_here.data_dir / "runs").glob("*/model"))
+
+
+def test_bars_are_those_of_the_fastest_with_a_real_shape():
+    slow = {"times": [*range(8)], "num_tokens": [3000] * 8, "flop": [40.0] * 8, "flop_per_second": 100.0}
+    slow |= {"memory_bytes": 100 * 2**30, "planned_bytes": 95 * 2**30}
+    fast = slow | {"num_tokens": [2000] * 4 + [3100] * 4, "memory_bytes": 140 * 2**30, "planned_bytes": 120 * 2**30}
+    rows = gpu._bars("15.5B", [slow, fast, {"left_out": "needs more"}]).splitlines()[2:]
+    found = ["691 s | yes", "140.0 GiB | **no**", "40 % | **no**", "not measured | ", "17 % | **no**"]
+    assert [" | ".join(row.strip(" |").split(" | ")[2:]) for row in rows] == [text.strip(" |") for text in found]
+
+
+def test_what_does_not_fit_by_its_plan_is_told_and_not_tried(job, bench_here, monkeypatch):
+    pairs, tokenizer = job
+    monkeypatch.setattr(gpu.hardware, "devices", lambda number: (gpu.hardware.Device("small", 2**20, "cpu"),))
+    figures, text = gpu.training(bench_here, pairs[:4], tokenizer, 6, 4, "tiny", {})
+    assert all("left_out" in result for result in figures["results"]) and bench_here.failures == []
+    assert text.count("GiB of 0.0 GiB") == 4 and "full" in text
+
+
+def test_activations_are_computed_again_only_where_memory_is_short(job, bench_here, monkeypatch):
+    pairs, tokenizer = job
+    config = jobs.build_job(bench_here.data_dir, "tiny", pairs, tokenizer, tokens_per_device=1024)
+    plans = [gpu._fitting(config, bench_here.data_dir, {})]
+    for share in (0.999, 0.9):  # of what the plan before takes: less than that is free
+        free = round(share * plans[-1].memory_bytes)
+        monkeypatch.setattr(
+            gpu.hardware, "devices", lambda number, free=free: (gpu.hardware.Device("cpu", free, "cpu"),)
+        )
+        plans.append(gpu._fitting(config, bench_here.data_dir, {}))
+    assert plans[0].config.activation_checkpointing == "none"
+    assert plans[0].memory_bytes > plans[1].memory_bytes
+
+
+def test_decoding_stands_beside_the_limit_of_the_bandwidth(job, bench_here, monkeypatch):
+    monkeypatch.setattr(decoding, "COPY_BYTES", {"cpu": 2**16})
+    figures, text = gpu.decoding(bench_here, job[1], "tiny", num_tokens=5, num_rounds=1)
+    assert len(figures["rows"]) == 4 and text.count("tokens/s") == 3
+    assert "| 15.5B on a GPU, static cache | >= 70 % | not measured |  |" in text
+
+
+def test_a_part_is_kept_when_another_fails(bench_here, tmp_path, capsys):
+    def broken():
+        raise RuntimeError("CUDA | out\nof memory")
+
+    bench.run_parts(bench_here, {"one": broken, "two": lambda: ({"figure": 1}, "| text |")}, tmp_path)
+    assert bench_here.failures == ["one"]
+    assert "not measured: RuntimeError: CUDA / out |" in next(tmp_path.glob("cpu-one-*.md")).read_text()
+    assert json.loads(next(tmp_path.glob("cpu-two-*.json")).read_text()) == {"figure": 1}
+    assert "| text |" in capsys.readouterr().out
+
+
+def test_a_worker_that_fails_says_why_and_one_without_time_is_stopped(world, tmp_path):
+    spec = {"trainer": "ours", "run_dir": str(tmp_path)}
+    with pytest.raises(UserError, match="config.json cannot be read"):
+        jobs.run_worker(spec, world[1])
+    with pytest.raises(UserError, match="stopped after 0 s"):
+        jobs.run_worker(spec, world[1], seconds=-1.0)
+
+
+def test_rates_and_shares_leave_the_first_update_out():
+    result = {"times": [9.0, 10.0, 12.0], "num_tokens": [7, 100, 100], "flop": [7, 40, 80], "flop_per_second": 50.0}
+    assert table.rates(result) == [100.0, 50.0]
+    assert table.tokens_per_second([result]) == statistics.median([100.0, 50.0])
+    assert table.share([result]) == pytest.approx((40 + 80) / 3 / 50)
+
+
+def test_the_data_jobs_run_and_their_figures_stand_beside_the_bars(job, tmp_path, shared_data, monkeypatch):
+    monkeypatch.setattr(data, "measure", lambda job, shared, out, number: data_job(job, tmp_path, shared, number))
+    text = table.bars("data", data.compare(shared_data, tmp_path, 0.001))
+    assert "| 1,000 pairs to token rows | >= 4,000 pairs/s |" in text
+    assert "| near-duplicates of 4,535 pairs | <= 3 s |" in text
+
+
+def data_job(job, folder, shared, number):
+    """A job in this process; TRL itself is measured by `make bench` only."""
+    if job == "trl":
+        return {"seconds": [100.0]}
+    folder = folder / f"{job}-{number}"
+    folder.mkdir()
+    result = data.JOBS[job](folder, shared, 1 if job == "ours" else number)
+    if job == "near_duplicates":
+        assert result["num_left_out"] > 0
+    return result
+
+
+def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch):
+    data_dir, config = world
+    run_dir = data_dir / "runs" / "tiny-python-stdlib"
+    shutil.copytree(config.model_name_or_path, run_dir / "model")
+    rows = [
+        {"kind": "write", "instruction": f"Write it.\n\ndef f{i}(a):", "input": "", "response": ""} for i in range(3)
+    ]
+    monkeypatch.setattr(answers.pairs, "load", lambda *_: rows)
+    monkeypatch.setattr(RunConfig, "from_preset", lambda *_: config.with_changes(pairs="python-stdlib"))
+    texts = ["import os\nprint(os.sep)\n"]
+    monkeypatch.setattr(
+        answers.code_files,
+        "standard_library",
+        lambda: [SimpleNamespace(text=text, split="validation") for text in texts],
+    )
+    try:
+        found = {row[0]: row[1:] for row in answers.compare(data_dir, 2, 1)}
+    finally:
+        shutil.rmtree(run_dir)
+    assert found["bits per byte, 24 bytes of held-out modules"][2] == "**no**"
+    assert found["one missing line of 1, exactly"] == [">= 8 %", "0 % (0 to 79)", "**no**"]
+    assert found["2 held-out pairs, tuned (base): parses as Python"][0] == ">= 85 %"
+    assert found["one answer, streamed"][1].endswith("tokens/s")
+
+
+def test_the_panels_are_measured_on_a_long_run(tmp_path):
+    rows = panels.compare(tmp_path, 2000, 0.5)
+    assert [row[0] for row in rows] == ["04 draws 2,000 lines of metrics", "the live panel on them, of one core"]
+
+
+def test_the_playground_is_measured_on_equal_answers(world):
+    name = world[1].model_name_or_path
+    found = {row[0]: row[1:] for row in playground.compare(name, 6, 1)}
+    assert found["one answer, streamed"][1].endswith("tokens/s")
+    assert found["two answers in one batch against one after the other"][0] == ">= 1.5x"
+    assert [row[1] for title, row in found.items() if title.startswith("static")].count("not measured") == 1
+    network, tokenizer = loading.load(name)
+    tokenizer.eos_token = None
+    settings, row = GenerationSettings(max_new_tokens=6), tokenizer("x")["input_ids"]
+    assert playground.generated(network, row, 6) == playground.streamed(network, tokenizer, [row], settings)[0]

@@ -1,0 +1,122 @@
+"""The yardstick: what it counts as right, and that its figures are those of a plain computation."""
+
+import math
+
+import pytest
+import torch
+from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
+
+from utils.evaluation import form
+from utils.model import loading as models
+from utils.model.generation import END_OF_TEXT, LIMIT, Answer
+
+ASK = "Write this Python function. Return the sum.\n\ndef add(first, second=('one',), *rest, key: int = 0) -> int:"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A model with a context of 64 tokens and random weights, and a tokenizer of the embedded kind."""
+    folder = tmp_path_factory.mktemp("tiny")
+    models.create_fresh(folder, ["def add(a, b):\n    return a + b\n" * 20], vocab_size=300)
+    tokenizer = models.load_tokenizer(str(folder))
+    torch.manual_seed(0)
+    config = GPTBigCodeConfig(vocab_size=len(tokenizer), n_positions=64, n_embd=32, n_layer=2, n_head=2)
+    return GPTBigCodeForCausalLM(config).eval(), tokenizer
+
+
+@pytest.mark.parametrize(
+    ("answer", "parses", "is_asked"),
+    [
+        ("def add(first, second, *rest, key=1):\n    return first", True, True),
+        ("import math\nclass A:\n    def add(first, second, *rest, key):\n        return 1", True, True),
+        ('def add(first, second, *rest, key):\n    """Nothing."""\n    pass', True, False),
+        ("def add(first, second, *rest, key):\n    ...", True, False),
+        ("def add(first, second, rest, key):\n    return 1", True, False),
+        ("def add(second, first, *rest, key):\n    return 1", True, False),
+        ("def other(first, second, *rest, key):\n    return 1", True, False),
+        ("def add(first, second, *rest, key):\n    return (", False, False),
+        ("def add(first, second, *rest, key):", False, False),
+        ("", False, False),
+        ("\0", False, False),
+        ("(" * 10_000, False, False),
+        ("Here is the function:", False, False),
+    ],
+)
+def test_an_answer_is_judged_by_what_was_asked(answer, parses, is_asked):
+    asked = form.signature(ASK)
+    assert form.judge(asked, answer) == {"parses": parses, "is_asked": is_asked}
+
+
+def test_only_instructions_with_a_signature_are_asked():
+    assert form.signature("Write a function.") is None
+    assert form.signature("Write this.\n\n@property\nasync def size(self):").name == "size"
+    row = {"instruction": ASK, "kind": "write"}
+    rows = [row, {"instruction": ASK, "kind": "explain"}, {"instruction": "x", "kind": "write"}] * 10
+    assert form.instructions(rows, 4) == [row] * 4 and len(form.instructions(rows, 99)) == 10
+
+
+def test_the_shares_of_some_answers():
+    good = "def add(first, second, *rest, key):\n    return 1"
+    written = [Answer(good, END_OF_TEXT), Answer(good, LIMIT), Answer("1 +", END_OF_TEXT), Answer("x = 1", END_OF_TEXT)]
+    shares = form.follows([{"instruction": ASK}] * 4, written)
+    assert [share.count for share in shares.values()] == [3, 2, 3, 3]
+    assert {share.of for share in shares.values()} == {4}
+
+
+def test_the_interval_is_wilsons():
+    low, high = form.Share(8, 10).interval  # as published for 8 of 10
+    assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert form.Share(0, 10).interval == pytest.approx((0, 0.2775), abs=1e-4)
+    assert form.Share(10, 10).interval == pytest.approx((0.7225, 1), abs=1e-4)
+    assert math.isnan(form.Share(0, 0).value)
+
+
+@pytest.mark.parametrize("length", [1, 30, 300])
+def test_bits_per_byte_are_those_of_token_by_token(tiny, length):
+    model, tokenizer = tiny
+    text = ("def add(a, b): é\n" * 30)[:length]
+    ids = [tokenizer.eos_token_id, *tokenizer(text)["input_ids"]]
+    bits, context, stride = 0.0, 32, 16
+    with torch.no_grad():
+        for place in range(1, len(ids)):
+            # The window that predicts this token first: the one whose end is the next multiple of the stride.
+            end = context if place < context else context + -(-(place + 1 - context) // stride) * stride
+            window = torch.tensor([ids[end - context : place]])
+            logits = model(window, use_cache=False).logits[0, -1]
+            bits -= logits.log_softmax(-1)[ids[place]].item() / math.log(2)
+    expected = bits / len(text.encode())
+    assert form.bits_per_byte(model, tokenizer, [text], context, stride) == pytest.approx(expected, rel=1e-4)
+
+
+def test_gaps_are_lines_of_code_that_fit_their_surroundings():
+    text = "import os\n\n# a comment that is long\ndef add(a, b):\n    return a + b  \n    x\n" * 9
+    found = form.gaps([text], 8, 20)
+    assert len(found) == 8
+    for gap in found:
+        whole = gap.prefix + gap.line + gap.suffix
+        assert whole in text and len(gap.line) >= 8 and gap.line == gap.line.strip() and not gap.line.startswith("#")
+        assert len(gap.prefix) <= 20 and len(gap.suffix) <= 20
+        assert gap.suffix.lstrip(" ").startswith("\n") or not gap.suffix
+
+
+def test_a_line_is_filled_in_from_both_sides_or_from_the_prefix(tiny, monkeypatch):
+    network, tokenizer = tiny
+    gap = form.Gap("def add(a, b):\n    ", "return a + b", "\n\nx")
+    special = dict(zip(models.SPECIAL_TOKENS, range(5), strict=True))
+    asked = []
+
+    def write(answer):
+        def generate_rows(model, tokenizer, rows, settings):
+            asked.extend(rows)
+            return [Answer(answer, END_OF_TEXT)] * len(rows)
+
+        return generate_rows
+
+    monkeypatch.setattr(form, "generate_rows", write("return a + b"))
+    assert form.fills(network, tokenizer, [gap]).count == 1
+    assert asked[0][:2] == [special["<fim_prefix>"], special["<fim_suffix>"]]
+    assert asked[0].count(special["<fim_middle>"]) == 1
+    monkeypatch.setattr(form, "generate_rows", write("return a + b\n    more"))
+    assert form.fills(network, tokenizer, [gap]).count == 0
+    assert form.fills(network, tokenizer, [gap], with_suffix=False).count == 1
+    assert tokenizer.decode(asked[-1]) == gap.prefix

@@ -1,0 +1,360 @@
+"""The decoding loop against transformers' own, on a tiny random model."""
+
+import copy
+import re
+from dataclasses import replace
+from threading import Event
+
+import pytest
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    AutoModelForCausalLM,
+    CompileConfig,
+    GPTBigCodeConfig,
+    GPTBigCodeForCausalLM,
+    GPTNeoConfig,
+    LlamaConfig,
+    PreTrainedTokenizerFast,
+)
+
+from support.tiny_tokenizer import chat_tokenizer
+from utils.errors import UserError
+from utils.model import attention, generation
+from utils.model.generation import GenerationSettings, _choose, generate_batch, generate_rows, stream
+from utils.tokens import dataset
+from utils.tokens.prompts import TEMPLATES, encode_prompts, format_prompt
+
+SPECIALS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"]
+CONTEXT = 64
+PROMPTS = ["def add(a, b):", "x", "a rather longer prompt, é and all"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    """Every byte is a token, so that every character beyond ASCII is spread over several."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: index for index, token in enumerate(SPECIALS + letters)}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens([AddedToken(token, special=True) for token in SPECIALS])
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=SPECIALS[0], pad_token=SPECIALS[4])
+
+
+@pytest.fixture(scope="module")
+def stopping(tokenizer):
+    """The same tokenizer, with a token for its end that the tiny model does write."""
+    stopping = copy.deepcopy(tokenizer)
+    stopping.eos_token = "2"
+    return stopping
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(0)
+    # Weights this large make the model choose with confidence, and differently after every prefix.
+    config = GPTBigCodeConfig(
+        vocab_size=len(tokenizer), n_positions=CONTEXT, n_embd=32, n_layer=2, n_head=4, initializer_range=0.8,
+        bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    return GPTBigCodeForCausalLM(config).eval()
+
+
+class Scripted(torch.nn.Module):
+    """A model that writes the given ids, whatever it is asked."""
+
+    def __init__(self, model, ids):
+        super().__init__()
+        self.config, self.device, self.ids = model.config, model.device, list(ids)
+
+    def forward(self, input_ids, **_):
+        logits = torch.nn.functional.one_hot(torch.tensor([[self.ids.pop(0)]]), self.config.vocab_size).float()
+        return type("Output", (), {"logits": logits})
+
+
+def drafts(model, tokenizer, prompt, settings, stop=None):
+    """The draft of one answer, after every token."""
+    return (draft for (draft,) in stream(model, tokenizer, encode_prompts([prompt], tokenizer), settings, stop))
+
+
+def written(model, tokenizer, prompt, settings, stop=None):
+    """The draft when it has ended."""
+    return list(drafts(model, tokenizer, prompt, settings, stop))[-1]
+
+
+def texts(model, tokenizer, prompt, **settings):
+    return written(model, tokenizer, prompt, GenerationSettings(**settings)).text
+
+
+def pieces(model, tokenizer, prompt, settings):
+    """What each token added to the text."""
+    text, found = "", []
+    for draft in drafts(model, tokenizer, prompt, settings):
+        assert draft.text.startswith(text), "text only grows"
+        found, text = [*found, draft.text[len(text) :]], draft.text
+    return [piece for piece in found if piece]
+
+
+def reference(model, tokenizer, prompt, max_new_tokens):
+    """Greedy text from transformers' `generate`, without end-of-text."""
+    ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    new = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )[0, ids.shape[1] :].tolist()
+    if tokenizer.eos_token_id in new:
+        new = new[: new.index(tokenizer.eos_token_id)]
+    return tokenizer.decode(new, skip_special_tokens=False)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_greedy_is_what_transformers_generates(model, tokenizer, stopping, prompt):
+    text = texts(model, tokenizer, prompt, max_new_tokens=25)
+    assert text == reference(model, tokenizer, prompt, 25)
+    assert len(set(text)) > 3, "a model that repeats itself would prove nothing"
+    assert texts(model, stopping, prompt, max_new_tokens=25) == reference(model, stopping, prompt, 25)
+
+
+@pytest.fixture(scope="module")
+def llama(tokenizer):
+    """Grouped key/value heads and rotary positions, where the StarCoder has one head and learned ones."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=CONTEXT, initializer_range=0.8,
+    )  # fmt: skip
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+@pytest.mark.parametrize("family", ["model", "llama"])
+@pytest.mark.parametrize("prompts", [["x"], PROMPTS[:1], [*PROMPTS, "ab"]])
+@pytest.mark.parametrize("drawn", [{}, dict(temperature=0.8, top_p=0.95, seed=3)])
+def test_a_static_cache_changes_no_answer(request, family, tokenizer, stopping, prompts, drawn):
+    """Alone and padded, to the end of the context, and where rows end one after the other."""
+    network = request.getfixturevalue(family)
+    for tokens in (tokenizer, stopping):
+        rows = encode_prompts(prompts, tokens)
+        settings = GenerationSettings(max_new_tokens=CONTEXT, **drawn)
+        *_, dynamic = stream(network, tokens, rows, settings)
+        *_, static = stream(network, tokens, rows, replace(settings, static_cache=True))
+        assert [draft.ids for draft in static] == [draft.ids for draft in dynamic]
+        assert [draft.reason for draft in static] == [draft.reason for draft in dynamic]
+
+
+def test_the_step_on_a_static_cache_is_one_graph_for_all_answers(model, tokenizer, monkeypatch):
+    """What a GPU compiles; here without making kernels of it."""
+    graphs, model = [], copy.deepcopy(model)
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = model.get_compiled_call(CompileConfig(fullgraph=True, backend=backend, mode=None))
+    monkeypatch.setattr(generation, "_compiled", lambda _: compiled)
+    settings, rows = GenerationSettings(max_new_tokens=12), encode_prompts(PROMPTS, tokenizer)
+    expected = generate_rows(model, tokenizer, rows, settings)
+    for _ in range(2):
+        assert generate_rows(model, tokenizer, rows, replace(settings, static_cache=True)) == expected
+    assert len(graphs) == 1
+
+
+def test_a_static_cache_is_left_to_the_next_answer_and_shared_with_no_other(model, tokenizer):
+    """A CUDA graph would be recorded anew for another."""
+    model, rows = copy.deepcopy(model), encode_prompts(PROMPTS, tokenizer)
+    settings = GenerationSettings(max_new_tokens=12, static_cache=True)
+    expected = generate_rows(model, tokenizer, rows, settings)
+    kept = model._free_cache
+    shorter = replace(settings, max_new_tokens=2)
+    assert [one.text for one in generate_rows(model, tokenizer, rows, shorter)] != [one.text for one in expected]
+    assert generate_rows(model, tokenizer, rows, settings) == expected and model._free_cache is kept
+    open_one = stream(model, tokenizer, rows, settings)
+    next(open_one)
+    assert generate_rows(model, tokenizer, rows, settings) == expected and model._free_cache is not kept
+    *_, drafts = open_one
+    assert [draft.text for draft in drafts] == [one.text for one in expected] and model._free_cache is kept
+    generate_rows(model, tokenizer, rows[:1], settings)
+    assert model._free_cache is not kept, "another number of rows"
+
+
+def test_a_model_without_a_static_cache_says_so(model, tokenizer):
+    config = GPTNeoConfig(vocab_size=len(tokenizer), hidden_size=32, num_layers=2, num_heads=4,
+                          attention_types=[[["global", "local"], 1]], max_position_embeddings=CONTEXT)  # fmt: skip
+    with pytest.raises(UserError, match="GPTNeoForCausalLM.*Switch static_cache off"):
+        texts(AutoModelForCausalLM.from_config(config).eval(), tokenizer, "x", static_cache=True)
+    packed = copy.deepcopy(model)
+    packed.set_attn_implementation(attention.register())
+    with pytest.raises(UserError, match="'packed' attention.*Switch static_cache off"):
+        texts(packed, tokenizer, "x", static_cache=True)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_a_row_of_a_batch_is_the_row_alone(model, tokenizer, stopping, temperature):
+    """Rows that end at the end of the context, and rows that end on their own, at different steps."""
+    settings = GenerationSettings(max_new_tokens=CONTEXT, temperature=temperature, top_p=0.95, seed=3)
+    for tokens in (tokenizer, stopping):
+        seeds = [replace(settings, seed=settings.seed + index) for index in range(len(PROMPTS))]
+        ends = [written(model, tokens, prompt, one) for prompt, one in zip(PROMPTS, seeds, strict=True)]
+        alone = [(draft.text, draft.reason) for draft in ends]
+        assert generate_batch(model, tokens, PROMPTS, settings) == alone
+        assert len({len(text) for text, _ in alone}) > 1
+    assert generate_batch(model, tokenizer, [], settings) == []
+
+
+def test_a_seed_gives_its_text_whatever_else_draws(model, tokenizer):
+    sampled = dict(max_new_tokens=20, temperature=1.0)
+    settings = GenerationSettings(seed=1, **sampled)
+    first = texts(model, tokenizer, "x", seed=1, **sampled)
+    before = torch.get_rng_state()
+    one, other = drafts(model, tokenizer, "x", settings), drafts(model, tokenizer, "y", settings)
+    assert [draft.text for draft in one if next(other, draft)][-1] == first
+    assert torch.equal(before, torch.get_rng_state()), "the global generator is not ours to move"
+    assert len({texts(model, tokenizer, "x", seed=seed, **sampled) for seed in range(5)}) == 5
+
+
+def test_a_tiny_nucleus_or_temperature_is_greedy(model, tokenizer):
+    greedy = texts(model, tokenizer, "x", max_new_tokens=20)
+    assert texts(model, tokenizer, "x", max_new_tokens=20, temperature=1.0, top_p=1e-9) == greedy
+    assert texts(model, tokenizer, "x", max_new_tokens=20, temperature=1e-308) == greedy
+
+
+def test_the_nucleus_is_drawn_from_in_proportion(model, tokenizer):
+    """With probabilities 0.5, 0.3, 0.2 and top-p 0.7 the third is never drawn and the first has 5 of 8 draws."""
+    logits = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(2000, -1)
+    generators = [torch.Generator().manual_seed(seed) for seed in range(2000)]
+    drawn = _choose(logits, GenerationSettings(temperature=1.0, top_p=0.7), generators)
+    counts = torch.bincount(drawn, minlength=3) / 2000
+    assert counts[0] == 0
+    assert counts[1].item() == pytest.approx(5 / 8, abs=0.04)
+
+
+def test_pieces_hold_whole_characters(model, tokenizer):
+    text = "a é 👩‍💻 中文 🎉z"
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    found = pieces(Scripted(model, [*ids, 0]), tokenizer, "x", GenerationSettings(max_new_tokens=60))
+    assert "".join(found) == text
+    assert not any("\ufffd" in piece for piece in found)
+    assert max(map(len, found)) == 1, "a character is written as soon as it is whole"
+
+
+def test_broken_bytes_and_special_tokens_are_shown(model, tokenizer):
+    emoji = tokenizer("🎉", add_special_tokens=False)["input_ids"]
+    ids = [*emoji[:2], *emoji, 1, *emoji[:3]]  # cut off, whole, <fim_prefix>, cut off by the end
+    found = pieces(Scripted(model, ids), tokenizer, "x", GenerationSettings(max_new_tokens=len(ids)))
+    assert "".join(found) == tokenizer.decode(ids, skip_special_tokens=False) == "\ufffd🎉<fim_prefix>\ufffd"
+
+
+def test_why_it_ended(model, tokenizer):
+    def end(model, prompt="x", max_new_tokens=9, stop=None):
+        draft = written(model, tokenizer, prompt, GenerationSettings(max_new_tokens=max_new_tokens), stop)
+        return draft.reason, draft.num_tokens, draft.text
+
+    a = tokenizer("a")["input_ids"][0]
+    assert end(Scripted(model, [a, a, 0])) == ("end-of-text", 3, "aa")
+    assert end(Scripted(model, [a] * 9)) == ("limit", 9, "a" * 9)
+    stop = Event()
+    stop.set()
+    assert end(model, stop=stop) == ("stopped", 0, "")
+    # The context is used up to its last position, and not beyond.
+    reason, num_tokens, text = end(Scripted(model, [a] * CONTEXT), prompt="x" * 60, max_new_tokens=500)
+    assert (reason, num_tokens, text) == ("limit", CONTEXT - 60, "a" * (CONTEXT - 60))
+
+
+def test_stop_keeps_what_was_written(model, tokenizer):
+    stop = Event()
+    growing = drafts(model, tokenizer, "def f():", GenerationSettings(max_new_tokens=40), stop)
+    for _ in range(3):
+        draft = next(growing)
+    stop.set()
+    assert list(growing) == [draft] and (draft.reason, draft.num_tokens) == ("stopped", 3)
+    assert texts(model, tokenizer, "def f():", max_new_tokens=40).startswith(draft.text.rstrip("\ufffd"))
+
+
+def test_a_stop_string_ends_an_answer_before_it_and_is_never_shown_in_part(model, tokenizer):
+    def end(text, *stop):
+        ids = tokenizer(text)["input_ids"]
+        settings = GenerationSettings(max_new_tokens=len(ids), stop=stop)
+        shown = pieces(Scripted(model, ids), tokenizer, "x", settings)
+        draft = written(Scripted(model, ids), tokenizer, "x", settings)
+        assert "".join(shown) == draft.text
+        return draft.text, draft.reason
+
+    assert end("a = 1\n\ndef f", "\n\ndef") == ("a = 1", "stop string")
+    assert end("a = 1\n\ndel a", "\n\ndef") == ("a = 1\n\ndel a", "limit")
+    assert end("one two", "two", "one") == ("", "stop string")
+    assert end("ab\n\nd", "\n\ndef") == ("ab\n\nd", "limit"), "what was held back is shown at the end"
+
+
+@pytest.mark.parametrize("penalty", [1.3, 0.7])
+def test_the_penalty_is_that_of_transformers(model, tokenizer, penalty):
+    ids = tokenizer("abcabc", return_tensors="pt")["input_ids"]
+    options = dict(do_sample=False, max_new_tokens=20, repetition_penalty=penalty, pad_token_id=tokenizer.pad_token_id)
+    new = model.generate(ids, attention_mask=torch.ones_like(ids), **options)[0, ids.shape[1] :]
+    expected = tokenizer.decode(new, skip_special_tokens=False).split("<|endoftext|>")[0]
+    assert texts(model, tokenizer, "abcabc", max_new_tokens=20, repetition_penalty=penalty) == expected
+    assert expected != texts(model, tokenizer, "abcabc", max_new_tokens=20)
+    rows = encode_prompts(["abcabc", "xyz and more"], tokenizer)
+    settings = GenerationSettings(max_new_tokens=20, repetition_penalty=penalty)
+    assert generate_rows(model, tokenizer, rows, settings)[0].text == expected
+
+
+def test_only_the_top_k_are_drawn(model, tokenizer):
+    logits = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(500, -1)
+    generators = [torch.Generator().manual_seed(seed) for seed in range(500)]
+    drawn = _choose(logits, GenerationSettings(temperature=1.0, top_k=2), generators)
+    assert set(drawn.tolist()) == {1, 2}
+    greedy = texts(model, tokenizer, "x", max_new_tokens=20)
+    assert texts(model, tokenizer, "x", max_new_tokens=20, temperature=1.0, top_k=1) == greedy
+
+
+def test_a_prompt_that_fits_nowhere(model, tokenizer):
+    settings = GenerationSettings()
+    for prompt, message in [("x" * CONTEXT, f"{CONTEXT} tokens.*Shorten the prompt by at least 1 "), ("", "empty")]:
+        with pytest.raises(UserError, match=message):
+            stream(model, tokenizer, encode_prompts([prompt], tokenizer), settings)
+        with pytest.raises(UserError, match=message):
+            generate_batch(model, tokenizer, ["fine", prompt], settings)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_model_is_asked_with_the_ids_it_was_trained_on(model, template):
+    """Also where the question spells special tokens."""
+    tokenizer, asked = chat_tokenizer(), []
+    pair = {"instruction": "Add <|im_end|>", "input": "1 <|im_start|>", "response": "x"}
+    rows = dataset.tokenize([pair], tokenizer, template)
+
+    class Listening(Scripted):
+        def forward(self, input_ids, **_):
+            asked.append(input_ids[0].tolist())
+            return super().forward(input_ids)
+
+    prompt = format_prompt(pair["instruction"], pair["input"], template, tokenizer)
+    scripted = Listening(model, [tokenizer.eos_token_id])
+    scripted.config = copy.copy(model.config)
+    scripted.config.max_position_embeddings = 500
+    generate_batch(scripted, tokenizer, [prompt], GenerationSettings(max_new_tokens=1), template)
+    assert asked == [rows[0][: rows.prompt_lengths[0]].tolist()]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict(max_new_tokens=0),
+        dict(temperature=-1),
+        dict(temperature=float("nan")),
+        dict(top_p=0),
+        dict(top_p=1.1),
+        dict(top_k=-1),
+        dict(repetition_penalty=0),
+        dict(stop=("",)),
+        dict(seed=-1),
+    ],
+)
+def test_wrong_settings_name_the_value_and_the_limit(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(UserError, match=f"{name} must be .*got {re.escape(str(value))}"):
+        GenerationSettings(**wrong)

@@ -1,0 +1,97 @@
+"""Models: what cannot be loaded is said in words, and the embedded base is a small StarCoder."""
+
+import json
+
+import pytest
+import torch
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+from transformers import AutoModelForCausalLM, GPTBigCodeConfig, LlamaConfig, Qwen2Config, Starcoder2Config
+
+from utils.errors import UserError
+from utils.model import loading
+
+
+def test_a_fresh_model_is_a_small_starcoder_and_the_same_everywhere(tmp_path):
+    for name in ("one", "two"):
+        loading.create_fresh(tmp_path / name, ["def add(a, b):\n    return a + b\n" * 20], vocab_size=300)
+    (network, tokenizer), (other, _) = (loading.load(str(tmp_path / name)) for name in ("one", "two"))
+    assert network.config.model_type == "gpt_bigcode" and network.config.multi_query
+    assert tokenizer.convert_tokens_to_ids(loading.SPECIAL_TOKENS) == [0, 1, 2, 3, 4]
+    assert (tokenizer.eos_token_id, tokenizer.pad_token_id) == (0, 4)
+    text = "def f(x):\n\treturn 'é🙂' + str(1234)\n"
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    assert {"1", "2", "3", "4"} <= set(tokenizer.tokenize("1234")), "digits are split, as StarCoder splits them"
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "cause, message",
+    [
+        (GatedRepoError, "gated. Accept its licence at https://huggingface.co/bigcode/starcoder.*hf auth login"),
+        (RepositoryNotFoundError, "no model 'bigcode/starcoder' that you may see"),
+        (LocalEntryNotFoundError, "cannot be fetched from the hub.*Check the network"),
+    ],
+)
+def test_a_hub_that_does_not_give_the_model_is_said_in_words(cause, message, tmp_path):
+    class Refusing:
+        @staticmethod
+        def from_pretrained(source, **options):
+            # As transformers does it: an OSError, and the hub's own error behind it.
+            raise OSError("a long text") from cause.__new__(cause)
+
+    with pytest.raises(UserError, match=message):
+        loading._from_pretrained(Refusing, "bigcode/starcoder", "main")
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "./here", "starcoder"])
+def test_a_name_that_is_no_model_is_refused(name, tmp_path):
+    with pytest.raises(UserError, match="no model at"):
+        loading.load(name)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(UserError, match="holds no model that transformers can load"):
+        loading.load_tokenizer(str(tmp_path))
+
+
+def test_weights_that_are_no_safetensors_are_refused(world, tmp_path):
+    source = world[1].model_name_or_path
+    network = AutoModelForCausalLM.from_pretrained(source)
+    loading.load_tokenizer(source).save_pretrained(tmp_path / "pickled")
+    network.config.save_pretrained(tmp_path / "pickled")
+    torch.save(network.state_dict(), tmp_path / "pickled" / "pytorch_model.bin")
+    with pytest.raises(UserError):
+        loading.load(str(tmp_path / "pickled"))
+
+
+def test_code_that_comes_with_a_model_is_not_run(world, tmp_path):
+    folder = tmp_path / "evil"
+    loading.load_tokenizer(world[1].model_name_or_path).save_pretrained(folder)
+    config = {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil", "AutoModelForCausalLM": "evil.Evil"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises((UserError, ValueError)):
+        loading.load(str(folder))
+    assert not (tmp_path / "ran").exists()
+
+
+SHAPE = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4)
+
+
+@pytest.mark.parametrize(
+    "config, blocks",
+    [
+        (GPTBigCodeConfig(n_layer=3, n_embd=32, n_head=4, n_positions=64, vocab_size=64), "transformer.h.*"),
+        (Starcoder2Config(**SHAPE, num_key_value_heads=2), "model.layers.*"),
+        (LlamaConfig(**SHAPE), "model.layers.*"),
+        (Qwen2Config(**SHAPE, num_key_value_heads=2), "model.layers.*"),
+    ],
+)
+def test_any_causal_model_is_sharded_by_its_blocks(config, blocks):
+    assert loading.sharding_plan(config, True) == {blocks: "free_full_weight"}
+
+
+def test_offload_is_refused_where_there_is_nothing_to_offload_from(world):
+    data_dir, config = world
+    with pytest.raises(UserError, match="cpu_offload moves the weights of several GPU processes"):
+        loading.load_for_training(config.with_changes(cpu_offload=True), torch.device("cpu"), 2)

@@ -1,0 +1,141 @@
+"""Adapters: trained alone, by the same arithmetic on one rank and on two, and merged into a plain model."""
+
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, LlamaConfig
+
+from support.forked_ranks import train_on
+from test_trainer import losses, weights, without_times
+from utils.errors import UserError
+from utils.model import loading, lora
+from utils.playground import model_pool
+from utils.runs import metrics
+from utils.training import mfu
+from utils.training.trainer import main
+
+CPU = torch.device("cpu")
+LORA = dict(lora_rank=4, lora_alpha=8.0)
+
+
+def logits(network):
+    network.set_attn_implementation("sdpa")  # packed attention asks for the documents of a block
+    with torch.no_grad():
+        return network(torch.arange(50)[None], use_cache=False).logits
+
+
+def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
+    _, config = world
+    for dtype, frozen_dtype in [("float32", torch.float32), ("bfloat16", torch.bfloat16)]:
+        network = loading.load_for_training(config.with_changes(dtype=dtype, **LORA), CPU, 1)
+        trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+        layers = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]
+        blocks = [f"transformer.h.{index}.{layer}" for index in range(2) for layer in layers]
+        assert trained == {f"{layer}.lora_{side}.default.weight" for layer in blocks for side in "AB"}
+        assert {p.dtype for p in network.parameters() if p.requires_grad} == {torch.float32}
+        assert {p.dtype for p in network.parameters() if not p.requires_grad} == {frozen_dtype}
+        plain = AutoModelForCausalLM.from_pretrained(config.model_name_or_path, dtype=frozen_dtype).eval()
+        torch.testing.assert_close(logits(network.eval()), logits(plain), rtol=0, atol=0)
+    # c_attn 32 x (32 + 2 x 8), c_proj 32 x 32, the feed-forward 2 x 32 x 128, in two layers; the head 320 x 32.
+    frozen, rank_one = 2 * (32 * 48 + 32 * 32 + 2 * 32 * 128), 2 * (32 + 48 + 32 + 32 + 2 * (32 + 128))
+    assert mfu.flops_per_token(network) == (4 * frozen + 6 * 4 * rank_one, 4 * 320 * 32)
+
+
+@pytest.mark.parametrize("shape", [None, dict(num_attention_heads=4, num_key_value_heads=2, intermediate_size=64)])
+def test_the_merged_model_is_the_base_and_the_scaled_product(world, shape):
+    if shape:
+        network = AutoModelForCausalLM.from_config(
+            LlamaConfig(vocab_size=320, hidden_size=32, num_hidden_layers=2, tie_word_embeddings=False, **shape)
+        )
+    else:
+        network = AutoModelForCausalLM.from_pretrained(world[1].model_name_or_path)
+    base = {name: tensor.clone() for name, tensor in network.eval().state_dict().items()}
+    lora.add(network, rank=4, alpha=8.0)
+    for parameter in lora.trained(network):
+        torch.nn.init.normal_(parameter, std=0.1)
+    pairs = {name: parameter.detach() for name, parameter in network.named_parameters() if parameter.requires_grad}
+    before = logits(network)
+    lora.merge(network)
+    torch.testing.assert_close(logits(network), before, rtol=1e-4, atol=1e-5)
+    merged = network.state_dict()
+    assert merged.keys() == base.keys()
+    for name, tensor in merged.items():
+        layer, change = name.removesuffix(".weight"), 0.0
+        if f"{layer}.lora_A.default.weight" in pairs:
+            change = 2.0 * pairs[f"{layer}.lora_B.default.weight"] @ pairs[f"{layer}.lora_A.default.weight"]
+        torch.testing.assert_close(tensor, base[name] + change)
+    assert torch.equal(merged["lm_head.weight"], base["lm_head.weight"])
+    assert not any("lora" in name for name, _ in network.named_modules())
+
+
+@pytest.mark.parametrize("changes", [{}, dict(reshard_after_forward=False, activation_checkpointing="full")])
+def test_two_ranks_make_the_updates_of_one(new_run, changes):
+    # Blocks so small that each rank has several.
+    one, two = new_run("lora-one", **LORA), new_run("lora-two", tokens_per_device=400, **LORA, **changes)
+    main(one)
+    alone, together = metrics.read(one), train_on(2, two)
+    np.testing.assert_allclose(losses(together), losses(alone), rtol=1e-5)
+    np.testing.assert_allclose(*([r["grad_norm"] for r in metrics.train_lines(of)] for of in (together, alone)), 1e-3)
+    assert losses(alone)[-1] < losses(alone)[0] - 0.02
+    assert len(metrics.read(two, metrics.SAMPLES)) > 0
+    tuned, base = weights(one), AutoModelForCausalLM.from_pretrained(model_of(one), dtype=torch.float32).state_dict()
+    assert tuned.keys() == base.keys()
+    for name, tensor in weights(two).items():
+        torch.testing.assert_close(tensor, tuned[name], rtol=0, atol=2e-4)
+        assert torch.equal(tensor, base[name]) == (".c_" not in name or name.endswith("bias"))
+
+
+def model_of(run_dir):
+    return model_pool.choices(run_dir)["base"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_resumed_run_has_the_same_bits_and_checkpoints_hold_adapters_alone(new_run, dtype):
+    whole, parts = new_run("lora-whole", dtype=dtype, **LORA), new_run("lora-parts", dtype=dtype, **LORA)
+    main(whole)
+    main(parts)
+    newest = parts / "checkpoints" / "step-00000010"
+    saved = load_file(newest / "rank-00000.safetensors")
+    assert all(".lora_" in name for name in saved if name.startswith(("model.", "optimizer.")))
+    assert len([name for name in saved if name.startswith("model.")]) == 2 * 8
+    shutil.rmtree(newest)
+    shutil.rmtree(parts / "model")
+    main(parts)
+    assert without_times(metrics.read(parts)) == without_times(metrics.read(whole))
+    assert all(torch.equal(weights(parts)[name], tensor) for name, tensor in weights(whole).items())
+    saved_dtypes = {tensor.dtype for tensor in load_file(whole / "model" / "model.safetensors").values()}
+    assert saved_dtypes == {torch.float32 if dtype == "float32" else torch.bfloat16}
+
+
+def test_a_checkpoint_of_adapters_is_loaded_as_the_model_they_make(new_run):
+    run_dir = new_run("lora-loaded", **LORA)
+    main(run_dir)
+    models, names = model_pool.LoadedModels(), model_pool.choices(run_dir)
+    base, ninth, tenth, tuned = (
+        models.get(names[label])[0].state_dict() for label in ("base", "step 9", "step 10", "tuned")
+    )
+    assert tenth.keys() == tuned.keys() and all(torch.equal(tenth[name], tuned[name]) for name in tuned)
+    changed = "transformer.h.0.attn.c_attn.weight"
+    assert not torch.equal(ninth[changed], tenth[changed]) and not torch.equal(ninth[changed], base[changed])
+
+
+def test_low_precision_follows_float32(new_run):
+    exact = new_run("lora-exact", **LORA)
+    main(exact)
+    for dtype in ("bfloat16", "bfloat16_weights"):
+        low = new_run(f"lora-{dtype}", dtype=dtype, optim="adamw_torch_fused", **LORA)
+        main(low)
+        np.testing.assert_allclose(losses(metrics.read(low)), losses(metrics.read(exact)), rtol=0.01)
+
+
+def test_what_is_missing_or_does_not_go_together_is_said(world, monkeypatch):
+    _, config = world
+    with pytest.raises(UserError, match="cpu_offload .* knows no adapters"):
+        loading.load_for_training(config.with_changes(cpu_offload=True, **LORA), torch.device("cuda"), 2)
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(UserError, match=r"lora_rank needs peft: pip install peft==\d+\.\d+\.\d+, or"):
+        loading.load_for_training(config.with_changes(**LORA), CPU, 1)

@@ -1,0 +1,193 @@
+"""The form and the run's panel, without a page: what they refuse, keep, find again and ask before."""
+
+import asyncio
+import json
+
+import pytest
+
+from utils import artifacts
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.runs import folders, launch, metrics
+from utils.widgets import run_status
+from utils.widgets.run_panel import RunPanel
+from utils.widgets.settings_form import SettingsForm
+
+
+@pytest.fixture
+def form(tmp_path):
+    return SettingsForm(RunConfig.from_preset("tiny"), tmp_path)
+
+
+def test_every_setting_has_a_field_with_its_help_and_what_the_recipe_has(form):
+    assert form.config == RunConfig.from_preset("tiny")
+    shown = {id(row.children[0]) for box in form.children[:-1] for row in rows_of(box)}
+    assert {id(field) for field in form.inputs.values()} <= shown, "every field has its place in the form"
+    assert "Recipe: 2e-5 <i>(model card)" in form.notes["learning_rate"].value
+    form.inputs["learning_rate"].value = "2e-5"
+    assert "<b>Changed</b>, was 0.001. The recipe's value <i>" in form.notes["learning_rate"].value
+
+
+def rows_of(box):
+    children = getattr(box, "children", ())
+    if children and not hasattr(children[0], "children"):
+        return [box]
+    return [row for child in children for row in rows_of(child)]
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "message"),
+    [
+        ("learning_rate", "fast", "learning_rate must be of type float, got 'fast'"),
+        ("learning_rate", "7", "between 0.0 and 1.0, got 7.0"),
+        ("train_batch_size", "1.5", "must be of type int, got 1.5"),
+        ("max_length", "", "must be of type int, got ''"),
+        ("tokens_per_device", "9", "tokens_per_device must be at least max_length"),
+    ],
+)
+def test_a_wrong_value_is_refused_beside_its_field_and_reaches_nobody(form, name, typed, message):
+    told = []
+    form.on_change(told.append)
+    form.inputs[name].value = typed
+    assert 'role="alert"' in form.notes[name].value and message.split("'")[0] in form.notes[name].value
+    assert len(told) == 1, "told once, of the settings at the start"
+    with pytest.raises(UserError):
+        form.config  # noqa: B018
+
+
+def test_a_text_of_digits_stays_text(form):
+    form.inputs["revision"].value = "123"
+    assert form.config.revision == "123"
+
+
+def test_what_was_typed_comes_back_but_not_under_other_settings(form, tmp_path):
+    form.inputs["seed"].value = "7"
+    again = SettingsForm(RunConfig.from_preset("tiny"), tmp_path)
+    assert again.config.seed == 7 and "Changed</b>, was 42." in again.notes["seed"].value
+    again.reset_button.click()
+    assert again.config.seed == 42
+    form.inputs["seed"].value = "8"
+    assert SettingsForm(RunConfig.from_preset("tiny", learning_rate=0.5), tmp_path).config.seed == 42
+    assert SettingsForm(RunConfig.from_preset("tiny"), tmp_path, keep=False).config.seed == 42
+
+
+def test_settings_are_loaded_and_saved_and_no_file_is_overwritten(form, tmp_path):
+    form.inputs["preset"].value = "starcoder"
+    assert form.config == RunConfig.from_preset("starcoder")
+    form.path.value = str(tmp_path / "mine.json")
+    form.save_button.click()
+    form.inputs["preset"].value = "tiny"
+    form.save_button.click()
+    assert "exists and is not overwritten" in form.message.value
+    form.load_button.click()
+    assert form.config == RunConfig.from_preset("starcoder")
+    (tmp_path / "mine.json").write_text('{"lerning_rate": 1}')
+    form.load_button.click()
+    assert "Did you mean &#x27;learning_rate&#x27;" in form.message.value
+
+
+def test_what_the_form_keeps_is_the_users_alone(form, tmp_path):
+    tmp_path.chmod(0o755)
+    form.inputs["seed"].value = "7"
+    form.path.value = str(tmp_path / "mine.json")
+    form.save_button.click()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"runs": 0o700, "draft.json": 0o600, "mine.json": 0o600}
+
+
+def made_run(data_dir, config, name="one", outcome="stopped"):
+    run_dir = data_dir / "runs" / name
+    run_dir.mkdir(parents=True)
+    config.save(run_dir / "config.json")
+    artifacts.write_json(run_dir / "outcome.json", {"outcome": outcome, "reason": "<b>no</b> memory"})
+    artifacts.write_json(run_dir / artifacts.MANIFEST, {"inputs": {}, "facts": {"num_updates": 10}})
+    line = dict(kind="train", loss=2.0, learning_rate=1e-3, grad_norm=1.0, tokens_per_second=100.0, seconds=1.0)
+    line |= dict(memory_bytes=10**9, num_tokens=100, num_trained_tokens=50, step=1, epoch=0.1, total_tokens=100)
+    metrics.append(run_dir, line)
+    sample = dict(step=0, row=3, prompt="<script>", response="b", answer="<img src=x onerror=alert(1)>", reason="limit")
+    metrics.append(run_dir, sample, metrics.SAMPLES)
+    return run_dir
+
+
+def test_the_panel_shows_a_run_and_escapes_what_its_model_wrote(tmp_path):
+    config = RunConfig.from_preset("tiny", num_processes=1)
+    made_run(tmp_path, config, "tiny-python-stdlib", outcome="failed")
+    panel = RunPanel(tmp_path, config)
+    assert "failed" in panel.state.value and "&lt;b&gt;no&lt;/b&gt; memory" in panel.state.value
+    assert panel.start_button.description == "Resume" and panel.stop_button.disabled
+    assert "&lt;img src=x" in panel.sample.value and "<img src=x" not in panel.sample.value
+    assert "2.000 nats" in panel.numbers.value and "<img alt=" in panel.figure.value
+
+
+def test_a_run_is_removed_after_a_question_only(tmp_path):
+    config = RunConfig.from_preset("tiny", num_processes=1)
+    run_dir = made_run(tmp_path, config, "tiny-python-stdlib")
+    panel = RunPanel(tmp_path, config)
+    panel.remove_button.click()
+    assert "MiB? It cannot be brought back" in panel.question.value and run_dir.exists()
+    panel.no_button.click()
+    assert panel.asking.layout.display == "none" and run_dir.exists()
+    panel.remove_button.click()
+    panel.yes_button.click()
+    assert not run_dir.exists() and "new: nothing was started yet" in panel.state.value
+
+
+def test_other_settings_show_the_run_that_has_them_or_a_new_one(tmp_path):
+    config = RunConfig.from_preset("tiny", num_processes=1)
+    made_run(tmp_path, config, "tiny-python-stdlib")
+    panel = RunPanel(tmp_path, config)
+    panel.choose(config.with_changes(seed=7))
+    assert panel.run_dir.name == "tiny-python-stdlib-2" and panel.start_button.description == "Start training"
+    assert "tiny-python-stdlib-2" in panel.command.value
+    panel.choose(config)
+    assert panel.run_dir.name == "tiny-python-stdlib"
+    panel.list.value = str(tmp_path / "runs" / "tiny-python-stdlib-2")
+    assert "nothing was started yet" in panel.state.value
+    assert RunPanel(tmp_path, config, run="by-name").run_dir.name == "by-name"
+
+
+def test_a_new_run_in_the_list_does_not_take_the_place_of_the_one_that_is_shown(tmp_path):
+    config = RunConfig.from_preset("tiny", num_processes=1)
+    panel = RunPanel(tmp_path, config)
+    made_run(tmp_path, config, panel.run_dir.name)  # as Start training does
+    panel._show_run()
+    assert panel.run_dir.name == "tiny-python-stdlib" and "tiny-python-stdlib-2" in panel.list.options[0][0]
+    assert panel.list.value == str(panel.run_dir) and "stopped" in panel.state.value
+
+
+def test_two_runs_one_after_the_other_are_followed_to_their_ends(world):
+    data_dir, config = world[0], world[1].with_changes(num_train_epochs=1.0, num_samples=0)
+    panels = []
+
+    async def train(config):
+        panels[0].choose(config)
+        panels[0].start_button.click()
+        await asyncio.wait_for(wait_for_end(panels[0]), 100)
+
+    async def wait_for_end(panel):
+        while "finished" not in panel.state.value:
+            assert not panel.message.value
+            await asyncio.sleep(0.05)
+
+    async def both():
+        panels.append(RunPanel(data_dir, config))
+        await train(config)
+        await train(config.with_changes(seed=7))
+
+    asyncio.run(both())
+    assert len(folders.runs(data_dir)) == 2 and "<img alt=" in panels[0].figure.value
+    for run_dir in folders.runs(data_dir):
+        launch.remove(run_dir)
+
+
+def test_what_cannot_start_says_why_in_the_panel(tmp_path):
+    panel = RunPanel(tmp_path, RunConfig.from_preset("tiny", num_processes=1))
+    panel.start_button.click()
+    assert "Run notebook 02_alpaca_format first" in panel.message.value
+    assert not panel.run_dir.exists()
+
+
+def test_a_run_in_one_line(tmp_path):
+    run_dir = made_run(tmp_path, RunConfig.from_preset("tiny"))
+    assert run_status.status(run_dir) == "stopped · update 1 of 10 · training loss 2.000 · 100 tokens/s"
+    assert json.loads((run_dir / "outcome.json").read_text())["outcome"] == launch.phase(run_dir)

@@ -1,0 +1,410 @@
+"""Training: the same arithmetic packed and padded, on one rank and on two, interrupted and not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Starcoder2Config
+
+from support.forked_ranks import train_on
+from utils import artifacts, hardware
+from utils.artifacts import ROOT
+from utils.errors import UserError
+from utils.model import generation, loading
+from utils.model.attention import Documents
+from utils.runs import launch, metrics
+from utils.tokens import dataset, packing
+from utils.training import mfu, optim, samples
+from utils.training.distributed import Ranks, only_one
+from utils.training.loss import SummedCrossEntropy, trained_loss
+from utils.training.trainer import Training, main
+
+CPU = torch.device("cpu")
+MEASURED = ("seconds", "eval_seconds", "tokens_per_second", "matrix_share", "memory_bytes")
+
+
+def losses(records):
+    return [record.get("loss", record.get("eval_loss")) for record in records]
+
+
+def weights(run_dir):
+    return AutoModelForCausalLM.from_pretrained(run_dir / "model", dtype=torch.float32).state_dict()
+
+
+def without_times(records):
+    return [{k: v for k, v in r.items() if k not in MEASURED} for r in records]
+
+
+def test_packed_and_padded_give_the_same_loss(world):
+    data_dir, config = world
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+    chosen = np.array([3, 11, 0, 20, 6])
+    plain = AutoModelForCausalLM.from_pretrained(config.model_name_or_path, dtype=torch.float32).eval()
+    longest = int(rows.lengths[chosen].max())
+    input_ids, labels = torch.full((5, longest), 4), torch.full((5, longest), -100)
+    mask = torch.zeros(5, longest, dtype=torch.long)
+    for index, row in enumerate(chosen):
+        length, start = int(rows.lengths[row]), int(rows.prompt_lengths[row])
+        input_ids[index, :length] = torch.from_numpy(rows[row].astype(np.int64))
+        labels[index, start:length] = input_ids[index, start:length]
+        mask[index, :length] = 1
+    logits = plain(input_ids, attention_mask=mask).logits[:, :-1]
+    padded = functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
+
+    network = loading.load_for_training(config, CPU, 1)
+    packed = sum(trained_loss(network, block, CPU) for block in packing.blocks_of(rows, chosen, 512))
+    torch.testing.assert_close(packed, padded, rtol=1e-5, atol=0)
+
+
+def test_the_pairs_of_a_block_do_not_see_each_other(world):
+    data_dir, config = world
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+    network = loading.load_for_training(config, CPU, 1)
+    alone = trained_loss(network, packing.build_block(rows, [7]), CPU)
+    first = trained_loss(network, packing.build_block(rows, [2]), CPU)
+    both = trained_loss(network, packing.build_block(rows, [2, 7]), CPU)
+    torch.testing.assert_close(both, alone + first, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("reshard, checkpointing", [(True, "selective"), (False, "none")])
+def test_two_ranks_make_the_updates_of_one(new_run, reshard, checkpointing):
+    # Blocks so small that each rank has several: gradients are summed over them, and then over the ranks.
+    small = dict(tokens_per_device=400, reshard_after_forward=reshard, activation_checkpointing=checkpointing)
+    one, two = new_run("one"), new_run("two", **small)
+    alone, together = train_on(1, one), train_on(2, two)
+    assert [record["step"] for record in alone] == [record["step"] for record in together]
+    np.testing.assert_allclose(losses(together), losses(alone), rtol=1e-5)
+    assert losses(alone)[-1] < losses(alone)[0] * 0.8
+    assert [r.get("num_trained_tokens") for r in alone] == [r.get("num_trained_tokens") for r in together]
+    for name, tensor in weights(one).items():
+        torch.testing.assert_close(weights(two)[name], tensor, rtol=0, atol=2e-4)
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(new_run, monkeypatch):
+    whole, stopped = new_run("whole"), new_run("stopped")
+    main(whole)
+
+    def stop_after_five(self, *arguments):
+        result = update(self, *arguments)
+        if self.progress.step == 4:
+            (stopped / "STOP").touch()
+        return result
+
+    update = Training.update
+    monkeypatch.setattr(Training, "update", stop_after_five)
+    main(stopped)
+    assert json.loads((stopped / "outcome.json").read_text()) == {"outcome": "stopped"}
+    assert not (stopped / "model").exists()
+    assert metrics.train_lines(metrics.read(stopped))[-1]["step"] == 5
+    # As after a crash: an update that no checkpoint holds, and half a line.
+    with open(stopped / "metrics.jsonl", "a") as file:
+        file.write('{"kind": "train", "step": 6, "loss": 0.0}\n{"kind": "tr')
+    main(stopped)
+    assert without_times(metrics.read(stopped)) == without_times(metrics.read(whole))
+    assert all(torch.equal(weights(stopped)[name], tensor) for name, tensor in weights(whole).items())
+
+
+def test_a_run_on_two_ranks_goes_on_on_one(new_run):
+    whole, moved = new_run("on-one"), new_run("moved", save_steps=2, num_train_epochs=1.0, lr_scheduler_type="constant")
+    launcher = ["-m", "torch.distributed.run", *launch.RENDEZVOUS, "--nproc_per_node", "2"]
+    command = [sys.executable, *launcher, "-m", "utils.training", str(moved)]
+    variables = os.environ | launch.RENDEZVOUS_VARIABLES
+    result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    shutil.rmtree(moved / "model")
+    steps = max(record["step"] for record in metrics.read(moved))
+    config = json.loads((moved / "config.json").read_text()) | {"num_train_epochs": 2.0}
+    (moved / "config.json").write_text(json.dumps(config))
+    (whole / "config.json").write_text(json.dumps(config))
+    main(moved)
+    main(whole)
+    assert [r["step"] for r in metrics.read(moved) if r["kind"] == "train"] == list(range(1, 2 * steps + 1))
+    by_step = {r["step"]: r["loss"] for r in metrics.train_lines(metrics.read(whole))}
+    for record in metrics.train_lines(metrics.read(moved)):
+        assert record["loss"] == pytest.approx(by_step[record["step"]], rel=1e-4)
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2])
+def test_samples_are_what_the_saved_model_answers_to_the_prompts_of_training(world, new_run, num_ranks):
+    data_dir, config = world
+    run_dir = new_run("sampled", num_samples=2)
+    train_on(num_ranks, run_dir)
+    lines = metrics.read(run_dir, metrics.SAMPLES)
+    evals = metrics.eval_lines(metrics.read(run_dir))
+    assert [line["step"] for line in lines] == [line["step"] for line in evals for _ in range(2)]
+    network, tokenizer = loading.load(str(run_dir / "model"))
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "validation")
+    for line in lines[-2:]:
+        prompt = rows[line["row"]][: rows.prompt_lengths[line["row"]]].tolist()
+        settings = generation.GenerationSettings(max_new_tokens=samples.MAX_NEW_TOKENS)
+        (answer,) = generation.generate_rows(network, tokenizer, [prompt], settings)
+        assert line["prompt"] == tokenizer.decode(prompt)
+        assert (line["answer"], line["reason"]) == answer
+    assert lines[0]["answer"] != lines[-2]["answer"]
+
+
+def test_the_saved_model_has_the_logits_of_the_trained_one(world, new_run):
+    run_dir = new_run("saved")
+    data_dir, config = world
+    training = Training(run_dir, config, Ranks())
+    assert training.train() == "finished"
+    reloaded = AutoModelForCausalLM.from_pretrained(run_dir / "model", dtype=torch.float32).eval()
+    ids = torch.arange(50)[None]
+    with torch.no_grad():
+        mine = training.model.eval()(ids, use_cache=False, documents=Documents([0, 50], torch.tensor([0, 50]))).logits
+        torch.testing.assert_close(reloaded(ids).logits, mine, rtol=1e-5, atol=1e-5)
+    assert "embedded" not in json.loads((run_dir / "model" / "config.json").read_text()).get("_name_or_path", "")
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_move(world, new_run):
+    data_dir, config = world
+    training = Training(new_run("nan"), config, Ranks())
+    with torch.no_grad():
+        training.model.transformer.ln_f.weight[0] = torch.inf
+    before = {name: parameter.clone() for name, parameter in training.model.named_parameters()}
+    with pytest.raises(
+        UserError,
+        match=r"update 1: loss (nan|inf).*on rank: \[0\].*weights were not changed.*rows of the update: \[5, 2",
+    ):
+        rows = np.array([5, 2])
+        training.update(rows, packing.blocks_of(training.rows, rows, 512), 1e-3)
+    with pytest.raises(UserError, match=r"evaluation after update 0: loss (nan|inf)"):
+        training.train()
+    assert all(torch.equal(before[name], parameter) for name, parameter in training.model.named_parameters())
+
+
+def test_a_run_whose_tokens_changed_is_not_gone_on_with(world, new_run):
+    data_dir, config = world
+    run_dir = new_run("stale")
+    Training(run_dir, config, Ranks())
+    manifest = artifacts.read_manifest(run_dir)
+    manifest["inputs"]["train.ids.npy"] = "0" * 64
+    artifacts.write_json(run_dir / "manifest.json", manifest)
+    with pytest.raises(UserError, match="changed since this run began"):
+        Training(run_dir, config, Ranks())
+
+
+def test_two_processes_do_not_train_in_one_folder(new_run):
+    run_dir = new_run("busy")
+    with only_one(run_dir, Ranks()), pytest.raises(UserError, match="trained by another process"):
+        main(run_dir)
+
+
+def test_without_validation_rows_training_still_works(world, new_run):
+    data_dir, config = world
+    training = Training(new_run("no-validation"), config, Ranks())
+    training.eval_chosen = np.array([], dtype=int)
+    assert training.train() == "finished"
+    assert metrics.eval_lines(metrics.read(training.run_dir)) == []
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-6), (torch.bfloat16, 1e-2)])
+def test_the_loss_and_its_gradient_are_those_of_torch(dtype, tolerance, monkeypatch):
+    monkeypatch.setattr("utils.training.loss.CHUNK_BYTES", {"cpu": 4 * 50 * 7})  # seven rows at a time, and a rest
+    hidden, head = (torch.randn(shape, dtype=dtype, requires_grad=True) for shape in [(40, 16), (50, 16)])
+    targets = torch.randint(0, 50, (40,))
+    expected = 0.3 * functional.cross_entropy((hidden @ head.T).float(), targets, reduction="sum")
+    loss = 0.3 * SummedCrossEntropy.apply(hidden @ head.T, targets)
+    torch.testing.assert_close(loss, expected)
+    for mine, theirs in zip(*(torch.autograd.grad(one, (hidden, head)) for one in (loss, expected)), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=tolerance, atol=tolerance * float(theirs.abs().max()))
+
+
+def test_weights_in_bfloat16_do_not_lose_small_updates():
+    torch.manual_seed(0)
+    values = torch.full((100_000,), 1.0 + 2e-5)
+    rounded = optim.round_stochastically(values)
+    assert set(rounded.tolist()) == {1.0, 1.0078125}, "the neighbours of the value, and nothing else"
+    assert rounded.double().mean().item() == pytest.approx(1 + 2e-5, abs=1e-5)
+    exact = torch.randn(1000).bfloat16()
+    assert torch.equal(optim.round_stochastically(exact.float()), exact)
+
+    # A gradient of 1 moves a weight of 1 by the learning rate each time: 200 updates of 2e-5 are 0.004.
+    def trained(make, weight):
+        parameter = torch.nn.Parameter(weight)
+        optimizer = make([parameter])
+        for _ in range(200):
+            parameter.grad = torch.ones_like(parameter)
+            optimizer.step()
+        return parameter.detach().double().mean().item()
+
+    options = dict(lr=2e-5, betas=(0.9, 0.999), eps=1e-8)
+    reference = trained(lambda p: torch.optim.AdamW(p, **options, weight_decay=0), torch.ones(20_000))
+    nearest = trained(lambda p: torch.optim.AdamW(p, **options, weight_decay=0), torch.ones(20_000).bfloat16())
+    assert reference == pytest.approx(1 - 0.004, abs=1e-5) and nearest == 1.0
+    for dtypes in (torch.bfloat16, torch.float32), (torch.bfloat16, torch.bfloat16), (torch.float32, torch.bfloat16):
+        weight_dtype, options["state_dtype"] = dtypes
+        by_chance = trained(lambda p: optim.StochasticAdamW(p, **options), torch.ones(20_000, dtype=weight_dtype))
+        assert by_chance == pytest.approx(reference, abs=3e-4), dtypes
+
+
+def test_states_in_bfloat16_keep_what_each_update_adds():
+    # With a beta2 of 0.999 an update adds a thousandth, less than bfloat16 tells apart: to the nearest it would stop.
+    torch.manual_seed(0)
+    parameter = torch.nn.Parameter(torch.ones(10_000))
+    optimizer = optim.StochasticAdamW([parameter], 1e-3, (0.9, 0.999), 1e-8, state_dtype=torch.bfloat16)
+    for _ in range(300):
+        parameter.grad = torch.full_like(parameter, 2.0)
+        optimizer.step()
+    state = optimizer.state[parameter]
+    assert state["exp_avg_sq"].dtype == state["exp_avg"].dtype == torch.bfloat16
+    assert state["exp_avg_sq"].double().mean().item() == pytest.approx(4 * (1 - 0.999**300), rel=0.01)
+    assert state["exp_avg"].double().mean().item() == pytest.approx(2.0, rel=0.01)
+
+
+def test_a_compiled_update_is_compiled_once_for_all_shapes_and_rates():
+    torch.compiler.reset()
+    torch._dynamo.utils.counters.clear()
+    move = torch.compile(optim._move, dynamic=True, backend="aot_eager", fullgraph=True)
+    for size, rate in [(100, 0.1), (300, 0.2), (7, 0.3)]:
+        factors = [torch.tensor(value) for value in (rate, 0.99, 0.5)]
+        mine, theirs = ([torch.linspace(0.1, 1, size) for _ in range(4)] for _ in range(2))
+        optim._move(*mine, *factors, 0.9, 0.999, 1e-8)
+        move(*theirs, *factors, 0.9, 0.999, 1e-8)
+        torch.testing.assert_close(mine, theirs)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "bfloat16_weights", "bfloat16_weights adamw_bfloat16"])
+def test_low_precision_follows_float32_and_resumes_to_the_same_bits(new_run, dtype):
+    dtype, _, optim = dtype.partition(" ")
+    low = dict(dtype=dtype, optim=optim or "adamw_torch_fused")
+    exact, whole, parts = new_run("exact"), new_run("whole", **low), new_run("parts", **low)
+    main(exact)
+    main(whole)
+    np.testing.assert_allclose(losses(metrics.read(whole)), losses(metrics.read(exact)), rtol=0.03)
+    config = json.loads((parts / "config.json").read_text())
+    main(parts)
+    for newest in ("step-00000010", "step-00000009"):
+        shutil.rmtree(parts / "checkpoints" / newest, ignore_errors=True)
+    shutil.rmtree(parts / "model")
+    assert config["dtype"] == dtype
+    main(parts)
+    assert without_times(metrics.read(parts)) == without_times(metrics.read(whole))
+
+
+MUON_RUNS = [("adamw", "adamw_torch_fused"), ("whole", "muon"), ("parts", "muon")]
+
+
+def test_muon_moves_matrices_its_own_way_and_resumes_to_the_same_bits(new_run):
+    other, whole, parts = (new_run(name, learning_rate=1e-3, optim=optim) for name, optim in MUON_RUNS)
+    for run_dir in (other, whole, parts):
+        main(run_dir)
+    of_muon, of_adamw = losses(metrics.read(whole)), losses(metrics.read(other))
+    assert of_muon[0] == of_adamw[0] and of_muon[-1] != of_adamw[-1] and of_muon[-1] < 0.97 * of_muon[0]
+    names = safe_open(parts / "checkpoints" / "step-00000010" / "rank-00000.safetensors", "pt").keys()
+    kinds = {name.rpartition(".")[2] for name in names if name.startswith("optimizer.")}
+    assert kinds == {"momentum_buffer", "step", "exp_avg", "exp_avg_sq"}
+    assert not any(name.endswith("momentum_buffer") and ".wte." in name for name in names)
+    shutil.rmtree(parts / "checkpoints" / "step-00000010")
+    shutil.rmtree(parts / "model")
+    main(parts)
+    assert without_times(metrics.read(parts)) == without_times(metrics.read(whole))
+
+
+def test_muon_refuses_weights_that_it_cannot_update(new_run):
+    with pytest.raises(UserError, match="muon needs whole weights in float32"):
+        main(new_run("low", optim="muon", dtype="bfloat16_weights"))
+
+
+def test_it_stops_early_when_the_validation_loss_does_not_fall(world, new_run, monkeypatch):
+    data_dir, config = world
+    run_dir = new_run("early", early_stopping_patience=2, eval_steps=1, learning_rate=0.0)
+    main(run_dir)
+    assert metrics.train_lines(metrics.read(run_dir))[-1]["step"] == 2
+    assert (run_dir / "model").exists()
+
+
+def test_running_out_of_memory_says_what_to_change(world, new_run, monkeypatch):
+    data_dir, config = world
+    training = Training(new_run("memory"), config, Ranks())
+
+    def fail(*arguments):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+
+    monkeypatch.setattr("utils.training.trainer.trained_loss", fail)
+    monkeypatch.setattr(training, "evaluate", lambda: None)
+    with pytest.raises(UserError, match=r"holds weights 0\.00 GiB.*Lower tokens_per_device \(now 512\)"):
+        training.train()
+
+
+def test_the_share_of_the_matrix_rate_counts_what_is_needed(world):
+    data_dir, config = world
+    network = loading.load_for_training(config, CPU, 1)
+    # c_attn 32 x (32 + 2 x 8), c_proj 32 x 32, the feed-forward 2 x 32 x 128, in two layers; the head 320 x 32.
+    assert mfu.flops_per_token(network) == (6 * 2 * (32 * 48 + 32 * 32 + 2 * 32 * 128), 6 * 320 * 32)
+
+
+SHAPE = dict(vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Starcoder2Config(**SHAPE, num_key_value_heads=2),
+        LlamaConfig(**SHAPE),
+        Qwen2Config(**SHAPE, num_key_value_heads=4),
+    ],
+)
+def test_other_causal_models_train_packed_as_padded_and_sharded_as_whole(world, new_run, shape, tmp_path):
+    data_dir, config = world
+    folder = Path(config.model_name_or_path).with_name(shape.model_type)
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(shape).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(config.model_name_or_path).save_pretrained(folder)
+    changed = config.with_changes(model_name_or_path=str(folder), num_train_epochs=1.0, learning_rate=1e-3)
+    dataset.prepare(data_dir, changed, AutoTokenizer.from_pretrained(folder))
+    settings = dict(model_name_or_path=str(folder), num_train_epochs=1.0, learning_rate=1e-3)
+    one, two = new_run(f"{shape.model_type}-1", **settings), new_run(f"{shape.model_type}-2", **settings)
+    main(one)
+    np.testing.assert_allclose(losses(train_on(2, two)), losses(metrics.read(one)), rtol=1e-5)
+    rows = dataset.load(artifacts.tokens_dir(data_dir, changed), "validation")
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        total, count = 0.0, 0
+        for row in range(len(rows)):
+            ids, start = torch.from_numpy(rows[row].astype(np.int64)), int(rows.prompt_lengths[row])
+            logits = plain(ids[None]).logits[0]
+            total += functional.cross_entropy(logits[start - 1 : -1], ids[start:], reduction="sum").item()
+            count += len(ids) - start
+    assert metrics.read(one)[0]["eval_loss"] == pytest.approx(total / count, rel=1e-5)
+
+
+def test_an_optimizer_in_eight_bits_follows_float32_and_resumes_to_the_same_bits(new_run):
+    eight_bits = dict(optim="adamw_torch_8bit")
+    exact, whole, parts = new_run("exact"), new_run("whole", **eight_bits), new_run("parts", **eight_bits)
+    main(exact)
+    # torchao compiles its update, which takes a CPU a minute; the arithmetic is the same without.
+    with torch.compiler.set_stance("force_eager"):
+        main(whole)
+        main(parts)
+        shards = safe_open(parts / "checkpoints" / "step-00000010" / "rank-00000.safetensors", "pt")
+        assert any(name.endswith(".exp_avg.codes") for name in shards.keys()), "states are kept in eight bits"  # noqa: SIM118
+        shutil.rmtree(parts / "checkpoints" / "step-00000010")
+        shutil.rmtree(parts / "model")
+        main(parts)
+    np.testing.assert_allclose(losses(metrics.read(whole)), losses(metrics.read(exact)), rtol=0.03)
+    assert without_times(metrics.read(parts)) == without_times(metrics.read(whole))
+
+
+def test_a_cpu_without_instructions_for_bfloat16_multiplies_in_float32(monkeypatch):
+    cpu, found = torch.device("cpu"), {"avx2": True, "cpu_name": "bf16"}
+    for name in hardware.CAPPED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    assert hardware.product_dtype("bfloat16", cpu) == torch.float32
+    assert hardware.product_dtype("bfloat16_weights", cpu) == torch.float32
+    assert hardware.product_dtype("bfloat16", torch.device("cuda")) == torch.bfloat16
+    found["amx_bf16"] = True
+    assert hardware.product_dtype("bfloat16", cpu) == torch.bfloat16
+    assert hardware.product_dtype("bfloat16_weights", cpu) == torch.bfloat16
+    assert hardware.product_dtype("float32", cpu) == torch.float32

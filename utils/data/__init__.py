@@ -1,0 +1,1 @@
+"""Stage 01: raw pairs, read strictly, cleaned, audited and split."""

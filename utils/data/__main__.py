@@ -1,0 +1,58 @@
+"""`python -m utils.data check FILE` reports every fault of a file; `prepare FILE` does what notebook 01 does."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+from utils import artifacts
+from utils.data import pairs, sources
+from utils.data.pairs import Refused
+from utils.data.reader import Fields, Row
+from utils.errors import UserError
+
+
+def _check_file(path: Path, fields: Fields) -> int:
+    """Print every fault of a file and the count of its rows; 0 when it is clean, 1 when it is not."""
+    source = sources.Source(path.name, "", "", path)
+    counts: Counter[str] = Counter()
+    for item, faults in pairs.check(source, fields):
+        counts["rows"] += isinstance(item, Row)
+        counts["good"] += not faults
+        for fault in faults:
+            counts["faults"] += 1
+            print(f"{path}{fault}")
+    print(f"{counts['rows']:,} rows, {counts['good']:,} of them good; {counts['faults']:,} faults", file=sys.stderr)
+    return 1 if counts["faults"] else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`check` or `prepare` a file of pairs; returns 0 where it is clean, 1 for faults, 2 where it cannot be read."""
+    parser = argparse.ArgumentParser(prog="python -m utils.data", description="Read instruction pairs strictly.")
+    parser.add_argument("action", choices=("check", "prepare"), help="tell every fault, or make clean pairs of it")
+    parser.add_argument(
+        "file", help="a .jsonl or .json file, also as .gz, or .parquet; prepare also takes other sources"
+    )
+    parser.add_argument("--map", nargs="*", default=[], metavar="OURS=THEIRS", help="such as response=output")
+    parser.add_argument("--ignore", nargs="*", default=[], metavar="FIELD", help="fields that are no part of a pair")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="prepare what is good, and keep the rest in rejects.jsonl"
+    )
+    parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="where prepare keeps what it makes")
+    options = parser.parse_args(arguments)
+    try:
+        fields = Fields.parse(" ".join(options.map), " ".join(options.ignore))
+        if options.action == "check":
+            return _check_file(Path(options.file), fields)
+        folder, is_kept = pairs.prepare(options.file, options.data, fields=fields, skip_bad=options.skip_bad)
+        print(folder, "was up to date and is kept" if is_kept else "was made")
+        print(json.dumps(pairs.load_books(folder), indent=2, ensure_ascii=False))
+        return 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, Refused) else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Benchmarks a model may later be measured on, and the training pairs that share text with their tasks."""
+
+import gzip
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from utils.data import ngram_index
+from utils.data.reader import PAIR_FIELDS
+from utils.errors import UserError, unknown
+
+NUM_WORDS = 10  # a run of this many words in a row is hardly chance, unless everybody writes it
+MIN_SOLUTION_CHARACTERS = 20  # without the space between: a shorter solution (`return a + b`) is anybody's
+FIELDS = ("prompt", "canonical_solution", "task_id")
+
+
+class Task(NamedTuple):
+    """One task of a benchmark, by a name that says which benchmark."""
+
+    name: str
+    prompt: str
+    solution: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.prompt}\n{self.solution}"
+
+
+class Overlap(NamedTuple):
+    """What a pair shares with a task, in words."""
+
+    task: Task
+    note: str
+    has_solution: bool
+
+
+def read(benchmarks: Sequence[str]) -> list[Task]:
+    """The tasks of .jsonl and .jsonl.gz files: `prompt` and, where there are, `canonical_solution` and `task_id`.
+
+    Other names are declared behind the file: `mbpp.jsonl:prompt=text,canonical_solution=code`. Raises `UserError` for a
+    file that cannot be read, a line that is not an object, and a field that is missing or not text.
+    """
+    return [task for benchmark in benchmarks for task in _read(str(benchmark))]
+
+
+def _read(benchmark: str) -> list[Task]:
+    name, declared = re.fullmatch(r"(.+?)(?::((?:\w+=\w+,?)+))?", benchmark, re.DOTALL).groups()
+    fields = dict.fromkeys(FIELDS, "")
+    for pair in filter(None, (declared or "").split(",")):
+        known, its_name = pair.split("=")
+        if known not in FIELDS:
+            raise unknown("field of a benchmark", known, FIELDS)
+        fields[known] = its_name
+    path = Path(name).expanduser()
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+            lines = file.read().split("\n")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        hint = "BENCHMARKS names .jsonl or .jsonl.gz files."
+        raise UserError(f"the benchmark {path.absolute()} cannot be read: {error}. {hint}") from error
+    return [_task(path, number, line, fields) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _task(path: Path, number: int, line: str, fields: dict[str, str]) -> Task:
+    place = f"{path}:{number}"
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{place}: not JSON ({error}). A benchmark has one object on each line.") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{place}: expected an object, one on each line.")
+    texts = {}
+    for known, declared in fields.items():
+        name = declared or known
+        if name not in value and (declared or known == "prompt"):
+            hint = f" Declare another name as {path.name}:{known}=<its name>."
+            raise UserError(f"{place}: {unknown('field', name, value)}{hint}")
+        texts[known] = value.get(name, "")
+        if not isinstance(texts[known], str | int) or known != "task_id" and not isinstance(texts[known], str):
+            raise UserError(f"{place}: {name!r} must be text, got {type(texts[known]).__name__}.")
+    benchmark, task = re.sub(r"\.jsonl(\.gz)?$", "", path.name), str(texts["task_id"] or number)
+    name = task if task.startswith(benchmark) else f"{benchmark} {task}"  # HumanEval/7 says it already
+    return Task(name, texts["prompt"], texts["canonical_solution"])
+
+
+def overlaps(rows: Sequence[dict[str, str]], tasks: Sequence[Task]) -> dict[int, list[Overlap]]:
+    """For each row that shares text with tasks, what it shares: {number of the row: its overlaps, one for each task}.
+
+    That is `NUM_WORDS` words in a row, of prompt or solution, whatever stands between the words and in upper or lower
+    case; or a whole solution, whatever the white space. Not covered: a task that was reworded or translated.
+    """
+    index = ngram_index.NgramIndex((task.text for task in tasks), NUM_WORDS, ngram_index.WORDS)
+    solutions = [" ".join(task.solution.split()) for task in tasks]
+    # A longer one has a run of words that finds it.
+    short = [n for n, text in enumerate(solutions) if len(ngram_index.WORDS.findall(text)) < NUM_WORDS and _tells(text)]
+    found = {}
+    for number, row in enumerate(rows):
+        text = "\n".join(row[name] for name in PAIR_FIELDS)
+        runs = {span.row: text[span.start : span.end] for span in sorted(index.spans(text), key=_length)}
+        response = " ".join(row["response"].split()) if runs or short else ""
+        contained = {n for n in {*runs, *short} if _tells(solutions[n]) and solutions[n] in response}
+        if runs or contained:
+            found[number] = [_overlap(tasks[n], runs.get(n, ""), n in contained) for n in sorted({*runs, *contained})]
+    return found
+
+
+def _length(span: ngram_index.Span) -> int:
+    return span.end - span.start
+
+
+def _tells(solution: str) -> bool:
+    return len(solution.replace(" ", "")) >= MIN_SOLUTION_CHARACTERS
+
+
+def _overlap(task: Task, run: str, has_solution: bool) -> Overlap:
+    if has_solution:
+        return Overlap(task, f"{task.name}: its whole solution is in the response", True)
+    num_words = len(ngram_index.WORDS.findall(run))
+    return Overlap(task, f"{task.name}: {num_words} words in a row, “{' '.join(run.split())}”", False)

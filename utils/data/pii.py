@@ -1,0 +1,96 @@
+"""E-mail addresses, IP addresses and keys in text: found, masked for showing, replaced by placeholders.
+
+A placeholder keeps code valid, is found by nothing here, and belongs to nobody: example.com, 192.0.2.1 and
+2001:db8::1 are reserved for documentation (RFC 2606, 5737, 3849).
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from utils.data import secrets
+
+EMAILS, IP_ADDRESSES, SECRETS = "emails", "ip_addresses", "secrets"
+KINDS = (EMAILS, IP_ADDRESSES, SECRETS)
+
+EMAIL = re.compile(r"(?<![\w.+-])([\w+-][\w.+-]{0,63})@((?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})(?![\w-]|\(|\.\w)")
+# Nobody's mailbox: the reserved names, `git@host:path`, and attributes in code (`x@self.weight`).
+RESERVED_HOST = re.compile(r"(?:^|\.)example\.(?:com|net|org|edu)$|\.(?:example|test|invalid|localhost|local)$|^self\.")
+NO_MAILBOX = {"git", "noreply", "no-reply"}
+
+IP_V4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d|\.\w)")
+IP_V6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])")
+# What stands just before four numbers that are a version.
+VERSION = re.compile(r"(?:version\W{0,4}|\bver\W{0,2}|[=<>~]=\s?|(?<![/:])/v?|\w-)$", re.IGNORECASE)
+PUBLIC_RESOLVERS = {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "1.2.3.4"}  # and the counting example
+
+
+class Found(NamedTuple):
+    """A stretch of text that is private: where, of which kind, how it is shown, and what may stand there instead."""
+
+    start: int
+    end: int
+    kind: str
+    mask: str
+    placeholder: str
+
+
+def find(text: str, kinds: tuple[str, ...] = KINDS) -> list[Found]:
+    """What is private in a text, in order and without overlaps; a key wins over an address within it.
+
+    Not counted: reserved example addresses, IP addresses that are not global or that read like a version, and
+    values that say they are made up. Not covered: names, phone numbers, keys without a known form or a telling name.
+    """
+    finders = {SECRETS: _secrets, EMAILS: _emails, IP_ADDRESSES: _ip_addresses}
+    found: list[Found] = []
+    for finder in (finders[kind] for kind in (SECRETS, EMAILS, IP_ADDRESSES) if kind in kinds):
+        for one in finder(text):
+            if all(one.end <= other.start or one.start >= other.end for other in found):
+                found.append(one)
+    return sorted(found)
+
+
+def mask(text: str) -> str:
+    """The text with the middle of everything private left out."""
+    return _substituted(text, find(text), "mask")
+
+
+def replace(text: str, kind: str) -> str:
+    """The text with a placeholder for everything private of one kind."""
+    return _substituted(text, find(text, (kind,)), "placeholder")
+
+
+def _substituted(text: str, found: list[Found], by: str) -> str:
+    parts, end = [], 0
+    for one in found:
+        parts += [text[end : one.start], getattr(one, by)]
+        end = one.end
+    return "".join([*parts, text[end:]])
+
+
+def _secrets(text: str) -> Iterator[Found]:
+    for start, end, shown in secrets.find(text):
+        yield Found(start, end, SECRETS, shown, "REDACTED_SECRET")
+
+
+def _emails(text: str) -> Iterator[Found]:
+    if "@" not in text:
+        return
+    for match in EMAIL.finditer(text):
+        user, host = match[1], match[2].lower()
+        if user.lower() not in NO_MAILBOX and not RESERVED_HOST.search(host):
+            yield Found(*match.span(), EMAILS, f"{user[0]}…@{host}", "user@example.com")
+
+
+def _ip_addresses(text: str) -> Iterator[Found]:
+    for pattern, placeholder in ((IP_V4, "192.0.2.1"), (IP_V6, "2001:db8::1")):
+        for match in pattern.finditer(text):
+            try:
+                address = ipaddress.ip_address(match[0])
+            except ValueError:
+                continue
+            before = text[max(0, match.start() - 12) : match.start()]
+            if address.is_global and match[0] not in PUBLIC_RESOLVERS and not VERSION.search(before):
+                shown = re.split(r"([.:])", match[0])[:2]
+                yield Found(*match.span(), IP_ADDRESSES, "".join(shown) + "…", placeholder)

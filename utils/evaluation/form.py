@@ -1,0 +1,204 @@
+"""What a model's answers are worth, in shares with their intervals: of instructions, of missing lines, of plain code.
+
+Greedy, so that the same model always gets the same figures. Nothing that a model wrote is run, only parsed.
+"""
+
+import ast
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from utils.model import prompt_modes
+from utils.model.generation import END_OF_TEXT, Answer, GenerationSettings, generate_batch, generate_rows
+from utils.tokens.prompts import ALPACA, encode_texts, format_prompt
+
+MAX_NEW_TOKENS = 256
+BATCH_SIZE = 64
+SIGNATURE = re.compile(r"^(?:async )?def \w+\(.*", re.DOTALL | re.MULTILINE)
+MIN_LINE_CHARACTERS = 8
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of some answers are so, with a 95 % interval (Wilson 1927)."""
+
+    count: int
+    of: int
+
+    @property
+    def value(self) -> float:
+        return self.count / self.of if self.of else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        if not self.of:
+            return math.nan, math.nan
+        z, n, p = 1.959964, self.of, self.value
+        middle, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return max(0.0, (middle - spread) / (1 + z * z / n)), min(1.0, (middle + spread) / (1 + z * z / n))
+
+    def __str__(self) -> str:
+        if not self.of:
+            return "nothing asked"
+        low, high = self.interval
+        return f"{100 * self.value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def instructions(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:
+    """The first `number` pairs, evenly spread over the rows, that ask to write a function whose signature they give."""
+    asking = [row for row in rows if row.get("kind") == "write" and signature(row["instruction"])]
+    return _spread(asking, number)
+
+
+def signature(instruction: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The function that an instruction of the embedded pairs asks for: its signature is the instruction's end."""
+    matches = list(SIGNATURE.finditer(instruction))
+    tree = _parsed(matches[-1][0] + " pass") if matches else None
+    return next(iter(_functions(tree)), None) if tree else None
+
+
+def judge(asked: ast.AST, answer: str) -> dict[str, bool]:
+    """Whether an answer parses, and whether it defines the function asked for, with its parameters and a real body."""
+    tree = _parsed(answer)
+    found = [one for one in _functions(tree) if one.name == asked.name] if tree else []
+    is_asked = any(_parameters(one) == _parameters(asked) and _has_body(one) for one in found)
+    return {"parses": tree is not None and bool(tree.body), "is_asked": is_asked}
+
+
+def answers(model, tokenizer, rows: Sequence[dict[str, str]], template: str = ALPACA) -> list[Answer]:
+    """A greedy answer to each pair's instruction, of at most `MAX_NEW_TOKENS` tokens."""
+    prompts = [format_prompt(row["instruction"], row["input"], template, tokenizer) for row in rows]
+    settings = GenerationSettings(max_new_tokens=MAX_NEW_TOKENS, temperature=0.0)
+    return _in_batches(prompts, lambda batch: generate_batch(model, tokenizer, batch, settings, template))
+
+
+def follows(rows: Sequence[dict[str, str]], written: Sequence[Answer]) -> dict[str, Share]:
+    """The yardstick of instructions: the shares that parse, are what was asked, stop, and are unlike the others."""
+    verdicts = [judge(signature(row["instruction"]), one.text) for row, one in zip(rows, written, strict=True)]
+    number = len(verdicts)
+    bodies = {_body(one.text) for one in written}
+    return {
+        "parses as Python": Share(sum(verdict["parses"] for verdict in verdicts), number),
+        "the function asked for": Share(sum(verdict["is_asked"] for verdict in verdicts), number),
+        "stops by itself": Share(sum(one.reason == END_OF_TEXT for one in written), number),
+        "distinct bodies": Share(len(bodies), number),
+    }
+
+
+@torch.inference_mode()
+def bits_per_byte(model, tokenizer, texts: Iterable[str], context: int = 1024, stride: int = 512) -> float:
+    """Bits that the model needs for a byte of these texts, each read from its start in windows that overlap.
+
+    Every token is predicted once, from at least `context - stride` tokens before it where there are as many; the first
+    from end-of-text. Source: the sliding window of transformers' documentation on perplexity.
+    """
+    bits, num_bytes = 0.0, 0
+    for text in texts:
+        num_bytes += len(text.encode())
+        ids = torch.tensor([tokenizer.eos_token_id, *encode_texts([text], tokenizer)[0]], device=model.device)
+        for start in range(0, max(1, len(ids) - 1 - (context - stride)), stride):
+            window = ids[start : start + context]
+            first_new = 1 if start == 0 else context - stride
+            if first_new >= len(window):
+                break
+            kept = torch.arange(first_new - 1, len(window) - 1, device=model.device)
+            logits = model(window[None], use_cache=False, logits_to_keep=kept).logits[0].float()  # (K, V)
+            bits += functional.cross_entropy(logits, window[first_new:], reduction="sum").item() / math.log(2)
+    return bits / num_bytes
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A line taken out of a text: what stands before it, itself, and what stands after it."""
+
+    prefix: str
+    line: str
+    suffix: str
+
+
+def gaps(texts: Iterable[str], number: int, num_characters: int = 1200) -> list[Gap]:
+    """`number` lines, evenly spread over the texts, that are no comments and have `MIN_LINE_CHARACTERS` or more."""
+    found = []
+    for text in texts:
+        lines, position = text.splitlines(keepends=True), 0
+        for line in lines:
+            start, end = position + len(line) - len(line.lstrip()), position + len(line.rstrip())
+            position += len(line)
+            bare = line.strip()
+            if len(bare) >= MIN_LINE_CHARACTERS and not bare.startswith("#") and start > 0:
+                before, after = text[max(0, start - num_characters) : start], text[end : end + num_characters]
+                found.append(Gap(before, bare, after))
+    return _spread(found, number)
+
+
+def fills(model, tokenizer, found: Sequence[Gap], with_suffix: bool = True) -> Share:
+    """How many lines the model writes exactly: by fill-in-the-middle, or from the prefix alone."""
+    settings, context = GenerationSettings(max_new_tokens=64), model.config.max_position_embeddings
+    if with_suffix:
+        asked = [
+            prompt_modes.between(gap.prefix, gap.suffix, tokenizer, context, settings.max_new_tokens) for gap in found
+        ]
+    else:
+        asked = [prompt_modes.completion(gap.prefix, tokenizer, context, settings.max_new_tokens) for gap in found]
+    rows = [one.ids for one in asked]
+    written = _in_batches(rows, lambda batch: generate_rows(model, tokenizer, batch, settings))
+    lines = [one.text if with_suffix else one.text.partition("\n")[0] for one in written]
+    return Share(sum(line.rstrip() == gap.line for line, gap in zip(lines, found, strict=True)), len(found))
+
+
+def _spread(items: list, number: int) -> list:
+    """At most `number` items, evenly spread."""
+    step = max(len(items) / number, 1)
+    return [items[int(index * step)] for index in range(min(number, len(items)))]
+
+
+def _in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> list[Answer]:
+    """What `write` gives for batches of items about as long as each other, in the order of the items."""
+    order = sorted(range(len(items)), key=lambda index: len(items[index]))
+    found: dict[int, Answer] = {}
+    for start in range(0, len(order), BATCH_SIZE):
+        batch = order[start : start + BATCH_SIZE]
+        found |= zip(batch, write([items[index] for index in batch]), strict=True)
+    return [found[index] for index in range(len(items))]
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """The names of the parameters, in order, each with its stars."""
+    some = node.args
+    names = [one.arg for one in (*some.posonlyargs, *some.args)]
+    names += [f"*{some.vararg.arg}"] if some.vararg else []
+    return names + [one.arg for one in some.kwonlyargs] + ([f"**{some.kwarg.arg}"] if some.kwarg else [])
+
+
+def _has_body(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether the body is more than `pass`, `...` or a docstring."""
+    return any(
+        not isinstance(one, ast.Pass) and not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+        for one in node.body
+    )
+
+
+def _body(text: str) -> str:
+    """An answer without the signature it begins with: what tells two answers apart."""
+    tree = _parsed(text)
+    found = _functions(tree) if tree else []
+    return ast.dump(ast.Module(found[0].body, [])) if found else text

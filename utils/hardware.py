@@ -1,0 +1,137 @@
+"""What the machine gives a run: its devices and their free memory, its matrix rate, its dtypes."""
+
+import contextlib
+import os
+import resource
+import sys
+import time
+from dataclasses import dataclass
+
+import psutil
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from utils.errors import UserError
+
+# Large enough to reach the rate, small enough to take a tenth of a second.
+SIZES = {"cpu": 1024, "cuda": 8192}
+NUM_PRODUCTS, NUM_TRIALS = 4, 3
+# What keeps torch or oneDNN from instructions for bfloat16 that a CPU has.
+CAPPED = {
+    "ATEN_CPU_CAPABILITY": ("default", "avx2"),
+    "ONEDNN_MAX_CPU_ISA": (
+        "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Device:
+    """What one process computes on, and the memory that is free for it now."""
+
+    name: str
+    free_bytes: int
+    type: str = "cuda"
+
+
+def devices(num_processes: int = 0) -> tuple[Device, ...]:
+    """One device a process: this machine's GPUs, or its CPU shared by `num_processes` processes (0: two)."""
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        if num_processes > count:
+            raise UserError(f"num_processes is {num_processes}, but this machine has {count} GPUs: at most one each.")
+        found = [Device(torch.cuda.get_device_name(i), torch.cuda.mem_get_info(i)[0]) for i in range(count)]
+        return tuple(found[: num_processes or count])
+    count = num_processes or 2
+    return (Device("CPU", psutil.virtual_memory().available // count, "cpu"),) * count
+
+
+def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """The best rate at which this process multiplies square matrices of that dtype, in operations per second."""
+    size = SIZES[device.type]
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(1 + NUM_TRIALS):  # the first is the warm-up
+        _synchronize(device)
+        start = time.perf_counter()
+        for _ in range(NUM_PRODUCTS):
+            left @ right  # noqa: B018 (only its time is wanted)
+        _synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return NUM_PRODUCTS * 2 * size**3 / min(seconds[1:])
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """`tensor` on `device`; to a GPU from pinned memory, so that nobody waits for what it has still to compute."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether this device has instructions for products in bfloat16: a CPU without is many times slower in it.
+
+    Neither has one whose libraries the environment caps, `ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2`.
+    """
+    if device.type != "cpu":
+        return True
+    is_capped = any(os.environ.get(name) in values for name, values in CAPPED.items())
+    capabilities = torch.cpu.get_capabilities()
+    return not is_capped and any(value is True for name, value in capabilities.items() if name.endswith("bf16"))
+
+
+def product_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """What a run with this `RunConfig.dtype` multiplies in: float32 where the device has no products in bfloat16."""
+    return torch.float32 if dtype == "float32" or not multiplies_bfloat16(device) else torch.bfloat16
+
+
+class Float32Products(TorchDispatchMode):
+    """Inside it, matrix products and attention of bfloat16 tensors on a CPU are computed in float32, then rounded.
+
+    Forward and backward, where `backward` is called inside too; all that is kept stays in bfloat16. Blocks are not
+    compiled inside it. Not covered: convolutions, and products of vectors.
+    """
+
+    # How many of an operation's results are rounded to bfloat16; the others are float32 in any case.
+    _NUM_ROUNDED = {
+        torch.ops.aten.mm.default: 1,
+        torch.ops.aten.addmm.default: 1,
+        torch.ops.aten.bmm.default: 1,
+        torch.ops.aten.baddbmm.default: 1,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default: 1,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default: 3,
+    }
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        num_rounded, kwargs = self._NUM_ROUNDED.get(operation), kwargs or {}
+        if num_rounded is None or not any(map(_is_low, tree_leaves((args, kwargs)))):
+            return operation(*args, **kwargs)
+        args, kwargs = tree_map(lambda value: value.float() if _is_low(value) else value, (args, kwargs))
+        results = operation(*args, **kwargs)
+        if isinstance(results, torch.Tensor):
+            return results.bfloat16()
+        return (*(result.bfloat16() for result in results[:num_rounded]), *results[num_rounded:])
+
+
+def float32_products(dtype: str, device: torch.device) -> contextlib.AbstractContextManager:
+    """`Float32Products` for what is kept in bfloat16 on a CPU without instructions for it, else no mode."""
+    is_needed = dtype == "bfloat16" and not multiplies_bfloat16(device)
+    return Float32Products() if is_needed else contextlib.nullcontext()
+
+
+def _is_low(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16 and value.device.type == "cpu"
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory this process has held on its device so far; on a CPU, its resident set."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB on Linux

@@ -1,0 +1,1 @@
+"""Models: loading, attention, adapters, activation checkpointing, generation."""

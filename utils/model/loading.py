@@ -1,0 +1,191 @@
+"""Load and save model and tokenizer: from the hub, a local folder or the workbook itself, sharded or whole.
+
+Only safetensors are read, and no code that comes with a model is run.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from safetensors import SafetensorError
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GPTBigCodeConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.distributed import DistributedConfig
+
+from utils import files
+from utils.artifacts import ROOT, building
+from utils.config import EMBEDDED, RunConfig
+from utils.errors import UserError
+from utils.model import activation_checkpointing, attention, lora
+
+# StarCoder's, with its ids 0 to 4.
+SPECIAL_TOKENS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"]
+
+
+def locate(name_or_path: str) -> str:
+    """The hub id or local folder that `name_or_path` stands for: `embedded` is the base in `data/base`."""
+    return str(ROOT / "data" / "base") if name_or_path == EMBEDDED else name_or_path
+
+
+def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144, seed: int = 0) -> None:
+    """Make a small StarCoder with random weights, and a tokenizer trained on these texts.
+
+    Same architecture and special tokens as `bigcode/starcoder`, 7.6 M parameters, dropout 0.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    digits, byte_level = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=SPECIAL_TOKENS,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    config = GPTBigCodeConfig(
+        vocab_size=tokenizer.get_vocab_size(), n_positions=1024, n_embd=320, n_layer=5, n_head=5,
+        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=SPECIAL_TOKENS[0], eos_token=SPECIAL_TOKENS[0],
+        pad_token=SPECIAL_TOKENS[4], extra_special_tokens=SPECIAL_TOKENS[1:4],
+    )  # fmt: skip
+    with building(folder, {}, {"seed": seed}) as temporary:
+        wrapped.save_pretrained(temporary)
+        network.save_pretrained(temporary)
+
+
+def _from_pretrained(auto_class, name_or_path: str, revision: str, **options):
+    """`auto_class.from_pretrained`, its ways of failing put into words a person can act on."""
+    source = locate(name_or_path)
+    local = Path(source).is_dir()
+    if not local and (source.count("/") != 1 or source.startswith((".", "/", "~"))):
+        raise UserError(f"no model at {source!r}: expected a folder with a config.json, a hub id or {EMBEDDED!r}.")
+    try:
+        # Said, not left open: transformers would ask at the keyboard whether to run code that comes with a model.
+        options = options | {"trust_remote_code": False} | ({} if local else {"revision": revision})
+        return auto_class.from_pretrained(source, **options)
+    except (OSError, ValueError, HfHubHTTPError, SafetensorError) as error:
+        cause = error
+        while cause is not None and not isinstance(cause, (HfHubHTTPError, LocalEntryNotFoundError)):
+            cause = cause.__cause__ or cause.__context__
+        if isinstance(cause, GatedRepoError):
+            raise UserError(
+                f"{source} is gated. Accept its licence at https://huggingface.co/{source}, make a token under "
+                "Settings, Access Tokens, and log in with `hf auth login`."
+            ) from error
+        if isinstance(cause, RepositoryNotFoundError):
+            raise UserError(
+                f"the hub has no model {source!r} that you may see. Check the name, or log in with `hf auth login`."
+            ) from error
+        if not local:
+            raise UserError(
+                f"{source} cannot be fetched from the hub ({type(cause or error).__name__}). Check the network, or "
+                f"give a local folder as the model. Without network use the preset `tiny`."
+            ) from error
+        raise UserError(f"{source} holds no model that transformers can load: {error}") from error
+
+
+def load_tokenizer(name_or_path: str, revision: str = "main") -> PreTrainedTokenizerFast:
+    """The model's tokenizer; raises `UserError` when it cannot be had or has no end-of-text token."""
+    tokenizer = _from_pretrained(AutoTokenizer, name_or_path, revision)
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer of {name_or_path} has no end-of-text token; the model could not learn to stop.")
+    return tokenizer
+
+
+def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Model and tokenizer for generation, in eval mode: bfloat16 on a GPU where there is one, else float32."""
+    tokenizer = load_tokenizer(name_or_path, revision)
+    device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+    options = dict(dtype=dtype, use_safetensors=True, device_map={"": device})
+    return _from_pretrained(AutoModelForCausalLM, name_or_path, revision, **options).eval(), tokenizer
+
+
+def load_config(config: RunConfig):
+    """The configuration of the run's model, without its weights."""
+    return _from_pretrained(AutoConfig, config.model_name_or_path, config.revision)
+
+
+def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -> PreTrainedModel:
+    """The model with dropout 0 and packed attention; each of several ranks loads only its shard (FSDP2).
+
+    With `lora_rank` it is frozen and has adapters, whole on each rank. Raises `UserError` when the model cannot be had,
+    peft is missing, or `cpu_offload` is asked for with adapters or without several GPU processes.
+    """
+    if config.cpu_offload and (device.type == "cpu" or num_ranks == 1 or config.lora_rank):
+        raise UserError(
+            "cpu_offload moves the weights of several GPU processes to main memory, and knows no adapters (lora_rank): "
+            "switch it off here."
+        )
+    model_config = load_config(config)
+    # Every dropout that a transformers configuration knows ends in `dropout` or `_pdrop`.
+    for name, value in model_config.to_dict().items():
+        if name.endswith(("dropout", "_pdrop")) and isinstance(value, float):
+            setattr(model_config, name, 0.0)
+    options = dict(config=model_config, dtype=getattr(torch, config.weights_dtype), use_safetensors=True)
+    options["attn_implementation"] = attention.register()
+    if num_ranks > 1:
+        plan = sharding_plan(model_config, config.reshard_after_forward)
+        options["distributed_config"] = DistributedConfig(
+            fsdp_size=num_ranks, fsdp_plan=plan, fsdp_cpu_offload=config.cpu_offload
+        )
+    else:
+        options["device_map"] = {"": device}  # tensor by tensor: the whole is never in main memory too
+    network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, config.revision, **options)
+    if config.lora_rank:
+        lora.add(network, config.lora_rank, config.lora_alpha, config.seed)
+    if config.activation_checkpointing != "none":
+        activation_checkpointing.checkpoint_blocks(network, config.activation_checkpointing)
+    if config.torch_compile:
+        compile_blocks(network)
+    return network.train()
+
+
+def sharding_plan(model_config, reshard_after_forward: bool) -> dict[str, str]:
+    """Which modules FSDP2 gathers one by one: the repeated blocks; the rest is gathered once, at the root."""
+    with torch.device("meta"):
+        name, _ = _blocks(AutoModelForCausalLM.from_config(model_config))
+    return {f"{name}.*": "free_full_weight" if reshard_after_forward else "keep_full_weight"}
+
+
+def compile_blocks(network: PreTrainedModel, backend: str = "inductor") -> None:
+    """Compile what every block computes, once for all blocks and all numbers of tokens, when it is first used.
+
+    On a CPU attention is left out of it, and with it whole blocks under `activation_checkpointing`. Not tried on a GPU.
+    """
+    for block in _blocks(network)[1]:
+        block.compile(dynamic=True, backend=backend)
+
+
+def _blocks(network: PreTrainedModel) -> tuple[str, nn.ModuleList]:
+    """The repeated blocks, and their name in the model."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == network.config.num_hidden_layers:
+            return name, module
+    raise UserError(f"{type(network).__name__} has no list of repeated blocks: it cannot be sharded or compiled.")
+
+
+def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Save in safetensors what plain `from_pretrained` loads; over several ranks all must call it, rank 0 writes.
+
+    Raises `UserError` when the folder is a link.
+    """
+    files.make_folder(folder)
+    network.save_pretrained(folder)
+    if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+        tokenizer.save_pretrained(folder)
+        files.hand_down_mode(folder)

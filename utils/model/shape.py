@@ -1,0 +1,71 @@
+"""The sizes of a causal model, counted from its configuration without loading a weight."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from utils.config import RunConfig
+from utils.model import attention, loading
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a causal model, in numbers of values."""
+
+    num_parameters: int
+    num_layers: int
+    num_block_parameters: int  # in the largest of the repeated blocks
+    num_matrix_parameters: int  # in matrices, without embeddings and head: what every token is multiplied with
+    num_head_parameters: int
+    num_largest_parameters: int  # in the largest tensor
+    num_rank_parameters: int  # in adapters of rank 1: the inputs and outputs of the linear layers, without the head
+    width: int
+    vocab_size: int
+
+
+def config_key(model_config) -> str:
+    """A model's configuration as text: what `shape_of` and others take, so that they can remember their results."""
+    return model_config.to_json_string()
+
+
+@lru_cache(maxsize=32)
+def shape_of(key: str) -> Shape:
+    """Count a model's parameters without making one."""
+    network = meta_network(key)
+    config = network.config
+    head = network.get_output_embeddings().weight
+    tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)} | {id(head)}
+    parameters = list(network.parameters())
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.weight is not head]
+    stacks = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
+    blocks = next((stack for stack in stacks if len(stack) == config.num_hidden_layers), [network])
+    return Shape(
+        num_parameters=sum(p.numel() for p in parameters),
+        num_layers=len(blocks),
+        num_block_parameters=max(sum(p.numel() for p in block.parameters()) for block in blocks),
+        num_matrix_parameters=sum(p.numel() for p in parameters if p.ndim >= 2 and id(p) not in tables),
+        num_head_parameters=head.numel(),
+        num_largest_parameters=max(p.numel() for p in parameters),
+        num_rank_parameters=sum(layer.in_features + layer.out_features for layer in layers),
+        width=config.hidden_size,
+        vocab_size=head.shape[0],
+    )
+
+
+def num_parameters(config: RunConfig) -> int:
+    """The parameters of the run's model, counted from its configuration without loading a weight."""
+    return shape_of(config_key(loading.load_config(config))).num_parameters
+
+
+def meta_network(key: str, dtype: torch.dtype = torch.float32, **changes) -> nn.Module:
+    """A model without data."""
+    values = json.loads(key) | changes
+    if values.get("layer_types"):
+        values["layer_types"] = values["layer_types"][: values["num_hidden_layers"]]
+    implementation = {"attn_implementation": attention.register()}
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(AutoConfig.for_model(**values), dtype=dtype, **implementation).eval()

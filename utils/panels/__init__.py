@@ -1,1 +1,0 @@
-"""The notebooks' widgets: thin, with all logic in the modules above them."""

@@ -1,0 +1,255 @@
+"""Where an answer came from: its stretches that stand verbatim in the training pairs, or in the embedded base's code.
+
+Verbatim means the same words in the same order, in the same upper and lower case, every sign of punctuation a word of
+its own; white space may differ. Hashes only find the candidates; each is then compared word for word.
+"""
+
+import sys
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from utils import artifacts
+from utils.config import EMBEDDED, RunConfig
+from utils.data import pairs
+from utils.data.ngram_index import TOKENS
+from utils.data.reader import PAIR_FIELDS
+from utils.pretraining import code_files
+
+# Every STRIDE-th place of the texts is in the index with the GRAM words from there on, so a run of NUM_WORDS words
+# always holds one that is. NUM_WORDS is what people do not write by chance: of HumanEval's 164 solutions, which are not
+# taken from GPTeacher's pairs, 74 share 8 words in a row with them, 40 share 10 (`= [ ] for i in range ( len (`), and 7
+# share 16; with the standard library 52, 23 and 1.
+GRAM, STRIDE = 9, 8
+NUM_WORDS = GRAM + STRIDE - 1
+# GRAM words of fewer different ones are a ruler or a row of zeros, and find nothing.
+MIN_DIFFERENT = 3
+# Of words that stand at more places than this, these many are looked at.
+MAX_PLACES = 64
+MAX_SOURCES = 5
+MAX_SOURCE_CHARACTERS, MAX_CHARACTERS_BEFORE = 400, 100
+# Ids of no word: what stands between two texts, and what is in none of them.
+SEPARATOR, UNKNOWN = 0, 2**32 - 1
+
+SEARCHES = (  # the newer one first: its name begins as the older one's
+    ("starcoder2", "The Stack v2", "https://huggingface.co/spaces/bigcode/search-v2"),
+    ("starcoder", "The Stack", "https://huggingface.co/spaces/bigcode/search"),
+    ("starchat", "The Stack", "https://huggingface.co/spaces/bigcode/search"),
+)
+
+
+class Source(NamedTuple):
+    """A place where a stretch of an answer stands: `text` is the lines there, 400 characters of them at most."""
+
+    name: str
+    where: str
+    license: str
+    text: str
+
+
+class Span(NamedTuple):
+    """A stretch of an answer, in characters, and where it stands: at most five sources, the longest match first."""
+
+    start: int
+    end: int
+    sources: list[Source]
+
+
+class Index:
+    """The words of some texts, to look up which stretches of an answer stand in them; memory-mapped, see `prepare`."""
+
+    def __init__(self, folder: Path):
+        self.ids, self.grams, self.places, self.bounds = (
+            np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "grams", "places", "bounds")
+        )
+        self.texts = np.memmap(folder / "texts.bin", mode="r")
+        words = (folder / "words.txt").read_text(encoding="utf-8", errors="surrogatepass").split("\n")
+        self.vocabulary = {word: number for number, word in enumerate(words, start=SEPARATOR + 1)}
+        self.labels = artifacts.read_json(folder / "labels.json")
+
+    @classmethod
+    def of_run(cls, run_dir: Path, data_dir: Path) -> "Index":
+        """The index of what a run learned from: its pairs, and the embedded base's code where it starts from that.
+
+        Made on first use, and again when the pairs or packages changed. Raises `UserError` when the run has no
+        settings or its pairs are missing. Not covered: that pairs were made anew after the run, or were left out of it
+        by `max_train_samples`; these are marked all the same.
+        """
+        config = RunConfig.load(Path(run_dir) / "config.json")
+        folder, _ = prepare(data_dir, config.pairs, has_code=config.model_name_or_path == EMBEDDED)
+        return cls(folder)
+
+    def spans(self, text: str) -> list[Span]:
+        """The stretches of `text` of at least `NUM_WORDS` words that stand in the texts, in order; none overlap.
+
+        The longest come first: what overlaps a longer one is cut to the rest, and left out if that is too short. Not
+        covered: rulers and rows of zeros by themselves; and a stretch of nothing but what stands at more than
+        `MAX_PLACES` places may come out too short.
+        """
+        words = list(TOKENS.finditer(text))
+        matches = self._matches([self.vocabulary.get(word[0], UNKNOWN) for word in words])
+        is_taken, spans = np.zeros(len(words) + 1, bool), []
+        for start, end, _ in matches:
+            free = np.flatnonzero(~is_taken[start:end])
+            if len(free) < NUM_WORDS:
+                continue
+            start, end = start + int(free[0]), start + int(free[-1]) + 1
+            is_taken[start:end] = True
+            spans.append(Span(words[start].start(), words[end - 1].end(), self._sources(matches, start, end)))
+        return sorted(spans)
+
+    def _matches(self, words: list[int]) -> list[tuple[int, int, int]]:
+        """The longest runs of these words that stand in the texts: start, end, and the place; the longest first."""
+        answer = np.array([UNKNOWN, *words, UNKNOWN], np.uint32)  # so that no run goes past an end
+        grams = _hashes(answer, 1)
+        first = np.searchsorted(self.grams, grams, side="left")
+        counts = np.minimum(np.searchsorted(self.grams, grams, side="right") - first, MAX_PLACES)
+        counts[_num_different(answer) < MIN_DIFFERENT] = 0
+        # One candidate for each place of each gram: its number in the answer, and its index in the arrays.
+        at = np.repeat(np.arange(len(grams)), counts)
+        index = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+        shifts = self.places[index].astype(np.int64) - at
+        ends = at + self._num_same(answer, at, shifts, 1)
+        starts = at - self._num_same(answer, at - 1, shifts, -1)
+        is_long = ends - starts >= NUM_WORDS
+        found = set(zip(starts[is_long].tolist(), ends[is_long].tolist(), shifts[is_long].tolist(), strict=True))
+        matches = [(start - 1, end - 1, start + shift) for start, end, shift in found]
+        return sorted(matches, key=lambda match: (match[0] - match[1], match[0], match[2]))
+
+    def _num_same(self, answer: np.ndarray, at: np.ndarray, shifts: np.ndarray, step: int) -> np.ndarray:
+        """For each candidate the number of words, from number `at` on, that are those `shifts` further in the texts."""
+        lengths, going = np.zeros(len(at), np.int64), np.arange(len(at))
+        while len(going):
+            here = at[going] + step * lengths[going]
+            there = np.take(self.ids, here + shifts[going], mode="clip")
+            going = going[answer[here] == there]
+            lengths[going] += 1
+        return lengths
+
+    def _sources(self, matches: list[tuple[int, int, int]], start: int, end: int) -> list[Source]:
+        """The first texts of the matches in which all words from `start` to `end` stand."""
+        place_of: dict[int, int] = {}
+        for first, last, place in matches:
+            if first <= start and end <= last and len(place_of) < MAX_SOURCES:
+                place += start - first
+                place_of.setdefault(int(np.searchsorted(self.bounds[:, 0], place, side="right")) - 1, place)
+        return [self._source(row, place, end - start) for row, place in place_of.items()]
+
+    def _source(self, row: int, place: int, num_words: int) -> Source:
+        (first_place, first_byte), (_, last_byte) = self.bounds[row : row + 2].tolist()
+        text = self.texts[first_byte:last_byte].tobytes().decode("utf-8", "surrogatepass")
+        number = place - first_place
+        words = list(islice(TOKENS.finditer(text), number, number + num_words))
+        start, end = words[0].start(), words[-1].end()
+        name, where, license = self.labels[row]
+        line = text.count("\n", 0, start) + 1
+        begin = max(text.rfind("\n", 0, start) + 1, start - MAX_CHARACTERS_BEFORE)
+        lines = text[begin : end + text[end:].find("\n") if "\n" in text[end:] else None]
+        return Source(name, f"{where}, line {line}", license, lines[:MAX_SOURCE_CHARACTERS])
+
+
+def prepare(data_dir: Path, pairs_name: str, has_code: bool) -> tuple[Path, bool]:
+    """The folder with the index of a source's training pairs, and whether it was kept as it was.
+
+    Instruction, input and response are searched apart. With `has_code` also the code that the embedded base learned
+    from, as `code_files` finds it here: the standard library and installed packages. Where their versions are not
+    those the base was made with, it differs; files that repeat another, which the base did not read, are here too.
+    10 bytes a word, with its text; twice that in memory while it is made. Raises `UserError` when the pairs are
+    missing.
+    """
+    pairs_dir = artifacts.pairs_dir(data_dir, pairs_name)
+    inputs = {
+        "pairs": artifacts.require(pairs_dir, "01_data")["files"]["train.jsonl"],
+        "packages": " ".join(_versions()) if has_code else "",
+        "code": artifacts.code_sha256(__name__),
+    }
+    # `+` stands in no slug.
+    folder = Path(data_dir) / "attribution" / f"{pairs_dir.name}{'+code' if has_code else ''}"
+    if not artifacts.stale_inputs(folder, inputs):
+        return folder, True
+    texts = [_pair_texts(pairs_dir), *([_code_texts()] if has_code else [])]
+    facts: dict[str, Any] = {}
+    with artifacts.building(folder, inputs, facts) as temporary:
+        facts["num_words"] = build(temporary, (text for some in texts for text in some))
+    return folder, False
+
+
+def build(folder: Path, texts: Iterable[tuple[str, str, str, str]]) -> int:
+    """Write the files of an `Index` of texts, each with its name, where it is and its licence; returns their words."""
+    vocabulary: defaultdict[str, int] = defaultdict(lambda: len(vocabulary) + SEPARATOR + 1)
+    ids, bounds, labels = array("I", [SEPARATOR]), [], []
+    with open(folder / "texts.bin", "wb") as file:
+        for *label, text in texts:
+            bounds.append((len(ids), file.tell()))
+            labels.append(label)
+            file.write(text.encode("utf-8", "surrogatepass"))
+            ids.extend(map(vocabulary.__getitem__, TOKENS.findall(text)))
+            ids.append(SEPARATOR)
+        bounds.append((len(ids), file.tell()))
+    words = np.frombuffer(ids, np.uint32)
+    grams = _hashes(words, STRIDE)
+    order = np.argsort(grams, kind="stable")  # the first texts stay first
+    arrays = {"ids": words, "grams": grams[order], "places": (order * STRIDE).astype(np.uint32)}
+    for name, values in {**arrays, "bounds": np.array(bounds)}.items():
+        np.save(folder / f"{name}.npy", values)
+    (folder / "words.txt").write_text("\n".join(vocabulary), encoding="utf-8", errors="surrogatepass")
+    artifacts.write_json(folder / "labels.json", labels)
+    return len(words) - len(bounds)
+
+
+def pretraining_search(model_name_or_path: str) -> tuple[str, str] | None:
+    """For StarCoder and models made from it, a sentence and the address of BigCode's search for its pretraining data.
+
+    Sources: the model cards of `bigcode/starcoder` and `bigcode/starcoder2-15b`. A model is known by the last part of
+    its name. Not covered: one made from StarCoder whose name does not say so.
+    """
+    name = Path(model_name_or_path).name.casefold().replace("_", "-")
+    for family, corpus, address in SEARCHES:
+        if family in name:
+            return (
+                f"What the base model learned from before, {corpus}, is not here. "
+                "BigCode's search looks for a stretch of the answer in it:"
+            ), address
+    return None
+
+
+def _hashes(words: np.ndarray, stride: int) -> np.ndarray:
+    """A hash of 32 bits of the GRAM words from every `stride`-th on; different words may have the same one."""
+    last = max(len(words) - GRAM + 1, 0)
+    sums = np.zeros(len(range(0, last, stride)), np.uint64)
+    for offset in range(GRAM):
+        sums = sums * np.uint64(0x9E3779B97F4A7C15) + words[offset : offset + last : stride]
+    return (sums >> np.uint64(32)).astype(np.uint32)
+
+
+def _num_different(words: np.ndarray) -> np.ndarray:
+    """How many different words each GRAM of them has, [number of words] -> [number of words - GRAM + 1]."""
+    if len(words) < GRAM:
+        return np.zeros(0, np.int64)
+    runs = np.sort(np.lib.stride_tricks.sliding_window_view(words, GRAM), axis=1)  # [number of runs, GRAM]
+    return 1 + (np.diff(runs, axis=1) != 0).sum(axis=1)
+
+
+def _pair_texts(pairs_dir: Path) -> Iterator[tuple[str, str, str, str]]:
+    for number, row in enumerate(pairs.stream(pairs_dir, pairs.TRAIN), start=1):
+        for field in PAIR_FIELDS:
+            yield row["source"], f"pair {number}, {field}", row["license"], row[field]
+
+
+def _code_texts() -> Iterator[tuple[str, str, str, str]]:
+    for one in code_files.capped([one for one in code_files.found() if one.split == code_files.TRAIN]):
+        yield one.origin, one.name, one.license, one.text
+
+
+def _versions() -> Iterator[str]:
+    """Whatever decides what `code_files` finds: the version of Python, and of each package."""
+    yield ".".join(map(str, sys.version_info[:3]))
+    for package in code_files.PACKAGES:
+        for distribution in metadata.distributions(name=package):
+            yield f"{package}=={distribution.version}"

@@ -1,0 +1,112 @@
+"""What was asked in the playground and answered: kept in the run's folder, as Markdown, and as pairs of one's own.
+
+`playground.jsonl` has a line for each question: `time`, the fields of `prompt_modes.Question`, and for each column its
+`model`, `name`, `prompt`, `note` and `answers` (the fields of `Written`). Nothing in it is ever changed: half a line
+that a crash left stays, as a line of its own.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from utils import files
+from utils.data import reader
+from utils.errors import UserError
+
+HISTORY = "playground.jsonl"
+
+
+@dataclass(frozen=True)
+class Written:
+    """One answer with what it took: seconds to its first token, tokens a second over all (end-of-text counts)."""
+
+    text: str
+    reason: str
+    ids: list[int]
+    num_tokens: int
+    first_token_seconds: float
+    tokens_per_second: float
+
+
+def append(run_dir: Path, question, columns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add a question (`prompt_modes.Question`) with its answers to the run's history; returns the record."""
+    record = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns}
+    files.append_line(Path(run_dir) / HISTORY, json.dumps(record, allow_nan=False), keep_unfinished=True)
+    return record
+
+
+def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
+    """Every record, oldest first, and the number of lines that are none, such as what a crash cut short."""
+    path, records, num_broken = Path(run_dir) / HISTORY, [], 0
+    for line in filter(None, path.read_bytes().splitlines() if path.exists() else ()):
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            num_broken += 1
+    return records, num_broken
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """A question and its answers as Markdown; every text in a fence longer than any in it, so that none ends it."""
+    settings = ", ".join(f"{name} {value}" for name, value in record["settings"].items() if value or value == 0)
+    lines = [f"# {record['mode']}, {record['time']}", "", settings, ""]
+    for title in ("instruction", "input", "text"):
+        if record[title]:
+            lines += [f"**{title.capitalize()}**", "", _fenced(record[title]), ""]
+    for column in record["columns"]:
+        for number, answer in enumerate(column["answers"], start=1):
+            which = f", answer {number}" if len(column["answers"]) > 1 else ""
+            lines += [f"## {_plain(column['model'])}{which}", ""]
+            lines += [f"{answer['num_tokens']} tokens, ended by: {answer['reason']}. {_plain(column['note'])}".rstrip()]
+            lines += ["", _fenced(answer["text"]), ""]
+    return "\n".join(lines)
+
+
+def save_markdown(run_dir: Path, record: dict[str, Any]) -> Path:
+    """Write the record beside the history, under a name that no file has yet."""
+    stem = "playground-" + record["time"].replace(":", "").replace(" ", "-")
+    for number in range(1, 1000):
+        path = Path(run_dir) / f"{stem}{f'-{number}' if number > 1 else ''}.md"
+        try:
+            with open(path, "x", encoding="utf-8", opener=files.opener) as file:
+                file.write(markdown(record))
+            return path
+        except FileExistsError:
+            continue
+    raise UserError(f"{run_dir} has a thousand files {stem}-….md already: move some away.")
+
+
+def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
+    """Append a pair (`instruction`, `input`, `response`) to a JSON lines file of one's own; returns how many it has.
+
+    Where it came from goes to `<name>.origins.jsonl`, line by line beside it: the file itself stays a plain data set.
+    Raises `UserError` for a pair that notebook 01 would refuse, or that is there already.
+    """
+    if reasons := list(reader.reasons(pair)):
+        raise UserError(f"This is no pair yet: {'; '.join(reasons)}.")
+    path = Path(path)
+    if path.suffix != ".jsonl":
+        raise UserError(f"A file of pairs ends in .jsonl, got {path.name!r}.")
+    # Not `splitlines`: JSON may hold U+2028 and U+0085 unescaped.
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()] if path.exists() else []
+    line = json.dumps(pair, ensure_ascii=False)
+    if line in lines:
+        raise UserError(f"{path.name} has this pair already.")
+    files.make_parents(path)
+    origin = {"pair": len(lines) + 1, **origin}
+    for file, text in ((path.with_suffix(".origins.jsonl"), json.dumps(origin, ensure_ascii=False)), (path, line)):
+        files.append_line(file, text, keep_unfinished=True, mode=files.PRIVATE)  # an editor may have left no line end
+    return len(lines) + 1
+
+
+def _fenced(text: str) -> str:
+    longest = max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def _plain(text: str) -> str:
+    """One line without what Markdown or HTML would obey."""
+    return "".join(c if c.isalnum() or c in " .,:/@-" else "\\" + c if c in "*_[]()#!`" else "?" for c in text)

@@ -1,0 +1,106 @@
+"""Models shared by whoever asks: loaded when first used, if they fit, and kept until freed."""
+
+import gc
+import re
+from pathlib import Path
+from threading import Lock
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from utils import hardware
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.model import loading, lora
+from utils.model.shape import num_parameters
+from utils.training import checkpoint
+
+GB = 10**9
+ROOM = 1.1  # the weights, and a tenth of them for activations and the cache of keys and values
+
+
+def choices(run_dir: Path) -> dict[str, str]:
+    """What a person can choose of a run, label -> name for `LoadedModels.get`: base, tuned, and checkpoints by step.
+
+    A run that is still training drops old checkpoints: a name can be out of date.
+    """
+    config = RunConfig.load(run_dir / "config.json")
+    revision = "" if config.revision == RunConfig.revision else f"@{config.revision}"
+    tuned = {"tuned": str(run_dir / "model")} if (run_dir / "model").is_dir() else {}
+    steps = {f"step {int(folder.name.removeprefix('step-'))}": str(folder) for folder in checkpoint.found(run_dir)}
+    return {"base": config.model_name_or_path + revision} | tuned | steps
+
+
+class LoadedModels:
+    """Models by name, for any number of threads; whoever got one may go on using it after it is freed.
+
+    A name is `embedded`, a hub id (`owner/name` or `owner/name@revision`), a folder with a saved model, or the folder
+    of a run's checkpoint. All are as `loading.load` gives them: in eval mode, bfloat16 on a GPU, else float32.
+    """
+
+    def __init__(self):
+        self._loading = Lock()
+        self._models: dict[str, tuple[PreTrainedModel, PreTrainedTokenizerFast]] = {}
+
+    def get(self, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+        """The model and its tokenizer; only who asks for one that is not loaded yet waits until it is.
+
+        Raises `UserError` when there is no such model, it may not be had, a checkpoint is damaged, or it does not fit
+        beside those that are loaded. Not covered: a base model that was changed since its run's checkpoint was made.
+        """
+        found = self._models.get(name)
+        if found is None:
+            with self._loading:  # transformers cannot load two models at once
+                found = self._models.get(name) or self._load(name)
+                self._models[name] = found
+        return found
+
+    def free(self, name: str) -> None:
+        """Forget this model, if it is loaded; its memory is free as soon as nobody else holds it."""
+        self._models.pop(name, None)
+        gc.collect()
+        torch.cuda.empty_cache()
+
+    def sizes(self) -> dict[str, int]:
+        """The bytes of every model that is loaded now: its weights, and the few buffers beside them."""
+        return {name: network.get_memory_footprint() for name, (network, _) in self._models.copy().items()}
+
+    def _load(self, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+        folder = Path(name)
+        is_checkpoint = folder.parent.name == checkpoint.FOLDER and folder.name.startswith("step-")
+        config = RunConfig.load(folder.parents[1] / "config.json") if is_checkpoint else _named(name)
+        self._check_fit(name, config)
+        if is_checkpoint and (fault := checkpoint.defect(folder)):
+            raise UserError(f"{folder} cannot be loaded ({fault}): it is damaged, or no longer kept. Choose another.")
+        network, tokenizer = loading.load(config.model_name_or_path, config.revision)
+        if is_checkpoint:
+            if config.lora_rank:
+                lora.add(network, config.lora_rank, config.lora_alpha)
+            trained = {f"model.{name}": p.data for name, p in network.named_parameters() if p.requires_grad}
+            # No rank of the run, so that this process keeps its own random state.
+            checkpoint.load(folder, trained, {}, rank=-1)
+            if config.lora_rank:
+                lora.merge(network)
+        return network, tokenizer
+
+    def _check_fit(self, name: str, config: RunConfig) -> None:
+        """Raise `UserError` when the model has no room on the device, before any of its weights is read."""
+        torch.cuda.empty_cache()  # what torch keeps for later use counts as taken
+        device = hardware.devices(1)[0]
+        try:
+            count = num_parameters(config)
+        except ValueError as error:
+            raise UserError(f"{name} holds no model that goes on with text: {error}") from error
+        needed_bytes = ROOM * count * (4 if device.type == "cpu" else 2)
+        if needed_bytes > device.free_bytes:
+            loaded = ", ".join(f"{other}: {size / GB:,.1f} GB" for other, size in self.sizes().items())
+            raise UserError(
+                f"{name} needs about {needed_bytes / GB:,.1f} GB, {device.free_bytes / GB:,.1f} GB are free: "
+                f"{f'free a model ({loaded})' if loaded else 'choose a smaller model'}, or use a machine with more."
+            )
+
+
+def _named(name: str) -> RunConfig:
+    """Settings that have the model of this name; a revision stands after the `@` of a hub id."""
+    hub = re.fullmatch(r"([\w.-]+/[\w.-]+)@([\w.-]+)", name)
+    return RunConfig(model_name_or_path=hub[1], revision=hub[2]) if hub else RunConfig(model_name_or_path=name)

@@ -1,0 +1,36 @@
+"""`python -m utils.pretraining`: the corpus and a run of preset `base`; with `--export` its model into data/base."""
+
+import argparse
+from pathlib import Path
+
+from utils import artifacts, files
+from utils.config import EMBEDDED
+from utils.model import loading
+from utils.pretraining import corpus
+from utils.pretraining.presets import PRESETS, PYTHON_CORPUS
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Make the corpus and the run that learns it, or export what it learned."""
+    parser = argparse.ArgumentParser(prog="python -m utils.pretraining", description=corpus.__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=PRESETS, default="base", help="from random weights, or on from data/base")
+    parser.add_argument("--export", action="store_true", help="save the finished run's model in data/base")
+    parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="where everything is kept")
+    options = parser.parse_args(arguments)
+    run_dir = options.data / "runs" / f"{options.preset}-{PYTHON_CORPUS}"
+    if options.export:
+        corpus.export(run_dir, artifacts.ROOT / "data" / "base")
+        return
+    config, start = PRESETS[options.preset], Path(loading.locate(EMBEDDED))
+    if config.model_name_or_path != EMBEDDED:
+        start = options.data / "base-start"
+        config = config.with_changes(model_name_or_path=str(start))
+    folder, is_kept = corpus.prepare(options.data, config, start)
+    print(folder, "was up to date and is kept" if is_kept else "was made")
+    files.make_folder(run_dir)
+    config.save(run_dir / "config.json")
+    print(f"train it with: python -m utils.training {run_dir}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The code that the embedded base model learns from, as token rows for the same training engine.
+
+The standard library and the installed packages with a permissive licence, a file a document, half of them turned into
+fill-in-the-middle. `python -m utils.pretraining` makes the rows and a run of preset `base`.
+"""
+
+import math
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils import artifacts, files
+from utils.config import EMBEDDED, RunConfig
+from utils.errors import UserError
+from utils.model import loading
+from utils.pretraining.code_files import TRAIN, VALIDATION, Document, distinct, found
+from utils.pretraining.presets import FIM_RATES, PRESETS, PYTHON_CORPUS
+from utils.runs import curves
+from utils.tokens import dataset
+from utils.tokens.prompts import encode_texts
+
+END, PREFIX, MIDDLE, SUFFIX = range(4)  # the ids of `loading.SPECIAL_TOKENS`
+MAX_BASE_BYTES = 15 * 2**20
+# Tokens of a text with a gap, short ones more often, since they give more gaps to learn from. Of any length: where all
+# texts end at about the same positions, the model learns to end its answers there, whatever stands in them.
+MIN_GAP_LENGTH = 64
+CHARACTER_RATE = (
+    1 / 3
+)  # of the gaps, cut at any two characters; the others are whole lines, as a person leaves them out
+NUM_GAP_LINES = (1, 1, 1, 1, 2, 3)
+SUFFIX_FIRST_RATE = 0.7  # the prefix right before the middle is by far the easier order to learn
+LINE = re.compile(r"\S[^\n]*")
+NUM_STDLIB_COPIES = 3  # the library that the pairs are made from
+ROOM_FOR_MARKS = 16  # special tokens, and the few more tokens that a text cut in three has
+
+
+def _copies(document: Document) -> list[Document]:
+    """The document as often as it is read; a copy of another name has its gaps elsewhere."""
+    is_repeated = document.license == "PSF-2.0" and document.split == TRAIN
+    number = NUM_STDLIB_COPIES if is_repeated else 1
+    return [replace(document, name=f"{document.name} {copy}") for copy in range(number)]
+
+
+def pieces(lines: list[str], counts: list[int], lengths: Iterator[int]) -> list[str]:
+    """A text's lines joined to pieces of at most the next of `lengths` tokens; `counts` are those of the lines.
+
+    A longer line is a piece of its own.
+    """
+    whole, piece, used, length = [], [], 0, next(lengths)
+    for line, num_tokens in zip(lines, counts, strict=True):
+        if piece and used + num_tokens > length:
+            whole.append("".join(piece))
+            piece, used, length = [], 0, next(lengths)
+        piece.append(line)
+        used += num_tokens
+    return [*whole, "".join(piece)] if piece else whole
+
+
+def fill_in_the_middle(text: str, draw: random.Random) -> list[str | int]:
+    """A text with a gap, as the parts of a row: ids of special tokens, and texts between them, each tokenised alone.
+
+    In both orders: prefix, suffix, middle; and the suffix first, then prefix and middle. Tokenised alone, the prefix
+    ends as a prompt ends. Source: Bavarian et al. 2022, arXiv:2207.14255, with StarCoder's tokens; the gaps that are
+    whole lines are our own addition.
+    """
+    first, second = _gap(text, draw)
+    prefix, middle, suffix = text[:first], text[first:second], text[second:]
+    if draw.random() < SUFFIX_FIRST_RATE:
+        return [PREFIX, SUFFIX, suffix, MIDDLE, prefix, middle, END]
+    return [PREFIX, prefix, SUFFIX, suffix, MIDDLE, middle, END]
+
+
+def _gap(text: str, draw: random.Random) -> tuple[int, int]:
+    """Where a gap begins and ends: at any two characters, or at the first letter and the end of some lines."""
+    lines = [match.span() for match in LINE.finditer(text)]
+    if not lines or draw.random() < CHARACTER_RATE:
+        first, second = sorted(draw.randint(0, len(text)) for _ in range(2))
+        return first, second
+    index = draw.randrange(len(lines))
+    last = min(index + draw.choice(NUM_GAP_LINES), len(lines)) - 1
+    return lines[index][0], lines[last][1]
+
+
+def _length(context: int, draw: random.Random) -> int:
+    """Tokens, log-uniform."""
+    return round(math.exp(draw.uniform(math.log(MIN_GAP_LENGTH), math.log(context))))
+
+
+def token_rows(documents: list[Document], tokenizer, context: int, fim_rate: float, seed: int) -> dataset.TokenRows:
+    """The documents as rows of at most `context` tokens, all of them trained on; the few that come out longer are left.
+
+    A longer document is several rows; the last one ends with end-of-text, and so does every one with a middle.
+    """
+    lines = [document.text.splitlines(keepends=True) for document in documents]
+    counts = iter(encode_texts([line for some in lines for line in some], tokenizer))
+    rows: list[list[str | int]] = []
+    for document, some in zip(documents, lines, strict=True):
+        draw = random.Random(f"{seed} {document.name}")
+        has_gaps = draw.random() < fim_rate
+        lengths = ((_length(context, draw) if has_gaps else context) - ROOM_FOR_MARKS for _ in count())
+        parts = pieces(some, [len(next(counts)) for _ in some], lengths)
+        if has_gaps:
+            rows += [fill_in_the_middle(piece, draw) for piece in parts]
+        else:
+            rows += [[piece] for piece in parts[:-1]] + [[piece, END] for piece in parts[-1:]]
+    encoded = iter(encode_texts([part for row in rows for part in row if isinstance(part, str)], tokenizer))
+    ids = [[id for part in row for id in (next(encoded) if isinstance(part, str) else [part])] for row in rows]
+    ids = [row for row in ids if 1 < len(row) <= context]
+    return dataset.TokenRows.of(ids, [0] * len(ids), np.uint16)
+
+
+def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]:
+    """Make the corpus's token rows, and in `start` an untrained model if none is there; kept where up to date."""
+    documents, fim_rate = found(), FIM_RATES[config.preset]
+    if not (start / "config.json").exists():
+        files.make_folder(start, files.PRIVATE)
+        loading.create_fresh(start, (document.text for document in documents if document.split == TRAIN))
+    tokenizer, folder = loading.load_tokenizer(str(start)), artifacts.tokens_dir(data_dir, config)
+    inputs = {
+        "documents": artifacts.sha256_text(
+            "".join(f"{one.name} {artifacts.sha256_text(one.text)}" for one in documents)
+        ),
+        "tokenizer": artifacts.sha256_file(start / "tokenizer.json"),
+        "seed": str(config.seed),
+        "fim_rate": str(fim_rate),
+        "code": artifacts.code_sha256(__name__),
+    }
+    if not artifacts.stale_inputs(folder, inputs):
+        return folder, True
+    documents = distinct(documents)
+    facts: dict[str, Any] = {}
+    with artifacts.building(folder, inputs, facts) as temporary:
+        for split, rate in ((TRAIN, fim_rate), (VALIDATION, 0.0)):
+            chosen = [copy for document in documents if document.split == split for copy in _copies(document)]
+            batches = (chosen[start : start + 200] for start in range(0, len(chosen), 200))
+            chunks = (token_rows(batch, tokenizer, config.max_length, rate, config.seed) for batch in batches)
+            num_rows, num_tokens = dataset.save(temporary, split, chunks, np.uint16)
+            facts |= {f"num_{split}": num_rows, f"num_tokens_{split}": num_tokens}
+        facts["num_documents"], facts["origins"] = len(documents), _origins(documents)
+    return folder, False
+
+
+def _origins(documents: list[Document]) -> list[dict[str, Any]]:
+    """Each package with its licence, and how much of it there is."""
+    sizes_of: dict[tuple[str, str], list[int]] = {}
+    for document in documents:
+        sizes_of.setdefault((document.origin, document.license), []).append(len(document.text))
+    return [
+        {"origin": origin, "license": license, "num_files": len(sizes), "num_characters": sum(sizes)}
+        for (origin, license), sizes in sizes_of.items()
+    ]
+
+
+def export(run_dir: Path, folder: Path) -> None:
+    """Save a finished run's model in bfloat16, as the workbook carries it, with its sources and its loss curve.
+
+    What the base had read that it went on from is written down too. Raises `UserError` when it is too large.
+    """
+    network, tokenizer = loading.load(str(run_dir / "model"))
+    config = RunConfig.load(run_dir / "config.json")
+    corpus = artifacts.require(artifacts.tokens_dir(run_dir.parents[1], config), "utils.pretraining")["facts"]
+    facts = artifacts.read_manifest(run_dir)["facts"] | {"preset": config.preset, "corpus": corpus}
+    if config.model_name_or_path == EMBEDDED:
+        facts["went_on_from"] = artifacts.read_manifest(folder)["facts"]
+    with artifacts.building(folder, {}, facts) as temporary:
+        loading.save(network.bfloat16(), tokenizer, temporary)
+        earlier = [path for path in _earlier(run_dir, config) if path.exists()]
+        figure = curves.compare([curves.Run.load(path) for path in (*earlier, run_dir)], x="tokens", smoothing=0.95)
+        figure.savefig(temporary / "loss_curve.png", dpi=110)
+        num_bytes = (temporary / "model.safetensors").stat().st_size
+        if num_bytes > MAX_BASE_BYTES:
+            raise UserError(f"the model has {num_bytes:,} bytes, at most {MAX_BASE_BYTES:,} are carried along.")
+
+
+def _earlier(run_dir: Path, config: RunConfig) -> list[Path]:
+    """The runs whose models this one went on from."""
+    presets = list(PRESETS)
+    return [run_dir.with_name(f"{preset}-{PYTHON_CORPUS}") for preset in presets[: presets.index(config.preset)]]

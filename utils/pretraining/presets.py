@@ -1,0 +1,41 @@
+"""The presets that made the embedded base model: code in place of pairs, a row in place of a pair.
+
+`--preset` of `python -m utils.pretraining` takes them; the form of notebook 03 does not.
+"""
+
+from utils.config import EMBEDDED, RunConfig
+
+PYTHON_CORPUS = "python-corpus"
+
+# From random weights.
+BASE = RunConfig(
+    preset="base",
+    pairs=PYTHON_CORPUS,
+    optim="muon",
+    learning_rate=2e-3,
+    lr_scheduler_type="warmup_stable_decay",
+    weight_decay=0.1,
+    adam_beta2=0.95,
+    warmup_steps=100.0,
+    train_batch_size=8,
+    num_train_epochs=0.85,
+    tokens_per_device=16384,
+    num_processes=1,
+    max_eval_samples=64,
+    eval_steps=200,
+    save_steps=200,
+    save_total_limit=1,
+)
+# What it read next, so as to fill gaps too: more and shorter texts with a gap.
+BASE_GAPS = BASE.with_changes(
+    preset="base-gaps",
+    model_name_or_path=EMBEDDED,
+    learning_rate=1e-3,
+    train_batch_size=16,
+    num_train_epochs=0.7,
+    seed=1,
+)
+PRESETS = {config.preset: config for config in (BASE, BASE_GAPS)}
+# The share of the documents with gaps, of each preset that reads the corpus. After the first the model writes Python
+# but fills hardly any gap: the second goes on from there.
+FIM_RATES = {"base": 0.5, "base-gaps": 0.8}

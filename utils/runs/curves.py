@@ -1,0 +1,259 @@
+"""What runs wrote down, side by side: their curves in one figure, their results and their settings as tables.
+
+A run is told from the others by colour (Okabe and Ito's), line style and marker at once, so that no meaning hangs on
+colour alone. Lines are drawn from as many points as the picture has columns, with every minimum and maximum among them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+
+from utils import plots
+from utils.config import RunConfig
+from utils.errors import UserError, unknown
+from utils.runs import folders, launch, metrics
+
+# What the curves can be drawn against: the field of a metrics line, how many of its units make one, the axis's label.
+X_AXES = {
+    "step": ("step", 1, "step (updates)"),
+    "epoch": ("epoch", 1, "epoch (passes over the training pairs)"),
+    "tokens": ("total_tokens", 1, "tokens read"),
+    "time": ("seconds", 60, "training time (minutes)"),
+}
+# One of each for a run; their numbers have no common divisor, so the look comes again after 105 runs only.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+DASHES = ("-", (0, (6, 1.5)), (0, (2, 1.2)), (0, (7, 1.5, 1.5, 1.5)), (0, (5, 1, 1, 1, 1, 1)))
+MARKERS = "os^"
+MAX_MARKERS = 30  # of a run: more would be a band
+NUM_COLUMNS = 1600  # of pixels: an axis 8.3 inches wide at the screen's 192 a inch
+FAINT = dict(linewidth=0.8, alpha=0.3, zorder=1.5)
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as its folder tells it; `train` and `evals` are the lines of its metrics."""
+
+    name: str
+    state: str
+    config: RunConfig
+    train: list[dict[str, Any]]
+    evals: list[dict[str, Any]]
+
+    @classmethod
+    def load(cls, run_dir: Path) -> "Run":
+        """The run in a folder; raises `UserError` when its settings cannot be read."""
+        config, records = RunConfig.load(run_dir / "config.json"), metrics.read(run_dir)
+        lines = metrics.train_lines(records), metrics.eval_lines(records)
+        return cls(run_dir.name, launch.state(run_dir), config, *lines)
+
+    def best(self) -> dict[str, Any] | None:
+        """The evaluation with the lowest loss, the first of equal ones."""
+        return min(self.evals, key=lambda line: line["eval_loss"], default=None)
+
+
+def choose(data_dir: Path, run_dir: Path, names: str = "", num_others: int = 2) -> list[Path]:
+    """`run_dir` and those it is compared with: the `names`, separated by spaces, else the newest on the same pairs.
+
+    Raises `UserError` for a name that is no run.
+    """
+    configs = folders.readable(data_dir)
+    known = {path.name: path for path in configs}
+    for name in names.split():
+        if name not in known:
+            raise unknown("run in COMPARE", name, known)
+    if names.split():
+        others = [known[name] for name in dict.fromkeys(names.split())]
+    else:
+        pairs = RunConfig.load(run_dir / "config.json").pairs
+        others = [path for path, config in configs.items() if config.pairs == pairs]
+    others = [path for path in others if path.name != run_dir.name]
+    return [run_dir, *(others if names.split() else others[:num_others])]
+
+
+def summary(runs: Sequence[Run]) -> pandas.DataFrame:
+    """One row for each run: state, lowest validation loss and where, speed, memory, time; empty where unknown."""
+    rows = {}
+    for run in runs:
+        best = run.best() or {"eval_loss": np.nan, "step": None}
+        rows[run.name] = {
+            "state": run.state,
+            "updates": run.train[-1]["step"] if run.train else 0,
+            "lowest validation loss (nats/token)": round(best["eval_loss"], 3),
+            "its perplexity": round(float(np.exp(best["eval_loss"])), 2),
+            "at step": best["step"],
+            "tokens/s (median)": _reduced(np.median, _values(run.train, "tokens_per_second"), 0),
+            "peak memory (GiB)": _reduced(np.max, _values(run.train, "memory_bytes") / GIB, 2),
+            "training time (minutes)": _reduced(np.max, _values(run.train, "seconds") / 60, 1),
+        }
+    table = pandas.DataFrame.from_dict(rows, orient="index")
+    return table.astype({"at step": "Int64"})
+
+
+def _reduced(how: Callable, values: np.ndarray, num_digits: int) -> float:
+    known = values[np.isfinite(values)]
+    return round(float(how(known)), num_digits) if len(known) else np.nan
+
+
+def differences(configs: dict[str, RunConfig]) -> pandas.DataFrame:
+    """The settings in which runs differ, one row for each, and a column for each run by its name."""
+    settings = {name: asdict(config) for name, config in configs.items()}
+    first = next(iter(settings.values()))
+    differing = [field for field in first if any(other[field] != first[field] for other in settings.values())]
+    columns = {name: [str(values[field]) for field in differing] for name, values in settings.items()}
+    return pandas.DataFrame(columns, index=pandas.Index(differing, name="setting"))
+
+
+def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perplexity: bool = False) -> Figure:
+    """Training loss (lines) and validation loss (markers) of runs in one figure, the lowest validation ringed.
+
+    `x` is one of `X_AXES`. `smoothing` (0 to below 1) draws the moving average of the training loss over updates, and
+    the loss itself faintly. Losses are means over trained tokens, in nats; `perplexity` draws `exp` of them, on a
+    logarithmic axis. Raises `UserError` for another `x` or `smoothing`.
+    """
+    _check(x, smoothing)
+    # Above 709 e to its power, and before that the axis around it, is too large for a float.
+    shown = (lambda losses: np.exp(np.minimum(losses, 300))) if perplexity else (lambda losses: losses)
+    what = "perplexity" if perplexity else "loss"
+    told = [_told(run, what, shown) for run in runs]
+    label = f"Training and validation {what} against {X_AXES[x][2]}. " + "; ".join(told) + "."
+    figure, (axis,) = plots.subplots(1, 1, (9, 4.3 + 0.2 * len(runs)), label)
+    for index, run in enumerate(runs):
+        _draw_losses(axis, run, x, smoothing, shown, index)
+    if not any(run.train or run.evals for run in runs):
+        axis.text(0.5, 0.5, "nothing recorded yet", transform=axis.transAxes, ha="center", color=plots.GREY)
+    _legend(figure, told, MARKERS)
+    axis.set_ylabel("perplexity (logarithmic)" if perplexity else "loss (nats per token)")
+    plots.title(axis, f"{what.capitalize()}: training (lines), validation (markers), its lowest (ringed)")
+    if perplexity:
+        low, high = axis.get_ylim()
+        is_wide = high > 20 * max(low, 1)  # wide enough for three ticks a decade
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if is_wide else MaxNLocator(7, steps=[1, 2, 5, 10]))
+        axis.yaxis.set_minor_locator(NullLocator())
+        axis.yaxis.set_major_formatter("{x:g}")
+    _x_axis(axis, x)
+    return figure
+
+
+def _draw_losses(axis: Axes, run: Run, x: str, smoothing: float, shown: Callable, index: int) -> None:
+    """One run's losses, as `shown` turns them into what is drawn, in the look of its place among the runs."""
+    field, scale, _ = X_AXES[x]
+    look = _look(index)
+    steps, losses = _values(run.train, field) / scale, _values(run.train, "loss")
+    if smoothing:
+        axis.plot(*thin(steps, shown(losses)), color=look["color"], **FAINT)
+    axis.plot(*thin(steps, shown(_smoothed(losses, smoothing))), **look, linewidth=1.8, label=f"{run.name}: training")
+    at, losses = _values(run.evals, field) / scale, shown(_values(run.evals, "eval_loss"))
+    # The line leads the eye from one to the next; a white edge keeps markers apart from the lines under them.
+    marks = dict(color=look["color"], marker=MARKERS[index % len(MARKERS)], markersize=7, markeredgecolor="white")
+    marks |= dict(markevery=len(at) // MAX_MARKERS + 1, linewidth=0.8, zorder=3)
+    axis.plot(at, losses, **marks, label=f"{run.name}: validation")
+    if len(at):
+        best = int(np.argmin(losses))
+        ring = dict(marker="o", markersize=13, fillstyle="none", markeredgewidth=1.6, color=plots.INK, zorder=4)
+        axis.plot(at[best], losses[best], **ring, linestyle="none", label=f"{run.name}: lowest")
+
+
+def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> Figure:
+    """Learning rate, gradient norm, speed and memory of runs, in the looks that `compare` gives them.
+
+    `x` and `smoothing` (of the norm and the speed) and what is raised: as in `compare`.
+    """
+    _check(x, smoothing)
+    field, scale, _ = X_AXES[x]
+    label = f"Learning rate, gradient norm, tokens per second and memory of {', '.join(run.name for run in runs)}."
+    figure, axes = plots.subplots(2, 2, (9, 5.4 + 0.2 * len(runs)), label, sharex=True)
+    panels = [
+        ("learning_rate", 1, 0, "Learning rate", "learning rate", "{x:g}"),
+        ("grad_norm", 1, smoothing, "Gradient norm", "norm before clipping", "{x:g}"),
+        ("tokens_per_second", 1, smoothing, "Speed", "tokens per second", EngFormatter(sep="")),
+        ("memory_bytes", GIB, 0, "Memory", "largest process (GiB)", "{x:g}"),
+    ]
+    for axis, (name, unit, weight, title, y_label, formatter) in zip(axes, panels, strict=True):
+        for index, run in enumerate(runs):
+            look, steps, values = _look(index), _values(run.train, field) / scale, _values(run.train, name) / unit
+            if weight:
+                axis.plot(*thin(steps, values), color=look["color"], **FAINT)
+            axis.plot(*thin(steps, _smoothed(values, weight)), **look, linewidth=1.4, label=run.name)
+        top = axis.dataLim.y1
+        axis.set_ylim(0, 1.08 * top if 0 < top < np.inf else 1)
+        axis.yaxis.set_major_formatter(formatter)
+        axis.set_ylabel(y_label)
+        plots.title(axis, title)
+    _legend(figure, [run.name for run in runs])
+    for axis in axes[2:]:
+        _x_axis(axis, x)
+    return figure
+
+
+def thin(x: np.ndarray, y: np.ndarray, num_columns: int = NUM_COLUMNS) -> tuple[np.ndarray, np.ndarray]:
+    """The points that decide what a line looks like: first, last, lowest and highest in each of equal columns of x.
+
+    x must not fall. Points without a number are left out.
+    """
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    if len(x) <= 4 * num_columns:
+        return x, y
+    columns = ((x - x[0]) / ((x[-1] - x[0]) or 1) * num_columns).astype(int)
+    starts = np.flatnonzero(np.diff(columns, prepend=-1))
+    ends = np.append(starts[1:], len(x)) - 1
+    by_height = np.lexsort((y, columns))  # within a column the lowest stands at its start, the highest at its end
+    kept = np.unique(np.concatenate([starts, ends, by_height[starts], by_height[ends]]))
+    return x[kept], y[kept]
+
+
+def _look(index: int) -> dict[str, Any]:
+    return {"color": COLORS[index % len(COLORS)], "linestyle": DASHES[index % len(DASHES)]}
+
+
+def _legend(figure: Figure, names: Sequence[str], markers: str = "") -> None:
+    marks = [
+        {"marker": markers[index % len(markers)], "markersize": 7} if markers else {} for index in range(len(names))
+    ]
+    handles = [Line2D([], [], **_look(i), **marks[i], linewidth=1.8, label=name) for i, name in enumerate(names)]
+    figure.legend(handles=handles, loc="outside upper left", frameon=False, fontsize=9.5, handlelength=4)
+
+
+def _told(run: Run, what: str, shown: Callable) -> str:
+    best = run.best()
+    if best is None:
+        return f"{run.name}: no evaluation yet"
+    return f"{run.name}: lowest validation {what} {shown(best['eval_loss']):.3f} at step {best['step']:,}"
+
+
+def _check(x: str, smoothing: float) -> None:
+    if x not in X_AXES:
+        raise unknown("x axis", x, X_AXES)
+    if not 0 <= smoothing < 1:
+        raise UserError(f"smoothing must be at least 0 and below 1, got {smoothing!r}.")
+
+
+def _x_axis(axis: Axes, x: str) -> None:
+    axis.set_xlabel(X_AXES[x][2])
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=x == "step"))
+    axis.xaxis.set_major_formatter({"step": plots.COUNT, "tokens": EngFormatter(sep="")}.get(x, "{x:g}"))
+
+
+def _values(records: list[dict[str, Any]], name: str) -> np.ndarray:
+    """A field of every line as floats; NaN where a line of an older version lacks it."""
+    return np.array([record.get(name, np.nan) for record in records], dtype=float)
+
+
+def _smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
+    """The exponential moving average, without the pull towards 0 at its start."""
+    average, weight, result = 0.0, 0.0, []
+    for value in values.tolist():
+        average = smoothing * average + (1 - smoothing) * value
+        weight = smoothing * weight + (1 - smoothing)
+        result.append(average / weight)
+    return np.array(result)

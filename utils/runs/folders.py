@@ -1,0 +1,88 @@
+"""The folders of runs: listed, found again, and named anew, always the newest first.
+
+A run is never overwritten: another one with the same preset and pairs gets the next number.
+"""
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from utils import artifacts
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.runs.metrics import METRICS
+
+
+def runs(data_dir: Path) -> list[Path]:
+    """Every run in the data folder, the one written to last first."""
+    written = {}
+    for path in (Path(data_dir) / "runs").glob("[!.]*/config.json"):  # a hidden one is half deleted
+        written[path.parent] = written_at(path.with_name(METRICS)) or written_at(path)
+    # 0 where it was removed meanwhile.
+    return sorted(filter(written.get, written), key=written.get, reverse=True)
+
+
+def readable(data_dir: Path) -> dict[Path, RunConfig]:
+    """Every run whose settings can be read, with them, the one written to last first."""
+    configs = {}
+    for run_dir in runs(data_dir):
+        with suppress(UserError):  # settings of another version of the workbook
+            configs[run_dir] = RunConfig.load(run_dir / "config.json")
+    return configs
+
+
+def series(data_dir: Path, config: RunConfig) -> list[Path]:
+    """The runs of this preset on these pairs, newest first: … `<preset>-<pairs>-2`, `<preset>-<pairs>`."""
+    stem = f"{config.preset}-{artifacts.slug(config.pairs)}"
+    pattern = re.compile(re.escape(stem) + r"(-(\d+))?")
+    matches = [(pattern.fullmatch(path.name), path) for path in (Path(data_dir) / "runs").glob(f"{stem}*")]
+    numbered = [(int(match[2] or 1), path) for match, path in matches if match]
+    return [path for _, path in sorted(numbered, reverse=True)]
+
+
+def new_run_dir(data_dir: Path, config: RunConfig) -> Path:
+    """The folder for another run of this preset on these pairs; it is not made yet."""
+    existing = series(data_dir, config)
+    stem = f"{config.preset}-{artifacts.slug(config.pairs)}"
+    if not existing:
+        return Path(data_dir) / "runs" / stem
+    last = existing[0].name.removeprefix(stem).lstrip("-")
+    return Path(data_dir) / "runs" / f"{stem}-{int(last or 1) + 1}"
+
+
+def choose_run(data_dir: Path, config: RunConfig, fresh: bool = False) -> Path:
+    """The newest run with these settings, on any number of processes, or the folder for a new one."""
+    for run_dir in [] if fresh else series(data_dir, config):
+        with suppress(UserError):  # a configuration of another version of the workbook
+            recorded = RunConfig.load(run_dir / "config.json")
+            if recorded.with_changes(num_processes=config.num_processes) == config:
+                return run_dir
+    return new_run_dir(data_dir, config)
+
+
+def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
+    """The folder of the named run, or the newest run of this preset on these pairs; raises `UserError` without one."""
+    existing = [Path(data_dir) / "runs" / run] if run else series(data_dir, config)
+    existing = [path for path in existing if (path / "config.json").exists()]
+    if not existing:
+        wanted = run or f"of preset {config.preset!r} on {config.pairs!r}"
+        raise UserError(f"there is no run {wanted} in {Path(data_dir) / 'runs'}. Run notebook 03_train_fsdp first.")
+    return existing[0]
+
+
+def written_at(path: Path) -> float:
+    """When a file was last written, in seconds since 1970; 0 where there is none."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def size_bytes(run_dir: Path) -> int:
+    """What a run's files take on disk."""
+    total = 0
+    for folder, _, names in os.walk(run_dir):  # a folder that is removed meanwhile is passed over
+        for name in names:
+            with suppress(FileNotFoundError):  # a checkpoint that is just replaced
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total

@@ -1,0 +1,214 @@
+"""Start a run in processes of its own, find it again, stop it. The run's folder is the truth; torch is never loaded.
+
+`pid.json` holds the launcher's process id and start time (a reused id is not taken for it), `train.log` what it
+printed, `outcome.json` how it ended and, after a failure, why. The process that trains, whoever started it, holds
+`lock`. The launcher has a session of its own: it outlives the notebook's kernel.
+"""
+
+import fcntl
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from utils import files
+from utils.artifacts import ROOT, read_json, write_json
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.runs import folders
+from utils.runs.metrics import METRICS
+
+STATES = ("new", "running", "finished", "stopped", "failed")
+LOG_TAIL_BYTES = 2**15
+KEPT_SECONDS = 24 * 3600
+# How a launcher (accelerate's or torchrun) has its processes meet on one machine: through a file that only the user can
+# write, since it unpickles what it finds there; with the default, static rendezvous, restarted processes never meet.
+RENDEZVOUS = ("--rdzv_backend", "c10d", "--rdzv_conf", "store_type=file")
+# And it neither looks up the machine's own name nor opens a port for its processes, which would be on all addresses.
+RENDEZVOUS_VARIABLES = {"PET_LOCAL_ADDR": "127.0.0.1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+START_LOCK = "start.lock"  # held while a run is being started: of two who start it at once, the second finds it
+
+
+def command(run_dir: Path, config: RunConfig) -> list[str]:
+    """The command that trains in `run_dir`, as one can also type it in the workbook's folder.
+
+    The same on CPU (gloo) and GPUs (nccl). Not covered: several machines, which need the rendezvous options besides.
+    """
+    if config.num_processes < 1:
+        raise UserError("num_processes is not decided: take the number of processes that the plan shows.")
+    launcher = [str(Path(sys.executable).with_name("accelerate")), "launch", "--use_fsdp", "--fsdp_version", "2"]
+    # With efficient loading a checkpoint that lacks a key fails on every rank but the first.
+    launcher += ["--fsdp_cpu_ram_efficient_loading", "false", "--num_processes", str(config.num_processes)]
+    launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    launcher += [*RENDEZVOUS, "--max_restarts", str(config.max_restarts)]
+    variables = [f"{name}={value}" for name, value in RENDEZVOUS_VARIABLES.items()]
+    return ["env", *variables, *launcher, "-m", "utils.training", str(run_dir)]
+
+
+def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
+    """Make the run, or go on with it; returns its state. A running or finished run is left as it is.
+
+    `save_seconds` is the time that processes get to save when the launcher is told to end.
+
+    Raises `UserError` when the folder holds a run with other settings.
+    """
+    if (run_dir / "config.json").exists():
+        recorded = RunConfig.load(run_dir / "config.json")
+        # The number of processes may change: the updates stay the same.
+        names = [name for name in vars(config) if name != "num_processes"]
+        changed = [name for name in names if vars(recorded)[name] != vars(config)[name]]
+        if changed:
+            raise UserError(
+                f"{run_dir} is a run with another {', '.join(changed)}. Start a new run (FRESH=1), or set it back."
+            )
+    files.make_folder(run_dir)
+    with open(run_dir / START_LOCK, "a", opener=files.opener) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if state(run_dir) not in ("running", "finished"):
+            _spawn(run_dir, config, save_seconds)
+        return state(run_dir)
+
+
+def _spawn(run_dir: Path, config: RunConfig, save_seconds: int) -> None:
+    config.save(run_dir / "config.json")
+    _clear_private_folder()
+    descriptor, meeting_point = tempfile.mkstemp(prefix="rendezvous-", dir=files.private_folder())
+    os.close(descriptor)
+    environment = _environment(config, save_seconds) | {"PET_RDZV_ENDPOINT": meeting_point}
+    for leftover in ("STOP", "outcome.json"):
+        (run_dir / leftover).unlink(missing_ok=True)
+    with open(run_dir / "train.log", "a", opener=files.opener) as log:
+        log.write(f"$ {shlex.join(command(run_dir, config))}\n")
+        log.flush()
+        process = subprocess.Popen(
+            command(run_dir, config), cwd=ROOT, env=environment, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    started = psutil.Process(process.pid).create_time()
+    write_json(run_dir / "pid.json", {"pid": process.pid, "create_time": started})
+
+
+def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
+    """What the launcher's processes inherit: the cores shared out, memory kept by malloc.
+
+    glibc gives large blocks back to the system at once, and the next tensor pays for fresh pages: 5 to 10 % on a CPU.
+    """
+    threads = max(1, (os.cpu_count() or 1) // config.num_processes)
+    defaults = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    defaults["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(save_seconds)
+    if config.num_processes > 1:
+        # Threads that spin while they wait take the cores from the other processes.
+        defaults["OMP_WAIT_POLICY"] = "passive"
+    # Tensors in pages of 2 MB, where the system lends them: a tenth faster on a CPU.
+    defaults["THP_MEM_ALLOC_ENABLE"] = "1"
+    # oneDNN keeps what it made for every shape of a product, and blocks have many: without a limit, gigabytes.
+    defaults |= {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "16"}
+    # On a GPU blocks of memory can grow: with tensors of many sizes a card that is nearly full does not fall to pieces.
+    defaults["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
+    malloc = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**28)}
+    return defaults | malloc | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
+
+
+def _clear_private_folder() -> None:
+    """Delete what runs that have ended left there a day ago; those that live touch their files every few seconds."""
+    for path in files.private_folder().iterdir():
+        with suppress(FileNotFoundError):  # another start clears too
+            parts = [path, *path.iterdir()] if path.is_dir() else [path]
+            if time.time() - max(map(folders.written_at, parts)) > KEPT_SECONDS:
+                files.remove(path)
+
+
+def launcher(run_dir: Path) -> psutil.Process | None:
+    """The launcher's process, while it lives."""
+    recorded = read_json(run_dir / "pid.json")
+    if recorded is None:
+        return None
+    try:
+        process = psutil.Process(recorded["pid"])
+        alive = process.create_time() == recorded["create_time"] and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, LookupError, TypeError, ValueError):  # or what is written there is no process
+        return None
+    return process if alive else None
+
+
+def _is_training(run_dir: Path) -> bool:
+    """Whether a process trains in the folder, started here or by hand: `distributed.only_one` holds the lock then."""
+    with suppress(FileNotFoundError, UserError), open(run_dir / "lock", opener=files.opener) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask at once both get it
+        except BlockingIOError:
+            return True
+    return False
+
+
+def state(run_dir: Path) -> str:
+    """One of `STATES`. Not covered: a run started by hand, in the seconds before it takes its lock."""
+    if launcher(run_dir) is not None or _is_training(run_dir):
+        return "running"
+    if os.path.lexists(run_dir / "model"):
+        return "finished"
+    if not (run_dir / "config.json").exists():
+        return "new"
+    return (read_json(run_dir / "outcome.json") or {}).get("outcome", "failed")
+
+
+def phase(run_dir: Path) -> str:
+    """As `state`, with more detail: a running run is `starting`, `training`, `saving` or `stopping`."""
+    now = state(run_dir)
+    if now != "running":
+        return now
+    if (run_dir / "model.tmp").exists():
+        return "saving"
+    if (run_dir / "STOP").exists():
+        return "stopping"
+    # A run that goes on keeps what it wrote down before; the first new line says that it has begun again.
+    begun = max(folders.written_at(run_dir / name) for name in ("pid.json", "lock"))
+    with suppress(FileNotFoundError):
+        found = (run_dir / METRICS).stat()
+        if found.st_size and found.st_mtime > begun:
+            return "training"
+    return "starting"
+
+
+def remove(run_dir: Path) -> None:
+    """Delete a run with its checkpoints and its model, and of a link only the link.
+
+    Raises `UserError` for a run that is running and a folder that is no run.
+    """
+    if state(run_dir) == "running":
+        raise UserError(f"{run_dir.name} is running: stop it first.")
+    if not (run_dir / "config.json").exists():
+        raise UserError(f"{run_dir} is no run: it has no config.json.")
+    # Aside first: what is half deleted must not look like a run.
+    aside = run_dir.with_name(f".{run_dir.name}.removed")
+    files.remove(aside)  # what an earlier removal left
+    run_dir.rename(aside)
+    files.remove(aside)
+
+
+def failure(run_dir: Path) -> str:
+    """Why a run failed: what it said, or the end of its log when it died without a word."""
+    tail = f"the end of {run_dir / 'train.log'}:\n{log_tail(run_dir)}"
+    return (read_json(run_dir / "outcome.json") or {}).get("reason") or tail
+
+
+def stop(run_dir: Path) -> None:
+    """Ask a run to save a checkpoint after the update it is in, and to end; `start` goes on from there."""
+    files.write_text(run_dir / "STOP", "")
+
+
+def log_tail(run_dir: Path, num_lines: int = 20) -> str:
+    """The last lines a run printed, of the last `LOG_TAIL_BYTES` at most."""
+    try:
+        with open(run_dir / "train.log", "rb", opener=files.opener) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return "\n".join(lines[-num_lines:])

@@ -1,0 +1,1 @@
+"""Stage 02: pairs as prompts, token ids and packed blocks."""

@@ -1,0 +1,146 @@
+"""Pairs as token ids, kept as memory-mapped arrays: made once by notebook 02, read by every run."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils import artifacts
+from utils.config import RunConfig
+from utils.tokens.prompts import CHAT, chat_frame, encode_prompts, encode_texts, format_prompt, plain_backend
+
+SPLITS = ("train", "validation")
+# What is tokenised at once; bounds the memory, whatever the number and the length of the pairs.
+CHUNK_ROWS, CHUNK_CHARACTERS = 4096, 2**23
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """Pairs as token ids: row i is `ids[offsets[i]:offsets[i + 1]]`, its first `prompt_lengths[i]` ids the prompt."""
+
+    ids: np.ndarray  # (total tokens,)
+    offsets: np.ndarray  # (rows + 1,)
+    prompt_lengths: np.ndarray  # (rows,)
+
+    @classmethod
+    def of(cls, rows: list[list[int]], prompt_lengths: list[int], dtype: type) -> "TokenRows":
+        """From lists of ids, one a row."""
+        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        ids = np.fromiter(chain.from_iterable(rows), dtype=dtype, count=int(offsets[-1]))
+        return cls(ids, offsets, np.array(prompt_lengths, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.prompt_lengths)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+
+def tokenize(pairs: list[dict[str, Any]], tokenizer, template: str = "alpaca") -> TokenRows:
+    """Prompt, response and end-of-text of every pair as ids, prompt and response apart.
+
+    Apart, because as one string the prompt's last `:` can merge with the response's first character: the model would
+    train on a context that it never sees when it answers. Text that spells a special token stays plain text.
+    """
+    texts = [format_prompt(pair["instruction"], pair["input"], template, tokenizer) for pair in pairs]
+    prompts = encode_prompts(texts, tokenizer, template)
+    responses = encode_texts([pair["response"] for pair in pairs], tokenizer)
+    rows = [prompt + response + [tokenizer.eos_token_id] for prompt, response in zip(prompts, responses, strict=True)]
+    return TokenRows.of(rows, [len(prompt) for prompt in prompts], _id_dtype(tokenizer))
+
+
+def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
+    """Tokenise the pairs of `config` into their stage folder; beside it whether it was kept as it was.
+
+    Raises `UserError` when the pairs are missing. Not covered: leaving out long rows, which a run does by its context.
+    """
+    from utils.data import pairs  # read only here: training needs the arrays alone
+
+    pairs_dir, folder = artifacts.pairs_dir(data_dir, config.pairs), artifacts.tokens_dir(data_dir, config)
+    made_from = artifacts.require(pairs_dir, "01_data")["files"]
+    frame = chat_frame(tokenizer) if config.template == CHAT else ()
+    inputs = {f"{split} pairs": made_from[f"{split}.jsonl"] for split in SPLITS} | {
+        "tokenizer": artifacts.sha256_text(f"{plain_backend(tokenizer).to_str()} {tokenizer.eos_token_id}"),
+        "template": artifacts.sha256_text(repr((config.template, frame))),
+        "code": artifacts.code_sha256(__name__),
+    }
+    if not artifacts.stale_inputs(folder, inputs):
+        return folder, True
+    facts: dict[str, Any] = {"tokenizer": config.model_name_or_path, "template": config.template}
+    with artifacts.building(folder, inputs, facts) as temporary:
+        for split in SPLITS:
+            chunks = (tokenize(chunk, tokenizer, config.template) for chunk in _chunks(pairs.stream(pairs_dir, split)))
+            num_rows, num_tokens = save(temporary, split, chunks, _id_dtype(tokenizer))
+            facts |= {f"num_{split}": num_rows, f"num_tokens_{split}": num_tokens}
+    return folder, False
+
+
+def save(folder: Path, split: str, chunks: Iterable[TokenRows], dtype: type) -> tuple[int, int]:
+    """Write rows, given in chunks, as what `load` reads; returns how many rows and tokens they are."""
+    num_rows = num_tokens = 0
+    with ExitStack() as stack:
+        ids, offsets, prompt_lengths = (
+            stack.enter_context(_growing_array(folder / f"{split}.{name}.npy", dtype))
+            for name, dtype in (("ids", dtype), ("offsets", np.int64), ("prompt_lengths", np.int64))
+        )
+        offsets(np.zeros(1))
+        for rows in chunks:
+            ids(rows.ids)
+            offsets(rows.offsets[1:] + num_tokens)
+            prompt_lengths(rows.prompt_lengths)
+            num_rows, num_tokens = num_rows + len(rows), num_tokens + len(rows.ids)
+    return num_rows, num_tokens
+
+
+@contextmanager
+def _growing_array(path: Path, dtype: type) -> Iterator[Callable[[np.ndarray], None]]:
+    """A function that appends to the array in a new .npy file, which is then as `np.save` would have written it."""
+    length = 0
+
+    def append(values: np.ndarray) -> None:
+        nonlocal length
+        file.write(values.astype(dtype).data)
+        length += len(values)
+
+    def write_header() -> None:
+        # Of one size for every length: numpy leaves room in it for the first dimension to grow.
+        form = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (length,)}
+        np.lib.format.write_array_header_1_0(file, form)
+
+    with open(path, "wb") as file:
+        write_header()
+        yield append
+        file.seek(0)
+        write_header()
+
+
+def _chunks(pairs: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
+    chunk: list[dict[str, str]] = []
+    num_characters = 0
+    for pair in pairs:
+        chunk.append(pair)
+        num_characters += len(pair["instruction"]) + len(pair["input"]) + len(pair["response"])
+        if len(chunk) >= CHUNK_ROWS or num_characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, num_characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def _id_dtype(tokenizer) -> type:
+    return np.uint16 if len(tokenizer) <= 2**16 else np.uint32
+
+
+def load(folder: Path, split: str) -> TokenRows:
+    """The rows of `train` or `validation`, memory-mapped; raises `UserError` when they are not there."""
+    artifacts.require(folder, "02_alpaca_format")
+    names = ("ids", "offsets", "prompt_lengths")
+    return TokenRows(*(np.load(folder / f"{split}.{name}.npy", mmap_mode="r") for name in names))

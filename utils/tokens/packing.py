@@ -1,0 +1,96 @@
+"""Token rows packed without padding, for one update at a time.
+
+An update is a number of *pairs*. Its pairs, drawn by seed and epoch, are laid end to end into blocks, the positions of
+each pair restarting at 0, so packed training does step by step the arithmetic of padded training.
+"""
+
+import math
+from dataclasses import dataclass
+from heapq import heapify, heapreplace
+
+import numpy as np
+
+from utils.errors import UserError
+from utils.tokens.dataset import TokenRows
+from utils.tokens.labels import IGNORE_INDEX, masked_labels
+
+
+@dataclass(frozen=True)
+class Block:
+    """Pairs laid end to end: `input_ids`, `position_ids` restarting at 0 for each, `labels` masked on the prompts."""
+
+    input_ids: np.ndarray  # (T,)
+    position_ids: np.ndarray  # (T,)
+    labels: np.ndarray  # (T,)
+
+    @property
+    def document_starts(self) -> list[int]:
+        """Where each document begins, and the block's length."""
+        return [*np.flatnonzero(self.position_ids == 0).tolist(), len(self.position_ids)]
+
+
+def choose_rows(rows: TokenRows, max_length: int, max_samples: int, seed: int) -> np.ndarray:
+    """The rows a run uses: none longer than `max_length` tokens, and `max_samples` of them by seed (0: all).
+
+    Raises `UserError` when there are rows and all of them are too long.
+    """
+    fitting = np.flatnonzero(rows.lengths <= max_length)
+    if max_samples and max_samples < len(fitting):
+        fitting = np.sort(np.random.default_rng(seed).permutation(fitting)[:max_samples])
+    if len(rows) and not len(fitting):
+        raise UserError(f"none of {len(rows)} pairs has at most {max_length} tokens: raise max_length, or add pairs.")
+    return fitting
+
+
+def num_updates(num_rows: int, batch_size: int, num_epochs: float) -> int:
+    """Updates in a run; the last update of an epoch takes the pairs that are left."""
+    return max(1, math.ceil(-(-num_rows // batch_size) * num_epochs))
+
+
+def update_rows(rows: np.ndarray, batch_size: int, seed: int, update: int) -> np.ndarray:
+    """The rows of update number `update` (from 0): each epoch a permutation that seed and epoch alone decide."""
+    updates_per_epoch = -(-len(rows) // batch_size)
+    epoch, index = divmod(update, updates_per_epoch)
+    order = np.random.default_rng([seed, epoch]).permutation(rows)
+    return order[index * batch_size : (index + 1) * batch_size]
+
+
+def pack(lengths: np.ndarray, capacity: int, num_ranks: int = 1) -> list[list[int]]:
+    """Spread documents over blocks of at most `capacity` tokens: few, even, a multiple of `num_ranks`.
+
+    Longest first into the emptiest block, so that no rank waits for another and nothing is padded. Returns the
+    documents of each block, as indices into `lengths`; a block is empty where there are fewer documents than ranks.
+    """
+    if len(lengths) and max(lengths) > capacity:
+        raise UserError(f"a pair has {max(lengths)} tokens, a block {capacity}: raise tokens_per_device.")
+    order = sorted(range(len(lengths)), key=lambda document: (-lengths[document], document))
+    num_blocks = max(1, -(-int(sum(lengths)) // (capacity * num_ranks))) * num_ranks
+    while True:
+        blocks: list[list[int]] = [[] for _ in range(num_blocks)]
+        heap = [(0, block) for block in range(num_blocks)]
+        heapify(heap)
+        for document in order:
+            used, block = heap[0]
+            if used + lengths[document] > capacity:
+                break
+            blocks[block].append(document)
+            heapreplace(heap, (used + int(lengths[document]), block))
+        else:
+            return blocks
+        num_blocks += num_ranks
+
+
+def build_block(rows: TokenRows, chosen: list[int]) -> Block:
+    """Lay the chosen rows end to end; without any, one masked token, so that a rank without pairs can keep step."""
+    if not chosen:
+        return Block(*(np.array([value], dtype=np.int64) for value in (0, 0, IGNORE_INDEX)))
+    documents = [rows[row].astype(np.int64) for row in chosen]
+    labels = [masked_labels(rows[row], rows.prompt_lengths[row]) for row in chosen]
+    positions = [np.arange(len(document)) for document in documents]
+    return Block(np.concatenate(documents), np.concatenate(positions), np.concatenate(labels))
+
+
+def blocks_of(rows: TokenRows, chosen: np.ndarray, capacity: int, num_ranks: int = 1) -> list[Block]:
+    """The chosen rows as packed blocks, a multiple of `num_ranks` of them; rank r takes every `num_ranks`-th from r."""
+    packed = pack(rows.lengths[chosen], capacity, num_ranks)
+    return [build_block(rows, [int(chosen[index]) for index in block]) for block in packed]

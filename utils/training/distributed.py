@@ -1,0 +1,187 @@
+"""The processes of a run: which one this is, what they agree on, and whether it should end."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+import torch.distributed as dist
+
+from utils import files
+from utils.artifacts import read_json
+from utils.errors import UserError
+from utils.training.rendezvous import Heartbeat, launcher_pid, meet, refuse_open_launcher
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those of the run."""
+
+    rank: int = 0
+    num_ranks: int = 1
+    device: torch.device = torch.device("cpu")
+    heartbeat: Heartbeat | None = None
+
+    @classmethod
+    def join(cls) -> "Ranks":
+        """Read the launcher's environment and, if there are several processes, join their group.
+
+        Raises `UserError` when the launcher or the group would listen on all addresses, and what
+        `rendezvous.meet` raises. A process that does not come within `JOIN_SECONDS` ends this one.
+        """
+        num_ranks, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        device = torch.device("cpu")
+        if torch.cuda.is_available():
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+            torch.cuda.set_device(device)
+        refuse_open_launcher()
+        if num_ranks == 1:
+            return cls(rank, num_ranks, device)
+        store, beats = meet(rank)
+        heartbeat = Heartbeat(rank, num_ranks, beats)
+        # Long, so that a slow save is not taken for a dead process: that is what the heartbeat is for.
+        backend, timeout = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timedelta(hours=2)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=num_ranks, timeout=timeout)
+        store.set_timeout(timeout)  # NCCL meets in it once more, at the first collective
+        return cls(rank, num_ranks, device, heartbeat)
+
+    def leave(self) -> None:
+        """Part from the others; to be called by all ranks."""
+        if self.heartbeat:
+            self.heartbeat.stop()
+            self.barrier()
+            dist.destroy_process_group()
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def reduce(self, values: list[float], operation=dist.ReduceOp.SUM) -> list[float]:
+        """The sum, or another reduction, of each value over all ranks, in float64."""
+        if self.num_ranks == 1:
+            return values
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor, operation)
+        return tensor.tolist()
+
+    def average(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Make each tensor its mean over all ranks, in place."""
+        for tensor in tensors if self.num_ranks > 1 else ():
+            dist.all_reduce(tensor)
+            tensor /= self.num_ranks
+
+    def from_first(self, value: Any) -> Any:
+        """The first rank's value, which JSON can hold, on every rank; it travels as text, and nothing is unpickled."""
+        if self.num_ranks == 1:
+            return value
+        text = json.dumps(value).encode() if self.is_first else b""
+        num_bytes = torch.tensor(len(text), device=self.device)
+        dist.broadcast(num_bytes, src=0)
+        content = torch.zeros(int(num_bytes), dtype=torch.uint8)
+        if self.is_first:
+            content = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+        content = content.to(self.device)
+        dist.broadcast(content, src=0)
+        return json.loads(content.cpu().numpy().tobytes())
+
+    def barrier(self) -> None:
+        if self.num_ranks > 1:
+            dist.barrier()
+
+    def log(self, message: str) -> None:
+        if self.is_first:
+            print(time.strftime("%H:%M:%S"), message, flush=True)
+
+
+@dataclass
+class StopRequest:
+    """Whether the run should save and end: for a file `STOP` in its folder, SIGTERM or SIGINT, or a dead launcher."""
+
+    run_dir: Path
+    signals: list[int] = field(default_factory=list)
+    launcher_pid: int = field(default_factory=launcher_pid)
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: self.signals.append(number))
+
+    @property
+    def is_made(self) -> bool:
+        is_orphan = self.launcher_pid not in (0, os.getppid())
+        return bool(self.signals) or is_orphan or (self.run_dir / "STOP").exists()
+
+
+@contextlib.contextmanager
+def only_one(run_dir: Path, ranks: Ranks):
+    """Hold the run's folder while training; raises `UserError` when another process trains in it."""
+    with open(run_dir / "lock", "a", opener=files.opener) as file:
+        os.utime(file.fileno())  # when it began, or was resumed: see `launch.phase`
+        for is_last in (False, True) if ranks.is_first else ():
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if is_last:
+                    raise UserError(
+                        f"{run_dir} is being trained by another process: wait for it, or stop it."
+                    ) from None
+                time.sleep(1.0)  # it may only be asked for: `launch.state` takes it for a moment
+        yield
+
+
+def report_failure(run_dir: Path, error: Exception) -> int:
+    """Print why this process failed, write it to `outcome.json`, and return its exit status.
+
+    Of several processes the first to fail is the one whose reason is kept: the others only lose contact with it. If its
+    error would come again, a `UserError` or an error of the code such as an `IndexError`, it also ends the launcher;
+    after a `RuntimeError` or `OSError`, which a lost device, peer or file can cause, the launcher may start all of them
+    again. Not covered: launchers of other machines, which wait for this one as long as torchrun has them wait.
+    """
+    reason = str(error)
+    if isinstance(error, UserError):
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    else:
+        traceback.print_exception(error)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        rank = os.environ.get("RANK", "0")
+        reason = f"rank {rank}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        if _a_peer_has_ended():
+            reason = (
+                "another process of the run has ended: killed, most often because memory ran out, or it lost contact; "
+                f"the end of train.log says which. Then {reason}"
+            )
+    start = ":".join(os.environ.get(name, "") for name in ("MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
+    path = run_dir / "outcome.json"
+    recorded = read_json(path)
+    if not (launcher_pid() and isinstance(recorded, dict) and recorded.get("start") == start):
+        with contextlib.suppress(OSError, UserError):  # no folder, a full disk, or a folder in its place
+            files.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
+        if not isinstance(error, RuntimeError | OSError):
+            _end_launcher()
+    return 2 if isinstance(error, UserError) else 1
+
+
+def _end_launcher() -> None:
+    """Have the launcher end all of its processes instead of starting them again; without one, nothing."""
+    if pid := launcher_pid():
+        os.kill(pid, signal.SIGTERM)
+
+
+def _a_peer_has_ended() -> bool:
+    """Whether a process that the same launcher started lives no more."""
+    with contextlib.suppress(psutil.Error):
+        peers = psutil.Process(launcher_pid()).children() if launcher_pid() else []
+        living = [peer for peer in peers if peer.status() != psutil.STATUS_ZOMBIE]
+        return len(living) < int(os.environ.get("LOCAL_WORLD_SIZE", 0)) if peers else False
+    return False

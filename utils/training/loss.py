@@ -1,0 +1,65 @@
+"""The loss on trained tokens."""
+
+import torch
+
+from utils.hardware import to_device
+from utils.model.attention import Documents
+from utils.tokens.labels import IGNORE_INDEX
+from utils.tokens.packing import Block
+
+# How much of the logits is in float32 at a time: about what a CPU core's own cache holds; what keeps a GPU busy.
+CHUNK_BYTES = {"cpu": 2**21, "cuda": 2**26}
+
+
+def trained_loss(network, block: Block, device: torch.device) -> torch.Tensor:
+    """The summed cross-entropy, in nats, over the trained tokens of a packed block.
+
+    The head is applied only where a token is trained; `model.attention` keeps the documents of the block apart. The
+    caller divides by the trained tokens of the whole update.
+    """
+    labels = torch.from_numpy(block.labels)
+    # The logits at position i predict token i + 1.
+    predicting = (labels[1:] != IGNORE_INDEX).nonzero().squeeze(1)
+    targets = to_device(labels[1:][predicting], device)  # (K,)
+    starts = block.document_starts
+    logits = network(
+        input_ids=to_device(torch.from_numpy(block.input_ids)[None], device),  # (1, T)
+        position_ids=to_device(torch.from_numpy(block.position_ids)[None], device),  # (1, T)
+        documents=Documents(starts, to_device(torch.tensor(starts, dtype=torch.int32), device)),
+        use_cache=False,
+        logits_to_keep=to_device(predicting, device),
+    ).logits  # (1, K, vocabulary)
+    # Squeezed, not indexed, whose gradient would be a second array of this size.
+    return SummedCrossEntropy.apply(logits.squeeze(0), targets)
+
+
+def num_trained_tokens(block: Block) -> int:
+    return int((block.labels != IGNORE_INDEX).sum())
+
+
+class SummedCrossEntropy(torch.autograd.Function):
+    """`cross_entropy(logits.float(), targets, reduction="sum")` for logits (K, V) that nothing else needs any more.
+
+    The gradient is made with the loss, a few rows at a time in float32, and *takes the place of the logits*: no second
+    array of their size is written, which on a CPU costs more than the arithmetic.
+    """
+
+    @staticmethod
+    def forward(ctx, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        logits = logits.detach()
+        num_rows = max(1, CHUNK_BYTES[logits.device.type] // (4 * logits.shape[1]))
+        total = torch.zeros((), dtype=torch.float32, device=logits.device)
+        for rows, target in zip(logits.split(num_rows), targets.split(num_rows), strict=True):
+            log_probabilities = rows.float().log_softmax(-1)  # (rows, V)
+            target = target[:, None]
+            total -= log_probabilities.gather(1, target).sum()
+            probabilities = log_probabilities.exp_()
+            probabilities.scatter_add_(1, target, torch.full_like(target, -1, dtype=torch.float32))
+            rows.copy_(probabilities)
+        ctx.save_for_backward(logits)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor):
+        (logits,) = ctx.saved_tensors
+        return logits.mul_(gradient), None

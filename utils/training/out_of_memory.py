@@ -1,0 +1,34 @@
+"""Running out of memory, put into words a person can act on."""
+
+import contextlib
+
+import torch
+from torch import nn
+
+from utils.config import RunConfig
+from utils.errors import UserError
+
+
+@contextlib.contextmanager
+def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer, config: RunConfig):
+    """Turn running out of memory into a `UserError` that says what was held and which setting to change."""
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; a CPU's has no class of its own
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        parameters = list(network.parameters())
+        states = [value for state in optimizer.state.values() for value in state.values()]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        held = {"weights": parameters, "gradients": gradients, "optimizer states": states}
+        sizes = ", ".join(f"{name} {_num_bytes(tensors) / 2**30:,.2f} GiB" for name, tensors in held.items())
+        raise UserError(
+            f"out of memory. This process holds {sizes}; the rest are activations. Lower tokens_per_device (now "
+            f"{config.tokens_per_device}) or max_length, choose more activation_checkpointing, or use more processes."
+        ) from error
+
+
+def _num_bytes(tensors: list[torch.Tensor]) -> int:
+    """The bytes of this process's shards."""
+    local = [tensor.to_local() if hasattr(tensor, "to_local") else tensor for tensor in tensors]
+    return sum(tensor.numel() * tensor.element_size() for tensor in local)

@@ -1,0 +1,211 @@
+"""What must hold before these token rows are trained on: each point checked, shown, and told what to do about.
+
+Counts are over all rows of both splits. What needs texts or blocks looks at `SAMPLE_ROWS` rows a split, evenly spread;
+where there are no more than that, these are all rows too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from utils import artifacts
+from utils.config import RunConfig
+from utils.data import pairs
+from utils.errors import UserError
+from utils.model import loading
+from utils.model.shape import num_parameters
+from utils.tokens import dataset, packing
+from utils.tokens.dataset import SPLITS, TokenRows
+from utils.tokens.labels import IGNORE_INDEX
+from utils.tokens.prompts import encode_prompts, encode_texts, format_prompt
+from utils.training.loss import trained_loss
+
+SAMPLE_ROWS = 20_000
+NUM_LOSS_PAIRS, LOSS_TOLERANCE = 6, 1e-4
+# A larger model takes minutes to load and to compute in float32 on a CPU.
+MAX_LOSS_PARAMETERS = 300_000_000
+CHECKS = "checks.json"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One point: whether it holds (None: not looked at, `found` says why), what was found, what to do if it fails."""
+
+    name: str
+    is_good: bool | None
+    found: str
+    remedy: str
+
+
+def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
+    """All checks of the token rows of `config`, kept in their folder as `checks.json`; `require` reads them."""
+    counts, books = count(data_dir, config, tokenizer), balance(data_dir, config)
+    again = "run notebooks 01 and 02 again; if it stays, the template or the tokenizer is not what it was"
+    defect = "do not train: this is a defect of the workbook, please report it"
+    unwritable = "take another tokenizer, or take what it cannot write out of the pairs"
+    sample, whole = f"{counts['sampled_rows']:,} of {counts['rows']:,} rows", f"{counts['rows']:,} rows"
+    points = (
+        ("The prompt in training is the prompt in generation", "other_prompts", sample, again),
+        ("End-of-text is trained in every row", "ends_untrained", sample, defect),
+        ("Every row has trained tokens", "rows_untrained", sample, "take these rows out of the pairs"),
+        ("No token of a prompt is trained", "prompt_tokens_trained", sample, defect),
+        ("Text gives its tokens, and the tokens the text", "texts_changed", sample, unwritable),
+        ("Text never becomes a special token", "rows_with_specials", whole, defect),
+    )
+    checks = [
+        Check(name, not counts[key], f"{counts[key]:,} exceptions in {where}", remedy)
+        for name, key, where, remedy in points
+    ]
+    parts = ("kept", "rejected", "duplicates", "over_long", "without_trained_token")
+    sums = " + ".join(f"{books[f'num_{part}']:,} {part.replace('_', ' ')}" for part in parts)
+    is_even = books["num_read"] == sum(books[f"num_{part}"] for part in parts)
+    long = f"{books['num_over_long']:,} rows over {config.max_length:,} tokens are left out whole; no row is cut"
+    checks += [
+        Check("Packed loss is unpacked loss", *_compared(data_dir, config), defect),
+        Check("The books balance", is_even, f"{books['num_read']:,} read = {sums}", again),
+        Check("Long rows", books["num_kept"] > 0, long, "raise max_length"),
+    ]
+    artifacts.write_json(artifacts.tokens_dir(data_dir, config) / CHECKS, [asdict(check) for check in checks])
+    return checks
+
+
+def require(folder: Path) -> None:
+    """Raise `UserError` when a check of these token rows failed; rows that nobody checked are let through."""
+    bad = [check for check in artifacts.read_json(Path(folder) / CHECKS) or [] if check["is_good"] is False]
+    if bad:
+        told = "; ".join(f"{check['name']!r} does not hold ({check['found']}): {check['remedy']}" for check in bad)
+        raise UserError(f"{folder} is not to be trained on. {told}.")
+
+
+def balance(data_dir: Path, config: RunConfig) -> dict[str, int]:
+    """Where every row that was read has gone: read = kept + rejected + duplicates + over-long + without trained token.
+
+    `num_kept` are here the rows that can be trained and evaluated on.
+    """
+    report = pairs.load_books(artifacts.pairs_dir(data_dir, config.pairs))
+    books = {name: report[name] for name in ("num_read", "num_rejected", "num_duplicates")}
+    books |= {"num_kept": 0, "num_over_long": 0, "num_without_trained_token": 0}
+    for split in SPLITS:
+        rows = dataset.load(artifacts.tokens_dir(data_dir, config), split)
+        is_long = rows.lengths > config.max_length
+        is_untrained = ~is_long & (rows.lengths <= np.maximum(1, rows.prompt_lengths))
+        for name, number in (("over_long", is_long.sum()), ("without_trained_token", is_untrained.sum())):
+            books[f"num_{name}"] += int(number)
+        books["num_kept"] += int((~is_long & ~is_untrained).sum())
+    return books
+
+
+def count(data_dir: Path, config: RunConfig, tokenizer) -> dict[str, int]:
+    """How many rows or tokens break a rule, by rule, and how many rows were looked at."""
+    special_ids = [index for index, token in tokenizer.added_tokens_decoder.items() if token.special]
+    plain = encode_prompts([format_prompt("x", "", config.template, tokenizer)], tokenizer, config.template)[0]
+    # The template's own special tokens, and the end-of-text.
+    num_special = int(np.isin(plain, special_ids).sum()) + 1
+    names = ("other_prompts", "ends_untrained", "rows_untrained", "prompt_tokens_trained", "texts_changed")
+    counts = dict.fromkeys((*names, "rows_with_specials", "rows", "sampled_rows"), 0)
+    for rows, chosen, texts in _samples(data_dir, config):
+        counts["rows"] += len(rows)
+        counts["sampled_rows"] += len(chosen)
+        counts["rows_with_specials"] += _num_other_specials(rows, special_ids, num_special)
+        prompts = [format_prompt(row["instruction"], row["input"], config.template, tokenizer) for row in texts]
+        encoded = encode_prompts(prompts, tokenizer, config.template)
+        starts = rows.prompt_lengths[chosen]
+        rests = zip(chosen, starts, encoded, strict=True)
+        counts["other_prompts"] += sum(rows[row][:start].tolist() != ids for row, start, ids in rests)
+        block, lengths = packing.build_block(rows, chosen.tolist()), rows.lengths[chosen]
+        is_trained = block.labels != IGNORE_INDEX
+        ends = np.cumsum(lengths) - 1
+        counts["ends_untrained"] += int((block.labels[ends] != tokenizer.eos_token_id).sum())
+        counts["rows_untrained"] += int((np.add.reduceat(is_trained, ends - lengths + 1, dtype=int) == 0).sum())
+        counts["prompt_tokens_trained"] += int((is_trained & (block.position_ids < np.repeat(starts, lengths))).sum())
+        for row, start, prompt, text in zip(chosen, starts, prompts, texts, strict=True):
+            ids = rows[row].tolist()
+            is_same = _says(tokenizer, ids[:start], prompt) and _says(tokenizer, ids[start:-1], text["response"])
+            counts["texts_changed"] += not is_same
+    return counts
+
+
+def merges(data_dir: Path, config: RunConfig, tokenizer) -> dict[str, Any]:
+    """How many training rows would have other ids if prompt and response were tokenised as one string.
+
+    With the tokens at the seam of the first such row: `together`, as they would be, and `apart`, as they are.
+    """
+    rows, chosen, texts = next(_samples(data_dir, config))
+    prompt = format_prompt("zqxjk", "zqxjk", config.template, tokenizer)
+    tail = prompt[prompt.rindex("zqxjk") + 5 :]
+    tail_ids = encode_texts([tail], tokenizer)[0]
+    together = encode_texts([tail + row["response"] for row in texts], tokenizer)
+    apart = [tail_ids + rows[row][rows.prompt_lengths[row] : -1].tolist() for row in chosen]
+    merged = [pair for pair in zip(together, apart, strict=True) if pair[0] != pair[1]]
+    found: dict[str, Any] = {"num_rows": len(chosen), "num_merged": len(merged), "together": [], "apart": []}
+    for one, two in merged[:1]:
+        seam = next(place for place, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
+        for name, ids in (("together", one), ("apart", two)):
+            found[name] = [tokenizer.decode([index]) for index in ids[seam : seam + 3]]
+    return found
+
+
+def losses(data_dir: Path, config: RunConfig) -> tuple[float, float]:
+    """The mean loss, in nats per token in float32, of some pairs packed into blocks, and of each alone.
+
+    Alone they go through transformers' own attention, packed through ours.
+    """
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+    chosen = packing.choose_rows(rows, config.max_length, NUM_LOSS_PAIRS, config.seed)
+    settings = config.with_changes(dtype="float32", cpu_offload=False, activation_checkpointing="none")
+    cpu = torch.device("cpu")
+    network = loading.load_for_training(settings, cpu, 1).eval()
+    with torch.no_grad():
+        blocks = packing.blocks_of(rows, chosen, config.tokens_per_device)
+        packed = sum(trained_loss(network, block, cpu).item() for block in blocks)
+        network.set_attn_implementation("sdpa")
+        alone = 0.0
+        for row in chosen:
+            block = packing.build_block(rows, [int(row)])
+            logits = network(torch.from_numpy(block.input_ids)[None], use_cache=False).logits[0, :-1]
+            alone += functional.cross_entropy(logits, torch.from_numpy(block.labels[1:]), reduction="sum").item()
+    num_trained = int((rows.lengths - rows.prompt_lengths)[chosen].sum())
+    return packed / num_trained, alone / num_trained
+
+
+def _samples(data_dir: Path, config: RunConfig) -> Iterator[tuple[TokenRows, np.ndarray, list[dict[str, str]]]]:
+    """For each split that has rows: all its rows, the ones to look at, and their pairs."""
+    for split in SPLITS:
+        rows = dataset.load(artifacts.tokens_dir(data_dir, config), split)
+        chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE_ROWS)).astype(int))
+        wanted, stream = set(chosen.tolist()), pairs.stream(artifacts.pairs_dir(data_dir, config.pairs), split)
+        if len(rows):
+            yield rows, chosen, [pair for index, pair in enumerate(stream) if index in wanted]
+
+
+def _num_other_specials(rows: TokenRows, special_ids: list[int], num_special: int) -> int:
+    """Rows with another number of special tokens than each must have."""
+    number = 0
+    for start in range(0, len(rows), SAMPLE_ROWS):
+        offsets = rows.offsets[start : start + SAMPLE_ROWS + 1]
+        is_special = np.isin(rows.ids[offsets[0] : offsets[-1]], special_ids)
+        number += int((np.add.reduceat(is_special, offsets[:-1] - offsets[0], dtype=int) != num_special).sum())
+    return number
+
+
+def _says(tokenizer, ids: list[int], text: str) -> bool:
+    """Whether ids decode to the text, or to what the tokenizer's own normalizer (NFC, say) makes of it."""
+    backend = tokenizer.backend_tokenizer
+    decoded = backend.decode(ids, skip_special_tokens=False)
+    return decoded == text or (backend.normalizer is not None and decoded == backend.normalizer.normalize_str(text))
+
+
+def _compared(data_dir: Path, config: RunConfig) -> tuple[bool | None, str]:
+    if not dataset.load(artifacts.tokens_dir(data_dir, config), "train").lengths.size:
+        return None, "there are no training pairs"
+    size = num_parameters(config)
+    if size > MAX_LOSS_PARAMETERS:
+        return None, f"not computed here: {size:,} parameters in float32; the preset tiny shows it"
+    packed, alone = losses(data_dir, config)
+    is_same = abs(packed - alone) <= LOSS_TOLERANCE * abs(alone)
+    return is_same, f"{packed:.6f} packed, {alone:.6f} one by one, in nats per token over {NUM_LOSS_PAIRS} pairs"

@@ -1,0 +1,43 @@
+"""What the model answers to a few fixed prompts while it trains: `samples.jsonl`, see `utils.runs.metrics`."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from utils.model.generation import GenerationSettings, generate_rows
+from utils.runs import metrics
+from utils.tokens.dataset import TokenRows
+from utils.training.distributed import Ranks
+
+MAX_NEW_TOKENS = 128
+
+
+def choose(rows: TokenRows, chosen: np.ndarray, number: int) -> np.ndarray:
+    """At most `number` of the chosen rows, evenly spread; those without a prompt, as plain code, ask for nothing."""
+    asking = chosen[rows.prompt_lengths[chosen] > 0]
+    return asking[np.linspace(0, len(asking) - 1, min(number, len(asking))).astype(int)]
+
+
+def write(run_dir: Path, step: int, network, tokenizer, rows: TokenRows, chosen: np.ndarray, ranks: Ranks) -> None:
+    """Append the model's greedy answers to the prompts of these rows, of at most `MAX_NEW_TOKENS` tokens each.
+
+    All ranks must call it, in eval mode; the first one writes. The prompts are the ids that training sees.
+    """
+    if not len(chosen):
+        return
+    prompts = [rows[row][: rows.prompt_lengths[row]].tolist() for row in chosen]
+    packed = network.config._attn_implementation
+    network.set_attn_implementation("sdpa")  # packed attention knows no cache
+    try:
+        settings = GenerationSettings(max_new_tokens=MAX_NEW_TOKENS)
+        with torch.compiler.set_stance("force_eager"):  # a cache that grows would be compiled anew in every layer
+            answers = generate_rows(network, tokenizer, prompts, settings, agree=ranks.from_first)
+    finally:
+        network.set_attn_implementation(packed)
+    for row, prompt, answer in zip(chosen.tolist(), prompts, answers, strict=True):
+        response = rows[row][len(prompt) :].tolist()
+        texts = dict(prompt=tokenizer.decode(prompt), response=tokenizer.decode(response, skip_special_tokens=True))
+        record = dict(step=step, row=row, **texts, answer=answer.text, reason=answer.reason)
+        if ranks.is_first:
+            metrics.append(run_dir, record, metrics.SAMPLES)

@@ -1,0 +1,288 @@
+"""The training run: `python -m utils.training RUN_DIR`, alone or under `accelerate launch` or `torchrun`.
+
+One update: its pairs are packed into blocks, the blocks shared out over the ranks, the loss of all of them divided by
+their trained tokens, the gradient clipped, the weights moved. Run again, it goes on where it stopped.
+"""
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import transformers
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
+
+from utils import artifacts, hardware
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.model import loading, lora
+from utils.runs import metrics
+from utils.tokens import dataset, packing
+from utils.training import checkpoint, mfu, optim, out_of_memory, samples, schedule
+from utils.training.distributed import Ranks, StopRequest, only_one
+from utils.training.loss import num_trained_tokens, trained_loss
+
+
+@dataclass
+class Progress:
+    """What a checkpoint's `state.json` holds; the order of the pairs and the learning rate follow from `step`."""
+
+    step: int = 0  # updates made
+    total_tokens: int = 0
+    seconds: float = 0.0
+    eval_loss: float | None = None  # of the newest evaluation
+    best_eval_loss: float | None = None
+    num_evals_since_best: int = 0
+
+
+class Training:
+    """A run in this process: its rows, its shard of the model and the optimizer, and how far it is.
+
+    Raises `UserError` when the tokens are missing, or are others than those the run began with.
+    """
+
+    def __init__(self, run_dir: Path, config: RunConfig, ranks: Ranks):
+        self.run_dir, self.config, self.ranks = run_dir, config, ranks
+        self.stop_request = StopRequest(run_dir)  # before all that takes long: the launcher may die meanwhile
+        data_dir = run_dir.parents[1]
+        tokens_dir = artifacts.tokens_dir(data_dir, config)
+        self.rows, self.eval_rows = (dataset.load(tokens_dir, split) for split in dataset.SPLITS)
+        self.chosen = packing.choose_rows(self.rows, config.max_length, config.max_train_samples, config.seed)
+        self.eval_chosen = packing.choose_rows(self.eval_rows, config.max_length, config.max_eval_samples, config.seed)
+        self.sampled = samples.choose(self.eval_rows, self.eval_chosen, config.num_samples)
+        self.num_updates = packing.num_updates(len(self.chosen), config.train_batch_size, config.num_train_epochs)
+        self._made_from(tokens_dir)
+        self.trackers = metrics.Trackers(run_dir, config.report_to if ranks.is_first else "", asdict(config))
+        torch.manual_seed(config.seed + ranks.rank)
+        self.model = loading.load_for_training(config, ranks.device, ranks.num_ranks)
+        self.tokenizer = loading.load_tokenizer(config.model_name_or_path, config.revision)
+        self.optimizer = optim.build(self.model, config)
+        self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit)
+        self.flops_per_token = mfu.flops_per_token(self.model)
+        self.product_dtype = hardware.product_dtype(config.dtype, ranks.device)
+        self.float32_products = hardware.float32_products(config.weights_dtype, ranks.device)
+        self.matrix_rate = hardware.matrix_rate(ranks.device, self.product_dtype) * ranks.num_ranks
+        self.progress = self._resumed()
+
+    def train(self) -> str:
+        """Train to the end, or until it is asked to stop: returns `finished` or `stopped`."""
+        config, progress = self.config, self.progress
+        self.stop_request.listen()
+        self.ranks.log(
+            f"{len(self.chosen)} pairs, {self.ranks.num_ranks} ranks, update {progress.step}/{self.num_updates}, "
+            f"matrix products in {str(self.product_dtype).removeprefix('torch.')}"
+        )
+        if progress.step == 0:
+            self.evaluate()
+        for rows, blocks in self._read_ahead(progress.step):
+            start = time.perf_counter()
+            rate = schedule.learning_rate(config, progress.step, self.num_updates)
+            with out_of_memory.out_of_memory_explained(self.model, self.optimizer, config):
+                result = self.update(rows, blocks, rate)
+            progress.step += 1
+            progress.total_tokens += result["num_tokens"]
+            seconds = time.perf_counter() - start
+            progress.seconds += seconds
+            speed, share = result["num_tokens"] / seconds, self._num_flops(result) / seconds / self.matrix_rate
+            self._record(kind="train", learning_rate=rate, tokens_per_second=speed, matrix_share=share, **result)
+            is_last = progress.step == self.num_updates
+            if is_last or progress.step % config.eval_steps == 0:
+                self.evaluate()
+                is_last |= 0 < config.early_stopping_patience <= progress.num_evals_since_best
+            is_stopping = self.ranks.reduce([float(self.stop_request.is_made)])[0] > 0
+            self.saver.check()
+            if is_last or is_stopping or progress.step % config.save_steps == 0:
+                self.save_checkpoint()
+            if is_last:
+                break
+            if is_stopping:
+                self.saver.wait()
+                return "stopped"
+        self.saver.wait()
+        self.save_model()
+        self.trackers.finish()
+        return "finished"
+
+    def update(self, rows: np.ndarray, blocks: list[packing.Block], learning_rate: float) -> dict[str, Any]:
+        """One update of the weights from these rows, packed into blocks for all ranks; returns what there is to log.
+
+        Raises `UserError`, and leaves the weights as they are, when the loss or the gradient norm is not finite.
+        """
+        ranks, config = self.ranks, self.config
+        num_trained = sum(num_trained_tokens(block) for block in blocks)
+        loss_sum = torch.zeros((), device=ranks.device)
+        mine = blocks[ranks.rank :: ranks.num_ranks]
+        with self.float32_products:
+            for index, block in enumerate(mine):
+                if ranks.num_ranks > 1 and not config.reshard_after_forward:
+                    is_last = index == len(mine) - 1
+                    self.model.set_requires_gradient_sync(is_last)
+                    self.model.set_reshard_after_backward(is_last)
+                with self._compute_dtype(cache_enabled=False):
+                    loss = trained_loss(self.model, block, ranks.device)
+                # FSDP averages gradients over the ranks; the loss of an update is a sum over them.
+                (loss * ranks.num_ranks / num_trained).backward()
+                loss_sum += loss.detach()
+        if config.lora_rank:  # FSDP does so for what it shards
+            ranks.average(parameter.grad for parameter in lora.trained(self.model))
+        grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm or math.inf)
+        grad_norm = float(grad_norm.full_tensor() if isinstance(grad_norm, DTensor) else grad_norm)
+        sums = ranks.reduce([loss_sum.item() if rank == ranks.rank else 0.0 for rank in range(ranks.num_ranks)])
+        loss = sum(sums) / num_trained
+        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+            broken = [rank for rank, value in enumerate(sums) if not math.isfinite(value)] or "none"
+            raise UserError(
+                f"update {self.progress.step + 1}: loss {loss} (not finite on rank: {broken}), gradient norm "
+                f"{grad_norm}; the weights were not changed. Lower learning_rate, or look at the rows of the update: "
+                f"{rows.tolist()}."
+            )
+        optim.set_learning_rate(self.optimizer, learning_rate)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return {
+            "loss": loss,
+            "grad_norm": grad_norm,
+            "num_tokens": sum(len(block.input_ids) for block in blocks),
+            "num_trained_tokens": num_trained,
+            "memory_bytes": int(ranks.reduce([hardware.peak_memory_bytes(ranks.device)], dist.ReduceOp.MAX)[0]),
+        }
+
+    @torch.no_grad()
+    def evaluate(self) -> None:
+        """Record the mean loss over the trained tokens of the validation rows, in nats, and the samples' answers.
+
+        Without rows, nothing.
+        """
+        if not len(self.eval_chosen):
+            return
+        ranks, start = self.ranks, time.perf_counter()
+        self.model.eval()
+        blocks = packing.blocks_of(self.eval_rows, self.eval_chosen, self.config.tokens_per_device, ranks.num_ranks)
+        loss_sum = torch.zeros((), device=ranks.device)
+        with self.float32_products:
+            for block in blocks[ranks.rank :: ranks.num_ranks]:
+                with self._compute_dtype(cache_enabled=False):
+                    loss_sum += trained_loss(self.model, block, ranks.device)
+            with self._compute_dtype():
+                samples.write(
+                    self.run_dir, self.progress.step, self.model, self.tokenizer, self.eval_rows, self.sampled, ranks
+                )
+        self.model.train()
+        for module in self.model.modules():
+            # Without a backward pass gathered weights would stay so, no longer the optimizer's.
+            if isinstance(module, FSDPModule):
+                module.reshard()
+        num_trained = sum(num_trained_tokens(block) for block in blocks)
+        loss = ranks.reduce([loss_sum.item()])[0] / num_trained
+        if not math.isfinite(loss):
+            raise UserError(f"evaluation after update {self.progress.step}: loss {loss}; the model is broken.")
+        progress = self.progress
+        progress.eval_loss = loss
+        progress.num_evals_since_best += 1
+        if progress.best_eval_loss is None or loss < progress.best_eval_loss:
+            progress.best_eval_loss, progress.num_evals_since_best = loss, 0
+        seconds = time.perf_counter() - start
+        self._record(kind="eval", eval_loss=loss, num_trained_tokens=num_trained, eval_seconds=seconds)
+
+    def _read_ahead(self, first: int) -> Iterator[tuple[np.ndarray, list[packing.Block]]]:
+        """The rows and blocks of every update from number `first` on, each packed while the one before is trained."""
+        config = self.config
+
+        def packed(update: int) -> tuple[np.ndarray, list[packing.Block]]:
+            rows = packing.update_rows(self.chosen, config.train_batch_size, config.seed, update)
+            return rows, packing.blocks_of(self.rows, rows, config.tokens_per_device, self.ranks.num_ranks)
+
+        with ThreadPoolExecutor(1) as reader:
+            upcoming = reader.submit(packed, first)
+            for update in range(first, self.num_updates):
+                ready, upcoming = upcoming, reader.submit(packed, min(update + 1, self.num_updates - 1))
+                yield ready.result()
+
+    def _num_flops(self, result: dict[str, Any]) -> int:
+        per_token, per_trained_token = self.flops_per_token
+        return per_token * result["num_tokens"] + per_trained_token * result["num_trained_tokens"]
+
+    def save_checkpoint(self) -> None:
+        tensors, own = optim.state_tensors(self.model, self.optimizer)
+        self.saver.save(self.progress.step, tensors, own, asdict(self.progress))
+        self.ranks.log(f"checkpoint at update {self.progress.step}")
+
+    def save_model(self) -> None:
+        """Merge adapters and save the tuned model, whole or not at all: `model/` says that the run is finished."""
+        if self.config.lora_rank:
+            lora.merge(self.model)
+        temporary = self.run_dir / "model.tmp"
+        try:
+            loading.save(self.model, self.tokenizer, temporary)
+        except Exception as error:
+            needed_bytes = sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
+            raise checkpoint.explained(error, self.run_dir, needed_bytes) from error
+        self.ranks.barrier()
+        if self.ranks.is_first:
+            temporary.rename(self.run_dir / "model")
+
+    def _resumed(self) -> Progress:
+        """Load the newest good checkpoint, if there is one, and drop the metrics written after it."""
+        newest = checkpoint.newest_good(self.run_dir, self.ranks.log) if self.ranks.is_first else None
+        newest = self.ranks.from_first(newest and str(newest))
+        progress = Progress()
+        if newest:
+            newest = Path(newest)
+            tensors, own = optim.state_tensors(self.model, self.optimizer)
+            progress = Progress(**checkpoint.load(newest, tensors, own, self.ranks.rank))
+            self.ranks.log(f"going on from {newest.name}")
+        if self.ranks.is_first:
+            metrics.truncate(self.run_dir, progress.step if newest else -1)
+        return progress
+
+    def _made_from(self, tokens_dir: Path) -> None:
+        """Write down what a new run is made from, or hold an older one to it."""
+        inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
+        if artifacts.read_manifest(self.run_dir) and artifacts.stale_inputs(self.run_dir, inputs):
+            raise UserError(f"{tokens_dir} changed since this run began: it cannot go on. Start a new run (FRESH=1).")
+        facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}  # more, where a run was made longer
+        if self.ranks.is_first:
+            artifacts.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
+
+    def _compute_dtype(self, cache_enabled: bool = True):
+        """Matrix products in bfloat16 where asked; by autocast, so that one rank computes as many do."""
+        # A cache keeps the weights' copies to the end: memory for nothing in one forward pass, which uses each once.
+        is_autocast = self.config.dtype == "bfloat16" and self.product_dtype == torch.bfloat16
+        return torch.autocast(self.ranks.device.type, torch.bfloat16, is_autocast, cache_enabled)
+
+    def _record(self, **record: Any) -> None:
+        """Append a line to the metrics and to the log."""
+        progress = self.progress
+        epoch = progress.step / -(-len(self.chosen) // self.config.train_batch_size)
+        place = dict(step=progress.step, epoch=epoch, total_tokens=progress.total_tokens, seconds=progress.seconds)
+        if self.ranks.is_first:
+            metrics.append(self.run_dir, record | place)
+            self.trackers.log(record | place)
+        shown = {name: record[name] for name in ("loss", "eval_loss", "tokens_per_second") if name in record}
+        self.ranks.log(f"update {progress.step} " + " ".join(f"{name} {value:,.4g}" for name, value in shown.items()))
+
+
+def main(run_dir: Path) -> None:
+    """Train in `run_dir`, which holds a `config.json`; `outcome.json` says afterwards how it ended."""
+    config = RunConfig.load(run_dir / "config.json")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    ranks = Ranks.join()
+    with only_one(run_dir, ranks):
+        outcome = "finished already"
+        if not os.path.lexists(run_dir / "model"):  # a link may lead to a disk that is not there
+            if ranks.is_first:
+                (run_dir / "STOP").unlink(missing_ok=True)
+            outcome = Training(run_dir, config, ranks).train()
+            if ranks.is_first:
+                artifacts.write_json(run_dir / "outcome.json", {"outcome": outcome})
+        ranks.log(outcome)
+    ranks.leave()

@@ -1,0 +1,1 @@
+"""All that imports ipywidgets, and nothing else does."""

@@ -1,0 +1,83 @@
+"""The comparison of runs: choose runs, the axis and the smoothing, and their curves, results and hints follow."""
+
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from utils.errors import UserError
+from utils.runs import curves, diagnostics, folders, launch
+from utils.runs.curves import Run
+from utils.widgets.html import alert, describe
+
+
+class CurvesView(widgets.VBox):
+    """The panel: every run of a data folder to choose from, the one written to last first, with its state.
+
+    `chosen` are the runs shown at the start. A run that trains is read again by the button, which also finds new runs.
+    """
+
+    def __init__(self, data_dir: Path, chosen: Iterable[Path], smoothing: float = 0.8):
+        self.data_dir = Path(data_dir)
+        wide, narrow = {"description_width": "5em"}, widgets.Layout(width="17em")
+        layout = widgets.Layout(width="36em", max_width="100%")
+        self.names = widgets.SelectMultiple(description="Runs", style=wide, layout=layout)
+        axes = [(label, x) for x, (*_, label) in curves.X_AXES.items()]
+        self.x = widgets.Dropdown(options=axes, description="Against", style=wide, layout=layout)
+        self.smoothing = widgets.BoundedFloatText(
+            smoothing, min=0, max=0.999, step=0.05, description="Smoothing", style=wide, layout=narrow
+        )
+        self.perplexity = widgets.Checkbox(description="Perplexity", indent=False, layout=narrow)
+        self.again = widgets.Button(description="Read again", icon="refresh", tooltip="Read the runs' files again")
+        self.view, self.report = widgets.HTML(), widgets.HTML()
+        self.read([path.name for path in chosen])
+        for field in (self.names, self.x, self.smoothing, self.perplexity):
+            field.observe(self.show, "value")
+        self.again.on_click(lambda _: self.read(self.names.value))
+        choices = widgets.HBox(
+            [self.smoothing, self.perplexity, self.again], layout=widgets.Layout(flex_flow="row wrap")
+        )
+        super().__init__([self.names, self.x, choices, self.view, self.report])
+
+    def read(self, chosen: Iterable[str]) -> None:
+        """Look at the folder again, forget what was read, and show the chosen runs that are still there."""
+        found = {path.name: path for path in folders.readable(self.data_dir)}
+        self._paths, self._runs = found, {}
+        self._is_reading = True  # what is set here is shown once, at the end
+        self.names.options = [(f"{name} · {launch.state(path)}", name) for name, path in found.items()]
+        self.names.value = [name for name in chosen if name in found]
+        self.names.rows = min(max(len(found), 2), 8)
+        self._is_reading = False
+        self.show()
+
+    def show(self, _=None) -> None:
+        """Draw what the fields say; what is wrong is shown in the figure's place."""
+        if self._is_reading:
+            return
+        try:
+            runs = [self._run(name) for name in self.names.value]
+            if not runs:
+                raise UserError("no run is chosen: mark one or more in the list, several with Ctrl or Shift held down.")
+            figure = curves.compare(runs, self.x.value, self.smoothing.value, self.perplexity.value)
+            self.view.value, self.report.value = figure._repr_html_(), report(runs)
+        except Exception as error:  # in a callback nobody would see it
+            self.view.value = alert(describe(error))
+            self.report.value = ""
+
+    def _run(self, name: str) -> Run:
+        if name not in self._runs:
+            self._runs[name] = Run.load(self._paths[name])
+        return self._runs[name]
+
+
+def report(runs: list[Run]) -> str:
+    """The results, what the settings differ in and the hints, as HTML."""
+    parts = [curves.summary(runs).to_html(na_rep="", border=0)]
+    if len(runs) > 1:
+        table = curves.differences({run.name: run.config for run in runs})
+        parts.append(table.to_html(border=0) if len(table) else "<p>Their settings are the same.</p>")
+    for run in runs:
+        found = diagnostics.read([*run.train, *run.evals], run.config)
+        parts += [f"<p><b>{escape(run.name)}: {hint.kind}.</b> {escape(hint.text)}</p>" for hint in found]
+    return "".join(parts)

@@ -1,0 +1,128 @@
+"""The plan of a run as a picture: its memory in parts beside what there is, and what it takes in time and disk."""
+
+from datetime import timedelta
+from html import escape
+
+import ipywidgets as widgets
+
+from utils.planning.planner import GIB, Plan, refusal
+
+# One colour for each part, of Okabe and Ito's palette for all kinds of colour vision; a legend names them in order.
+COLORS = {
+    "weights": "#0072b2",
+    "gradients": "#56b4e9",
+    "optimizer": "#009e73",
+    "activations": "#e69f00",
+    "logits": "#d55e00",
+    "workspace": "#999999",
+}
+STYLE = """<style>
+.plan-view { font: 13px/1.5 var(--jp-ui-font-family, sans-serif); color: var(--jp-content-font-color1, inherit);
+  max-width: 56em; }
+.plan-view p { margin: 4px 0; }
+.plan-view .bar { position: relative; display: flex; height: 28px; margin: 6px 0 20px;
+  border: 1px solid var(--jp-border-color1, gray); background: var(--jp-layout-color2, transparent); }
+.plan-view .bar span { box-sizing: border-box; border-right: 1px solid var(--jp-layout-color1, white); }
+.plan-view .bar .limit { position: absolute; top: -5px; bottom: -18px; padding-left: 4px; border: 0;
+  border-left: 2px solid var(--jp-error-color1, #b00020); display: flex; align-items: flex-end; line-height: 1;
+  white-space: nowrap; font-size: 12px; }
+.plan-view .bar .limit.left { transform: translateX(-100%); padding: 0 4px 0 0; border-left: 0;
+  border-right: 2px solid var(--jp-error-color1, #b00020); }
+.plan-view ul { list-style: none; display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 0; padding: 0; }
+.plan-view i { display: inline-block; width: 12px; height: 12px; margin-right: 6px; vertical-align: -1px; }
+.plan-view table { border-collapse: collapse; margin-top: 8px; color: inherit; font: inherit; }
+.plan-view th, .plan-view td { text-align: left; vertical-align: top; padding: 3px 18px 3px 0; font-weight: normal;
+  border-top: 1px solid var(--jp-border-color2, silver); overflow-wrap: anywhere; }
+.plan-view th { color: var(--jp-content-font-color2, gray); white-space: nowrap; }
+.plan-view .bad { color: var(--jp-error-color1, #b00020); font-weight: bold; }
+</style>"""
+
+
+class PlanView(widgets.HTML):
+    """The plan as a stacked bar, a legend and a small table, in the theme's colours; `show` puts in another one."""
+
+    def __init__(self, plan: Plan):
+        super().__init__(layout=widgets.Layout(width="auto"))
+        self.show(plan)
+
+    def show(self, plan: Plan) -> None:
+        self.value = to_html(plan)
+
+
+def to_html(plan: Plan) -> str:
+    """The view as HTML without a script; every text in it is escaped."""
+    parts, free = plan.memory_bytes_per_process, plan.free_bytes_per_process
+    scale = 100 / max(plan.memory_bytes, free, 1)
+    bar = "".join(
+        f'<span style="width: {size * scale:.2f}%; background: {COLORS[name]}" title="{name} {_size(size)}"></span>'
+        for name, size in parts.items()
+    )
+    # What is free is marked by a line; its name stands on the side where there is room.
+    side = " left" if free * scale > 50 else ""
+    bar += f'<span class="limit{side}" style="left: {free * scale:.2f}%">free: {_size(free)}</span>'
+    legend = "".join(
+        f'<li><i style="background: {COLORS[name]}"></i>{name} {_size(size)}</li>' for name, size in parts.items()
+    )
+    fits, said = _verdict(plan)
+    verdict = f"<p{'' if fits else ' class=bad'}>{escape(said)}</p>"
+    words = escape(f"{said} In parts: {_in_words(plan)}.", quote=True)
+    rows = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in facts(plan))
+    return (
+        f'{STYLE}<div class="plan-view">{verdict}<div class="bar" role="img" aria-label="{words}">{bar}</div>'
+        f"<ul>{legend}</ul><table>{rows}</table></div>"
+    )
+
+
+def report(plan: Plan) -> str:
+    """The plan as plain text, for runs without a browser."""
+    lines = [_verdict(plan)[1], f"  in parts: {_in_words(plan)}"]
+    return "\n".join(lines + [f"  {name}: {text}" for name, text in facts(plan)])
+
+
+def facts(plan: Plan) -> list[tuple[str, str]]:
+    """What a reader wants to know besides memory, each with its unit."""
+    updates = "not known yet" if plan.num_updates is None else f"{plan.num_updates:,}"
+    time = "" if plan.seconds is None else f"about {_duration(plan.seconds)}: "
+    disk = ", ".join(f"{name} {_size(size)}" for name, size in plan.disk_bytes.items())
+    rows = [
+        ("model", f"{plan.num_parameters:,} parameters"),
+        ("updates", updates),
+        ("tokens per update", f"{plan.tokens_per_update:,.0f}, {plan.tokens_basis}"),
+        ("time", f"{time}{plan.seconds_basis}"),
+        ("disk", f"{disk}; {_size(plan.free_disk_bytes)} free"),
+        ("workspace", _workspace(plan)),
+    ]
+    if plan.main_memory_bytes:
+        text = f"{_size(plan.main_memory_bytes)} for all processes; {_size(plan.free_main_memory_bytes)} free"
+        rows.append(("main memory", text))
+    if plan.cost is not None:
+        rows.append(("cost", f"about {plan.cost:,.2f}, in the currency of the price"))
+    return rows
+
+
+def _verdict(plan: Plan) -> tuple[bool, str]:
+    """Whether the run fits, into memory and on the disk, and that in words, with what to change."""
+    if refused := refusal(plan):
+        return False, f"It does not fit: {refused}"
+    devices = f"each of {plan.num_processes} processes" if plan.num_processes > 1 else "the one process"
+    needed, free = _size(plan.memory_bytes), _size(plan.free_bytes_per_process)
+    return True, f"It fits. {plan.devices[0].name}: {devices} needs {needed} of memory; {free} are free for it."
+
+
+def _workspace(plan: Plan) -> str:
+    first = "the program itself" if plan.devices[0].type == "cpu" else "the GPU driver's context (not measured)"
+    return f"{first}, and copies: of weights gathered from other processes, of a checkpoint being written"
+
+
+def _in_words(plan: Plan) -> str:
+    return ", ".join(f"{name} {_size(size)}" for name, size in plan.memory_bytes_per_process.items())
+
+
+def _size(num_bytes: float) -> str:
+    """Bytes with three digits, in GiB or MiB."""
+    return f"{num_bytes / GIB:,.3g} GiB" if num_bytes >= GIB else f"{num_bytes / 2**20:,.0f} MiB"
+
+
+def _duration(seconds: float) -> str:
+    """A time with no more digits than an estimate has."""
+    return str(timedelta(seconds=round(seconds, -1 if seconds < 600 else -2)))

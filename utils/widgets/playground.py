@@ -1,0 +1,277 @@
+"""The playground: one question, answered side by side by several models, each streaming as it writes.
+
+Every column writes in a thread of its own; one asyncio task carries the text to the page ten times a second. Whatever a
+model wrote is escaped before it is shown, and never run.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from html import escape
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any
+
+import ipywidgets as widgets
+
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.model import loading
+from utils.model.generation import GenerationSettings
+from utils.model.prompt_modes import CURSOR, INSTRUCTION, MODES, Question
+from utils.playground import attribution, model_pool
+from utils.playground.examples import EXAMPLES
+from utils.playground.model_pool import LoadedModels
+from utils.widgets.generation_form import GenerationForm
+from utils.widgets.history_panel import Keep
+from utils.widgets.html import BORDER, FRAMED, LINE, alert, describe, guarded, pre
+from utils.widgets.playground_column import Column
+from utils.widgets.run_status import size
+
+FLUSH_SECONDS = 0.1
+MAX_COLUMNS = 4
+TEXT, PROBABILITIES = "Text", "Probabilities"
+
+
+class Playground(widgets.VBox):
+    """The panel; display it, or drive it with `generate()`, `await wait()` and `columns` where there is no page.
+
+    `run_dir` is the run whose models, template and history it has; `models` are shared with whoever else uses them.
+    """
+
+    def __init__(self, run_dir: Path, data_dir: Path, models: LoadedModels | None = None, **texts: str):
+        self.run_dir, self.data_dir, self.models = Path(run_dir), Path(data_dir), models or LoadedModels()
+        self.config = RunConfig.load(self.run_dir / "config.json")
+        self.choices = model_pool.choices(self.run_dir)
+        self._stop, self._looking, self._index = Event(), Lock(), None
+        # A thread for each column, kept over its questions: a CUDA graph belongs to the thread that recorded it.
+        self._workers = [ThreadPoolExecutor(1) for _ in range(MAX_COLUMNS)]
+        self._preview: tuple[Any, int] | None = None
+        self._flushing: asyncio.Task | None = None
+        self._make_fields(texts)
+        self._make_buttons()
+        self.keep = Keep(self.run_dir, self.data_dir, self._restore)
+        self.columns = [self._column(name) for name in list(self.choices)[:2]]
+        self.places = widgets.HBox(layout=widgets.Layout(grid_gap="12px", flex_flow="row wrap"))
+        self._lay_out()
+        self._show_mode()
+        self._show_prompt()
+
+    def _make_fields(self, texts: dict[str, str]) -> None:
+        wide = dict(layout={"width": "auto"}, style={"description_width": "9em"})
+        self.mode = widgets.ToggleButtons(options=MODES, description="Mode", style={"description_width": "9em"})
+        self.example = widgets.Dropdown(options=["choose one…", *EXAMPLES], description="Example", **wide)
+        self.instruction = widgets.Textarea(texts.get("instruction", ""), description="Instruction", rows=4, **wide)
+        self.input = widgets.Textarea(texts.get("input", ""), description="Input (optional)", rows=3, **wide)
+        self.text = widgets.Textarea(texts.get("text", ""), description="Text", rows=10, **wide)
+        self.mark = widgets.HTML(
+            f'<p style="{LINE}">Write {escape(CURSOR)} where the gap is. What stands before and after it is read.</p>'
+        )
+        self.drawing = GenerationForm()
+        self.prompt = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED))
+
+    def _make_buttons(self) -> None:
+        self.generate_button = widgets.Button(description="Generate", button_style="primary", icon="play")
+        self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
+        self.add_button = widgets.Button(description="Add a column", icon="plus")
+        self.view = widgets.ToggleButtons(options=(TEXT, PROBABILITIES), description="Show")
+        self.has_sources = widgets.Checkbox(True, description="Look up where answers came from", indent=False)
+        self.message, self.memory = widgets.HTML(), widgets.HTML()
+        self.generate_button.on_click(guarded(self.generate, self.message))
+        self.stop_button.on_click(guarded(self._stop.set, self.message))
+        self.add_button.on_click(guarded(self._add_column, self.message))
+        for field, action in (
+            *((field, self._show_prompt) for field in (self.instruction, self.input, self.text)),
+            *((self.mode, self._show_mode), (self.example, self._take_example), (self.view, self._show_view)),
+        ):
+            field.observe(guarded(action, self.message), "value")
+
+    def _lay_out(self) -> None:
+        row = dict(layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+        folded = widgets.Accordion([widgets.VBox([self.prompt])], titles=("The prompt, as the model reads it",))
+        drawn = widgets.Accordion([self.drawing], titles=("How the answer is drawn",))
+        search = attribution.pretraining_search(self.config.model_name_or_path)
+        link = '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>' if search else ""
+        pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
+        super().__init__([
+            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark, folded, drawn),
+            widgets.HBox([self.generate_button, self.stop_button, self.add_button, self.has_sources], **row),
+            *(self.message, self.view, self.places, self.memory),
+            widgets.HTML(f'<p style="{LINE}">{pointer}</p>' if pointer else ""),
+            self.keep,
+        ])  # fmt: skip
+        self._place_columns()
+
+    def question(self) -> Question:
+        """What the fields ask; raises `UserError` for a value that cannot be."""
+        settings, num_answers = self.drawing.read()
+        texts = {name: getattr(self, name).value for name in self._shown_texts()}
+        return Question(
+            self.mode.value, **texts, num_answers=num_answers, template=self.config.template, settings=settings
+        )
+
+    def generate(self) -> None:
+        """Start all columns on the same question; raises `UserError` for one that cannot be asked."""
+        if self._is_busy():
+            raise UserError("The models are still writing: wait for them, or press Stop.")
+        question = self.question()
+        if not getattr(self, self._shown_texts()[0]).value.strip():
+            raise UserError(f"The {self._shown_texts()[0]} is empty: write what the models shall do.")
+        self._stop.clear()
+        for column, worker in zip(self.columns, self._workers, strict=False):
+            column.start(question, self._stop, worker)
+        self._flushing = asyncio.get_running_loop().create_task(self._flush(question))
+
+    async def wait(self) -> None:
+        """Return when every column has its answer."""
+        if self._flushing:
+            await self._flushing
+
+    async def _flush(self, question: Question) -> None:
+        self._show_buttons(is_writing=True)
+        try:
+            is_writing = True
+            while is_writing:
+                is_writing = self._is_busy()  # asked first: the last text is shown too
+                self._show_columns()
+                if is_writing:
+                    await asyncio.sleep(FLUSH_SECONDS)
+            if any(column.written for column in self.columns):
+                self.keep.add(question, [column.record() for column in self.columns])
+        except Exception as error:  # in a task nobody would see it
+            self.message.value = alert(describe(error))
+        finally:
+            self._show_buttons(is_writing=False)
+        await self._look_and_think()
+
+    async def _look_and_think(self) -> None:
+        """Find out what is not known yet of the answers, off the page's thread; a new question need not wait for it."""
+        columns = [column for column in self.columns if column.written]
+        for column in columns if self.has_sources.value else []:
+            await self._find_out(column.look)
+        for column in columns if self.view.value == PROBABILITIES else []:
+            await self._find_out(column.think, columns)
+
+    async def _find_out(self, action: Callable, *given: Any) -> None:
+        try:
+            await asyncio.to_thread(action, *given)
+        except Exception as error:  # in a task nobody would see it
+            if (told := alert(describe(error))) not in self.message.value:  # what befell another column stays
+                self.message.value += told
+        self._show_columns()
+
+    def _show_view(self) -> None:
+        self._show_columns()
+        if not self._is_busy():
+            self._flushing = asyncio.get_running_loop().create_task(self._look_and_think())
+
+    def _find(self, text: str) -> list[attribution.Span]:
+        with self._looking:  # one index for all columns
+            if self._index is None:
+                self._index = attribution.Index.of_run(self.run_dir, self.data_dir)
+        return self._index.spans(text)
+
+    def _is_busy(self) -> bool:
+        return any(column.is_writing for column in self.columns)
+
+    def _column(self, chosen: str) -> Column:
+        column = Column(self.choices, chosen, self.models, self._find)
+        column.free_button.on_click(guarded(lambda: self._free(column), self.message))
+        column.remove_button.on_click(guarded(lambda: self._remove(column), self.message))
+        return column
+
+    def _add_column(self) -> None:
+        if len(self.columns) >= MAX_COLUMNS:
+            raise UserError(f"There are {MAX_COLUMNS} columns already: remove one first.")
+        taken = {column.label for column in self.columns}
+        self.columns.append(self._column(next((name for name in self.choices if name not in taken), "base")))
+        self._place_columns()
+
+    def _remove(self, column: Column) -> None:
+        if column.is_writing:
+            raise UserError("This model is still writing: wait for it, or press Stop.")
+        if len(self.columns) == 1:
+            raise UserError("The last column stays: choose another model in it.")
+        self.columns.remove(column)
+        self._place_columns()
+
+    def _free(self, column: Column) -> None:
+        if self._is_busy():
+            raise UserError("The models are still writing: wait for them, or press Stop.")
+        self.models.free(column.name)
+        self._show_memory()
+
+    def _place_columns(self) -> None:
+        for number, column in enumerate(self.columns, start=1):
+            column.set_number(number)
+            column.remove_button.disabled = len(self.columns) == 1
+        self.places.children = self.columns
+        self.add_button.disabled = len(self.columns) >= MAX_COLUMNS
+        self._show_memory()
+
+    def _show_columns(self) -> None:
+        for column in self.columns:
+            column.show(self.view.value == PROBABILITIES)
+        self._show_memory()
+
+    def _show_memory(self) -> None:
+        labels, sizes = {name: label for label, name in self.choices.items()}, self.models.sizes()
+        told = ", ".join(f"{labels.get(name, name)} {size(number)}" for name, number in sizes.items()) or "no model"
+        shown = f'<p style="{LINE}">In memory: {escape(told)}</p>'
+        if self.memory.value != shown:
+            self.memory.value = shown
+
+    def _show_buttons(self, is_writing: bool) -> None:
+        self.generate_button.disabled, self.stop_button.disabled = is_writing, not is_writing
+
+    def _shown_texts(self) -> tuple[str, ...]:
+        return ("instruction", "input") if self.mode.value == INSTRUCTION else ("text",)
+
+    def _show_mode(self) -> None:
+        shown = self._shown_texts()
+        for name in ("instruction", "input", "text"):
+            getattr(self, name).layout.display = "" if name in shown else "none"
+        self.mark.layout.display = "" if self.mode.value == MODES[2] else "none"
+        self._show_prompt()
+
+    def _show_prompt(self) -> None:
+        """The prompt with its number of tokens; what cannot be asked is said in its place."""
+        try:
+            if self._preview is None:
+                context = loading.load_config(self.config).max_position_embeddings
+                tokenizer = loading.load_tokenizer(self.config.model_name_or_path, self.config.revision)
+                self._preview = tokenizer, context
+            asked = self.question().ask(*self._preview)
+            self.prompt.value = pre(f"{len(asked.ids):,} tokens. {asked.note}") + pre(
+                asked.shown, f"border-top: {BORDER}; "
+            )
+        except UserError as error:
+            self.prompt.value = pre(str(error))
+
+    def _take_example(self) -> None:
+        if self.example.value in EXAMPLES:
+            mode, texts = EXAMPLES[self.example.value]
+            self.mode.value = mode
+            for name, text in texts.items():
+                getattr(self, name).value = text
+
+    def _restore(self, record: dict[str, Any]) -> None:
+        """Put a question of the history back into the fields, and its answers into the columns."""
+        if self._is_busy():
+            raise UserError("The models are still writing: wait for them, or press Stop.")
+        known = {field.name for field in fields(GenerationSettings)}
+        settings = {name: value for name, value in record["settings"].items() if name in known}
+        settings["stop"] = tuple(settings["stop"])
+        names = ("mode", "instruction", "input", "text", "num_answers", "template")
+        question = Question(**{name: record[name] for name in names}, settings=GenerationSettings(**settings))
+        self.mode.value = question.mode
+        for name in self._shown_texts():
+            getattr(self, name).value = getattr(question, name)
+        self.drawing.put(question.settings, question.num_answers)
+        self.columns = [self._column(next(iter(self.choices))) for _ in record["columns"]]
+        for column, kept in zip(self.columns, record["columns"], strict=True):
+            column.restore(question, kept)
+        self._place_columns()
+        self._show_columns()
+        self.view.value = TEXT

@@ -1,0 +1,208 @@
+"""One model's column in the playground: a worker lets it write, and `show` carries what it wrote to the page."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import asdict
+from html import escape
+from threading import Event
+from typing import Any
+
+import ipywidgets as widgets
+
+from utils.model import generation
+from utils.model.prompt_modes import Question
+from utils.playground import token_logprobs
+from utils.playground.attribution import Span
+from utils.playground.history import Written
+from utils.playground.model_pool import LoadedModels
+from utils.tokens.prompts import encode_texts
+from utils.widgets import answer_view
+from utils.widgets.html import FRAMED, LINE, CopyButton, describe
+
+OTHER = "another…"
+ROW = "margin: 0; min-height: 1.5em; "  # kept when it is empty: columns keep their lines
+
+
+class Column(widgets.VBox):
+    """The widgets of one model: which it is, what it does, its answers, and where they came from.
+
+    `choices` are names by their labels; `find` gives the stretches of a text that stand in what was learned.
+    """
+
+    def __init__(self, choices: dict[str, str], chosen: str, models: LoadedModels, find: Callable[[str], list[Span]]):
+        self.choices, self.models, self.find = choices, models, find
+        self.question: Question | None = None
+        self.writer = ("", "")  # label and name of the model that the answers are of; another may be chosen since
+        self.written: list[Written] = []
+        self.spans: list[list[Span]] = []
+        self.scores: list[list[token_logprobs.TokenScore]] = []
+        self.losses: list[dict[str, float]] = []  # of each answer, under each column's model
+        self.stage, self.note, self.prompt = "not asked yet", "", ""
+        self.work: Future | None = None
+        wide = dict(layout={"width": "auto"}, style={"description_width": "5em"})
+        self.model = widgets.Dropdown(options=[*choices, OTHER], value=chosen, **wide)
+        self.other = widgets.Text(placeholder="hub id or folder", continuous_update=False, **wide)
+        self.other.layout.visibility = "hidden"  # its place stays: columns keep their lines
+        self.copy = CopyButton()
+        self.free_button = widgets.Button(layout=widgets.Layout(width="10em"))
+        self.remove_button = widgets.Button(layout=widgets.Layout(width="11em"))
+        # The widget scrolls, not the text in it, which is replaced while a reader may have scrolled down.
+        self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED))
+        self.status, self.pace, self.origins = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.model.observe(self._chosen, "value")
+        buttons = widgets.HBox([self.copy, self.free_button, self.remove_button])
+        buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "center"
+        rows = [self.model, self.other, self.status, self.pace, self.page, buttons, self.origins]
+        super().__init__(rows, layout=widgets.Layout(flex="1 1 20em", min_width="0"))
+        self.add_class("playground-column")
+        self.show()
+
+    def set_number(self, number: int) -> None:
+        """Tell its controls from those of the other columns, for who hears their names alone."""
+        controls = {"Model": self.model, "Name": self.other, "Copy": self.copy}
+        controls |= {"Free memory": self.free_button, "Remove column": self.remove_button}
+        for name, control in controls.items():
+            control.description = f"{name} {number}"
+
+    @property
+    def label(self) -> str:
+        return self.other.value.strip() if self.model.value == OTHER else self.model.value
+
+    @property
+    def name(self) -> str:
+        """What `LoadedModels` knows the model by."""
+        return self.choices.get(self.label, self.label)
+
+    @property
+    def is_writing(self) -> bool:
+        return self.work is not None and not self.work.done()
+
+    def start(self, question: Question, stop: Event, worker: Executor) -> None:
+        """Let the model answer, off the page's thread."""
+        self._empty(question, (self.label, self.name))
+        self.stage = "loading the model"
+        self.work = worker.submit(self._write, question, stop)
+
+    def _write(self, question: Question, stop: Event) -> None:
+        try:
+            network, tokenizer = self.models.get(self.writer[1])
+            asked = question.ask(tokenizer, network.config.max_position_embeddings)
+            self.note, self.prompt, self.stage = asked.note, asked.shown, "reading the prompt"
+            begun, first = time.monotonic(), 0.0
+            for drafts in generation.stream(
+                network, tokenizer, [asked.ids] * question.num_answers, question.settings, stop
+            ):
+                seconds = time.monotonic() - begun
+                first = first or seconds
+                self.written = [
+                    before if before and before.reason else _written(draft, first, seconds)
+                    for draft, before in zip(drafts, self.written or [None] * len(drafts), strict=True)
+                ]
+                self.stage = "writing"
+            self.stage = ""
+        except Exception as error:  # in a thread nobody would see it
+            self.stage = describe(error)
+
+    def restore(self, question: Question, kept: dict[str, Any]) -> None:
+        """Show what was asked and answered once."""
+        self._empty(question, (kept["model"], kept["name"]))
+        is_choice = self.choices.get(kept["model"]) == kept["name"]
+        self.model.value = kept["model"] if is_choice else OTHER
+        self.other.value = "" if is_choice else kept["name"]
+        self.written = [Written(**answer) for answer in kept["answers"]]
+        self.note, self.prompt, self.stage = kept["note"], kept["prompt"], ""
+
+    def record(self) -> dict[str, Any]:
+        """What the history keeps of it."""
+        answers = [asdict(one) for one in self.written]
+        label, name = self.writer
+        return {"model": label, "name": name, "prompt": self.prompt, "note": self.note, "answers": answers}
+
+    def look(self) -> None:
+        """Find out where the answers came from, unless that is known."""
+        written = self.written
+        if self.spans or not written:
+            return
+        before, self.stage = self.stage, "looking up where it came from (the first time, an index is made)"
+        spans = []
+        try:
+            spans = [self.find(one.text) for one in written]
+        finally:
+            if written is self.written:  # else another question has been asked since
+                self.spans, self.stage = spans, before
+
+    def think(self, others: Sequence["Column"]) -> None:
+        """Compute, unless it is known, how likely the answers' tokens are, and their losses under all models."""
+        if self.scores:
+            return
+        written, own, found, losses = self.written, self.models.get(self.writer[1])[1], [], []
+        for one in written:
+            ended = [own.eos_token_id] if one.reason == generation.END_OF_TEXT else []
+            losses.append({})
+            for other in others:
+                label, name = other.writer
+                network, tokenizer = self.models.get(name)
+                prompt = self.question.ask(tokenizer, network.config.max_position_embeddings).ids
+                is_same = tokenizer.get_vocab() == own.get_vocab()
+                ids = [*one.ids, *ended] if is_same else encode_texts([one.text], tokenizer)[0]
+                scored = token_logprobs.score(network, tokenizer, prompt, ids)
+                losses[-1][label] = token_logprobs.loss(scored)
+                if other is self:
+                    found.append(scored)
+        if written is self.written:
+            self.scores, self.losses = found, losses
+
+    def show(self, has_probabilities: bool = False) -> None:
+        """Carry what is new to the page; assigned only when it changed, since every assignment is a message."""
+        # What a screen reader says is apart from what changes ten times a second.
+        _set(self.status, f'<p role="status" style="{LINE}{ROW}">{escape(self._told())}</p>')
+        _set(self.pace, f'<p style="{LINE}{ROW}">{escape(self._pace())}</p>')
+        _set(self.page, "".join(self._answer(index, has_probabilities) for index in range(len(self.written))))
+        found = [answer_view.sources(one.text, spans) for one, spans in zip(self.written, self.spans, strict=False)]
+        _set(self.origins, "".join(found))
+        before, after = self.question.around if self.question else ("", "")
+        whole = "\n\n".join(before + one.text + after for one in self.written)
+        if self.copy.text != whole:
+            self.copy.text = whole
+
+    def _answer(self, index: int, has_probabilities: bool) -> str:
+        one, number = self.written[index], len(self.written)
+        head = (
+            f'<p style="{LINE}"><b>Answer {index + 1} of {number}</b>, {escape(one.reason)}</p>' if number > 1 else ""
+        )
+        if has_probabilities and index < len(self.scores):
+            losses = ", ".join(f"{name} {value:.2f}" for name, value in self.losses[index].items())
+            told = f'<p style="{LINE}">Loss of this answer (nats a token): {escape(losses)}</p>'
+            return head + told + answer_view.thought(self.scores[index])
+        spans = self.spans[index] if index < len(self.spans) else ()
+        before, after = self.question.around if self.question else ("", "")
+        return head + answer_view.answer(one.text, spans, before=before, after=after)
+
+    def _told(self) -> str:
+        reasons = ", ".join(dict.fromkeys(one.reason for one in self.written if one.reason))
+        return " · ".join(filter(None, (self.stage, f"ended: {reasons}" if reasons else "", self.note)))
+
+    def _pace(self) -> str:
+        if not self.written:
+            return ""
+        tokens, first = sum(one.num_tokens for one in self.written), self.written[0].first_token_seconds
+        speed = sum(one.tokens_per_second for one in self.written)
+        return f"{tokens} tokens · {speed:.0f} tokens/s · first after {first:.2f} s"
+
+    def _empty(self, question: Question, writer: tuple[str, str]) -> None:
+        self.writer = writer
+        self.question, self.written, self.spans, self.scores, self.losses = question, [], [], [], []
+        self.note = self.prompt = self.stage = ""
+
+    def _chosen(self, change) -> None:
+        self.other.layout.visibility = "visible" if change["new"] == OTHER else "hidden"
+
+
+def _written(draft: generation.Draft, first: float, seconds: float) -> Written:
+    return Written(draft.text, draft.reason, draft.ids, draft.num_tokens, first, draft.num_tokens / seconds)
+
+
+def _set(widget: widgets.HTML, value: str) -> None:
+    if widget.value != value:
+        widget.value = value

@@ -1,0 +1,263 @@
+"""A run's panel: start, watch, stop, resume and remove it. The run's folder is the truth; the panel only reads it.
+
+So the panel can be made again, after a reload or a restart of the kernel, and finds a run as it is by then.
+"""
+
+import asyncio
+import shlex
+import time
+from html import escape
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from utils import artifacts, hardware
+from utils.config import RunConfig
+from utils.errors import UserError
+from utils.planning import planner, timing
+from utils.runs import curves, folders, launch, metrics
+from utils.training import preflight
+from utils.widgets import run_status
+from utils.widgets.html import FRAMED, LINE, CopyButton, alert, describe, guarded, pre, progress
+
+POLL_SECONDS = 0.5
+DRAWING_SHARE = 0.05  # of a core, at most, that goes into drawing the curves of a run that trains
+SMOOTHING = 0.8
+RUNNING = ("starting", "training", "stopping", "saving")
+
+
+class RunPanel(widgets.VBox):
+    """The panel. `config` are the settings of the run that `Start training` begins; `choose` gives it others.
+
+    `run` names a run to show first, or one to begin; `fresh` asks for a new one even where the same settings were
+    trained before.
+    """
+
+    def __init__(self, data_dir: Path, config: RunConfig, run: str = "", fresh: bool = False):
+        self.data_dir = Path(data_dir).resolve()
+        config = _decided(config)
+        self.run_dir = self.data_dir / "runs" / run if run else folders.choose_run(self.data_dir, config, fresh)
+        self._watching: asyncio.Task | None = None
+        self._is_listing = False
+        self._make_widgets()
+        self._config = config
+        self._show_run()
+
+    def _make_widgets(self) -> None:
+        wide = dict(layout=widgets.Layout(width="44em", max_width="100%"), style={"description_width": "4em"})
+        self.list = widgets.Dropdown(description="Run", **wide)
+        self.remove_button = widgets.Button(description="Remove…", icon="trash", tooltip="Delete this run")
+        self.question, self.yes_button, self.no_button = (
+            widgets.HTML(),
+            widgets.Button(description="Remove it", button_style="danger"),
+            widgets.Button(description="Keep it"),
+        )
+        self.asking = widgets.HBox([self.question, self.yes_button, self.no_button])
+        self.command, self.copy = widgets.HTML(), CopyButton(description="Copy")
+        self.start_button = widgets.Button(description="Start training", button_style="primary", icon="play")
+        tooltip = "Save a checkpoint after this update, and end"
+        self.stop_button = widgets.Button(description="Stop and save", icon="stop", tooltip=tooltip)
+        self.bar = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="6em"))
+        self.state, self.numbers, self.message, self.figure = (widgets.HTML() for _ in range(4))
+        self.log_page, self.sample = (
+            widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED)) for _ in range(2)
+        )
+        self.sample_step = widgets.Dropdown(description="After update", style={"description_width": "8em"})
+        more = [widgets.VBox([self.sample_step, self.sample]), self.log_page]
+        self.more = widgets.Accordion(more, titles=("Samples: answers written while it trains", "Log"))
+        self.asking.layout.display = "none"
+        self.list.observe(guarded(self._take_listed, self.message), "value")
+        self.sample_step.observe(guarded(self._show_sample, self.message), "value")
+        for button, action in (
+            (self.start_button, self.start),
+            (self.stop_button, self.stop),
+            (self.remove_button, lambda: self._ask(True)),
+            (self.yes_button, self.remove),
+            (self.no_button, lambda: self._ask(False)),
+        ):
+            button.on_click(guarded(action, self.message))
+        buttons = widgets.HBox([self.start_button, self.stop_button, self.bar])
+        rows = [widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap")), self.asking]
+        self.command.layout = widgets.Layout(flex="1 1 0", max_height="6em", overflow="auto")
+        rows += [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
+        super().__init__([*rows, self.more])
+
+    def choose(self, config: RunConfig) -> None:
+        """Make these the settings of the next run, and show the run that has them already, if one has.
+
+        While the run that is shown is running it stays in view.
+        """
+        config = _decided(config)
+        if config != self._config:
+            self._config = config
+            if launch.state(self.run_dir) != "running":
+                self.run_dir = folders.choose_run(self.data_dir, config)
+            self._show_run()
+
+    def start(self) -> None:
+        """Start the run that is shown, or go on with it.
+
+        Raises `UserError` when it is running or finished, when its tokens failed a check, and when it does not fit.
+        """
+        state = launch.state(self.run_dir)
+        if state == "running":
+            raise UserError(
+                f"{self.run_dir.name} is running already, with the process {self._pid()}; it is shown here."
+            )
+        if state == "finished":
+            raise UserError(f"{self.run_dir.name} is finished. Change a setting, or choose “new run” in the list.")
+        config = self._config if state == "new" else RunConfig.load(self.run_dir / "config.json")
+        tokens_dir = artifacts.tokens_dir(self.data_dir, config)
+        artifacts.require(tokens_dir, "02_alpaca_format")
+        preflight.require(tokens_dir)
+        plan = planner.plan(config, self.data_dir)
+        planner.check(plan)
+        launch.start(self.run_dir, config, plan.save_seconds)
+        self._show_run()
+
+    def stop(self) -> None:
+        """Ask the run to save a checkpoint after the update it is in, and to end."""
+        launch.stop(self.run_dir)
+        self._show()
+
+    def remove(self) -> None:
+        """Delete the run that is shown; raises `UserError` while it is running."""
+        launch.remove(self.run_dir)
+        self._ask(False)
+        self.run_dir = folders.choose_run(self.data_dir, self._config)
+        self._show_run()
+
+    async def wait(self) -> None:
+        """Return when the run is not running any more; raises `UserError` with the reason when it failed."""
+        while launch.state(self.run_dir) == "running":
+            await asyncio.sleep(POLL_SECONDS)
+        self._show()
+        if launch.state(self.run_dir) == "failed":
+            raise UserError(f"the run failed: {launch.failure(self.run_dir)}")
+
+    def _ask(self, is_asking: bool) -> None:
+        if is_asking:
+            if launch.state(self.run_dir) in ("new", "running"):
+                raise UserError(f"{self.run_dir.name} is {launch.state(self.run_dir)}: there is nothing to remove.")
+            size = run_status.size(folders.size_bytes(self.run_dir))
+            self.question.value = (
+                f'<p role="alert" style="{LINE}">Remove {escape(self.run_dir.name)} with its checkpoints '
+                f"and its model, {size}? It cannot be brought back.</p>"
+            )
+        self.asking.layout.display = "flex" if is_asking else "none"
+
+    def _take_listed(self) -> None:
+        if not self._is_listing and self.list.value != str(self.run_dir):
+            self._ask(False)
+            self.run_dir = Path(self.list.value)
+            self._show_run()
+
+    def _show_run(self) -> None:
+        """Show everything about `self.run_dir`, and follow it while it runs."""
+        self.metrics, self.samples = (metrics.Tail(self.run_dir, file) for file in (metrics.METRICS, metrics.SAMPLES))
+        self.train, self.evals = [], []
+        self._sorted, self._num_sorted = None, 0
+        self._drawn_at, self._drawing_seconds = 0.0, 0.0
+        self._list_runs()
+        config_path = self.run_dir / "config.json"
+        self._run_config = RunConfig.load(config_path) if config_path.exists() else self._config
+        parts = (["cd", str(artifacts.ROOT)], launch.command(self.run_dir, self._run_config))
+        command = " && ".join(map(shlex.join, parts))
+        _set(self.command, value=pre(command, "padding: 4px 0; "))
+        _set(self.copy, text=command)
+        self._show()
+        if launch.state(self.run_dir) == "running" and self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    def _list_runs(self) -> None:
+        """Every run with its state and size, and the new one that could be begun."""
+        known = folders.runs(self.data_dir)
+        is_new = launch.state(self.run_dir) == "new"
+        fresh = self.run_dir if is_new else folders.new_run_dir(self.data_dir, self._config)
+        options = {f"new run {fresh.name}, with the settings above": fresh}
+        for run_dir in known:
+            options[f"{run_dir.name} · {launch.state(run_dir)} · {run_status.size(folders.size_bytes(run_dir))}"] = (
+                run_dir
+            )
+        shown = str(self.run_dir)
+        self._is_listing = True  # new options choose their first one for a moment
+        self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]
+        self.list.value = shown
+        self._is_listing = False
+
+    async def _watch(self) -> None:
+        is_running = True
+        while is_running:
+            is_running = launch.state(self.run_dir) == "running"  # asked first: the last lines are shown too
+            try:
+                self._show()
+            except Exception as error:  # in a task nobody would see it
+                self.message.value = alert(describe(error))
+            if is_running:
+                await asyncio.sleep(POLL_SECONDS)
+        self._watching = None
+        self._show_run()
+
+    def _show(self) -> None:
+        phase, is_new = launch.phase(self.run_dir), self.metrics.read()
+        if is_new:
+            self._sort_lines()
+        is_running = phase in RUNNING
+        _set(self.start_button, description="Resume" if phase in ("stopped", "failed") else "Start training")
+        _set(self.start_button, disabled=is_running or phase == "finished")
+        _set(self.stop_button, disabled=not is_running or phase == "stopping")
+        _set(self.remove_button, disabled=is_running or phase == "new")
+        total = run_status.num_updates(self.run_dir)
+        _set(self.bar, value=progress("Updates done", self.train[-1]["step"] if self.train else 0, total))
+        recent = [*self.evals, *self.train[-timing.MAX_RECENT_UPDATES - timing.NUM_WARMUP_UPDATES :]]
+        _set(self.state, value=run_status.told(self.run_dir, phase, recent))
+        _set(self.numbers, value=run_status.numbers(self.train, self.evals))
+        _set(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))
+        if self.samples.read() and self.samples.records:
+            steps = sorted({record["step"] for record in self.samples.records}, reverse=True)
+            seen = self.sample_step.value if self.sample_step.index else steps[0]  # who looks at the newest follows
+            self.sample_step.options = [(f"{step:,}", step) for step in steps]
+            self.sample_step.value = seen if seen in steps else steps[0]
+        self._show_sample()
+        if is_new or not is_running:
+            self._draw(is_running)
+
+    def _sort_lines(self) -> None:
+        """Put the new lines to the others of their kind; all of them anew where the file was written anew."""
+        if self._sorted is not self.metrics.records:
+            self._sorted, self._num_sorted, self.train, self.evals = self.metrics.records, 0, [], []
+        new = self._sorted[self._num_sorted :]
+        self._num_sorted += len(new)
+        self.train += metrics.train_lines(new)
+        self.evals += metrics.eval_lines(new)
+
+    def _draw(self, is_running: bool) -> None:
+        """The curves; of a run that trains so seldom that drawing takes little of what training needs."""
+        pause = max(2.0, self._drawing_seconds / DRAWING_SHARE)
+        if is_running and time.monotonic() - self._drawn_at < pause:
+            return
+        began = time.process_time()
+        run = curves.Run(self.run_dir.name, "", self._run_config, self.train, self.evals)
+        figures = (curves.compare([run], smoothing=SMOOTHING), curves.details([run], smoothing=SMOOTHING))
+        self.figure.value = "".join(figure._repr_html_() for figure in figures) if run.train or run.evals else ""
+        self._drawn_at, self._drawing_seconds = time.monotonic(), time.process_time() - began
+
+    def _show_sample(self) -> None:
+        chosen = [record for record in self.samples.records if record["step"] == self.sample_step.value]
+        _set(self.sample, value=run_status.samples(chosen))
+
+    def _pid(self) -> str:
+        process = launch.launcher(self.run_dir)
+        return str(process.pid) if process else "that just ended"
+
+
+def _decided(config: RunConfig) -> RunConfig:
+    """The settings with a number of processes, where they leave it to the machine."""
+    return config.with_changes(num_processes=len(hardware.devices(config.num_processes)))
+
+
+def _set(widget: widgets.Widget, **values) -> None:
+    """Assign what changed only: every assignment is a message to the page."""
+    for name, value in values.items():
+        if getattr(widget, name) != value:
+            setattr(widget, name, value)

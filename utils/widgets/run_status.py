@@ -1,0 +1,95 @@
+"""What a run's panel says about it: its state in words, its newest figures, its samples; HTML, and a line of text."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from utils import artifacts
+from utils.planning import timing
+from utils.runs import launch, metrics
+from utils.widgets.html import LINE, pre
+
+# What each phase means, and what can be done; the sign is for readers who do not see colours.
+PHASES = {
+    "new": "○ new: nothing was started yet.",
+    "starting": "◔ starting: the processes load torch, the model and the tokens.",
+    "training": "▶ training.",
+    "stopping": "◧ stopping: it saves a checkpoint after the update it is in.",
+    "saving": "◧ saving the model.",
+    "stopped": "■ stopped: a checkpoint holds everything. Resume goes on from it.",
+    "finished": "✔ finished: the tuned model is in the run's folder.",
+    "failed": "✘ failed. Mend what it names, then Resume: it goes on from the newest checkpoint.",
+}
+COLUMNS = "display: grid; grid-template-columns: repeat(auto-fit, minmax(18em, 1fr)); gap: 8px; margin: 4px"
+
+
+def size(num_bytes: int) -> str:
+    """Bytes as a reader takes them."""
+    return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.1f} MiB"
+
+
+def told(run_dir: Path, phase: str, records: Sequence[dict[str, Any]]) -> str:
+    """The run's state in words: what it does, how far it is and how long it still takes; why it failed."""
+    text, total = PHASES[phase], num_updates(run_dir)
+    if phase in ("training", "stopping") and records and total:
+        text += f" Update {records[-1]['step']:,} of {total:,}"
+        left = timing.seconds_left(records, total)
+        text += f", about {timedelta(seconds=round(left))} left." if left is not None else "."
+    why = pre(launch.failure(run_dir)) if phase == "failed" else ""
+    return f'<p role="status" style="{LINE}"><b>{escape(run_dir.name)}</b> {escape(text)}</p>{why}'
+
+
+def numbers(train: Sequence[dict[str, Any]], evals: Sequence[dict[str, Any]]) -> str:
+    """The newest figures of a run, beside each other."""
+    shown = []
+    if train:
+        newest = train[-1]
+        shown = [
+            ("training loss", f"{newest['loss']:.3f} nats"),
+            ("learning rate", f"{newest['learning_rate']:.2e}"),
+            ("gradient norm", f"{newest['grad_norm']:.2f}"),
+            ("speed", f"{newest['tokens_per_second']:,.0f} tokens/s"),
+            ("memory of a process", size(newest["memory_bytes"])),
+        ]
+    if evals:
+        shown.insert(1, ("validation loss", f"{evals[-1]['eval_loss']:.3f} nats"))
+    cells = "".join(f'<div><div style="opacity: 0.75">{name}</div><b>{value}</b></div>' for name, value in shown)
+    return f'<div style="{LINE}display: flex; flex-wrap: wrap; gap: 4px 28px">{cells}</div>'
+
+
+def samples(records: Sequence[dict[str, Any]]) -> str:
+    """The answers written at one evaluation, each between its prompt and the pair's own response."""
+    if not records:
+        return f'<p style="{LINE}">None yet: they are written at every evaluation.</p>'
+    rows = []
+    for record in records:
+        titles = ("asked", f"answered, end: {record['reason']}", "the pair's own response")
+        texts = (record["prompt"], record["answer"], record["response"])
+        cells = zip(titles, texts, strict=True)
+        row = "".join(f'<div><b style="{LINE}">{escape(title)}</b>{pre(text)}</div>' for title, text in cells)
+        rows.append(f'<div style="{COLUMNS}">{row}</div>')
+    return "<hr>".join(rows)
+
+
+def status(run_dir: Path) -> str:
+    """One line of plain text: the run's state, how far it is, its newest losses and, while it runs, the time left."""
+    records, state = metrics.read(run_dir), launch.state(run_dir)
+    train, evals = metrics.train_lines(records), metrics.eval_lines(records)
+    parts = [state]
+    if train:
+        parts += [f"update {train[-1]['step']} of {num_updates(run_dir)}", f"training loss {train[-1]['loss']:.3f}"]
+    if evals:
+        parts.append(f"validation loss {evals[-1]['eval_loss']:.3f}")
+    if train:
+        parts.append(f"{train[-1]['tokens_per_second']:,.0f} tokens/s")
+    if train and state == "running":
+        left = timing.seconds_left(records, num_updates(run_dir))
+        parts.append(f"about {timedelta(seconds=round(left))} left")
+    return " · ".join(parts)
+
+
+def num_updates(run_dir: Path) -> int:
+    """The updates of the whole run, as it wrote them down when it began; 0 before that."""
+    return (artifacts.read_manifest(run_dir) or {"facts": {"num_updates": 0}})["facts"]["num_updates"]

@@ -1,0 +1,203 @@
+"""The form for a run's settings: every field of `RunConfig`, what it is, and what is wrong with what was typed."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from utils import artifacts, files
+from utils.config import PRESETS, RunConfig
+from utils.data.sources import GPTEACHER, PYTHON_STDLIB
+from utils.errors import UserError
+from utils.widgets.html import LINE, alert, guarded
+
+FIRST = (
+    *("preset", "pairs", "model_name_or_path", "num_train_epochs", "learning_rate", "train_batch_size"),
+    *("max_length", "max_train_samples", "dtype", "seed"),
+)
+FOLDED = {
+    "More on the data and the model": ("template", "revision", "max_eval_samples"),
+    "More on learning": (
+        *("lr_scheduler_type", "warmup_steps", "weight_decay", "max_grad_norm", "optim"),
+        *("adam_beta1", "adam_beta2", "adam_epsilon", "early_stopping_patience", "lora_rank", "lora_alpha"),
+    ),
+    "Memory and processes": (
+        *("num_processes", "tokens_per_device", "activation_checkpointing", "reshard_after_forward", "cpu_offload"),
+        *("max_restarts", "torch_compile"),
+    ),
+    "Evaluations, samples and checkpoints": (
+        *("eval_steps", "num_samples", "save_steps", "save_total_limit", "report_to"),
+    ),
+}
+DRAFT = "draft.json"
+
+
+class SettingsForm(widgets.VBox):
+    """A field for every setting; `config` is what they say now, and `on_change` tells of every change that is valid.
+
+    What is typed is kept in `data_dir/runs/draft.json` and comes back when the form is made again from the same
+    settings, as after a restart of the kernel; `keep=False` does neither. Not covered: whether the model and the
+    pairs exist, which the notebooks before this one find out.
+    """
+
+    def __init__(self, config: RunConfig, data_dir: Path, keep: bool = True):
+        self._start, self._data_dir, self._keep = config, Path(data_dir), keep
+        self._base = config  # what the fields were last set to as a whole: what differs from it is marked
+        self._listeners: list[Callable[[RunConfig], None]] = []
+        self._is_setting = False
+        self.settings = {setting.name: setting for setting in fields(config)}
+        self.inputs = {name: _input(setting, getattr(config, name)) for name, setting in self.settings.items()}
+        self.notes = {name: widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0")) for name in self.settings}
+        self.message = widgets.HTML()
+        for name, field in self.inputs.items():
+            field.observe(self._take_preset if name == "preset" else self._changed, "value")
+        folded = [widgets.VBox([self._row(name) for name in names]) for names in FOLDED.values()]
+        sections = widgets.Accordion(folded, titles=tuple(FOLDED))
+        super().__init__([*map(self._row, FIRST), sections, self._files(), self.message])
+        draft = artifacts.read_json(self._draft) if keep else None
+        if draft and draft["start"] == vars(config) != draft["config"]:
+            with suppress(UserError):  # a draft of another version of the workbook
+                self.show(RunConfig().with_changes(**draft["config"]), base=config)
+                self.message.value = f'<p style="{LINE}">These are the settings as you left them here.</p>'
+        self._check()
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings as they stand; raises `UserError` when one is outside its limits."""
+        return RunConfig().with_changes(**{name: self._value(name) for name in self.inputs})
+
+    def show(self, config: RunConfig, base: RunConfig | None = None) -> None:
+        """Set every field; what differs from `base` (else nothing) is marked as changed."""
+        self._is_setting, self._base = True, base or config
+        for name, field in self.inputs.items():
+            value = getattr(config, name)
+            field.value = value if isinstance(field, widgets.Dropdown | widgets.Checkbox) else _short(value)
+        self._is_setting = False
+        self._changed()
+
+    def on_change(self, listener: Callable[[RunConfig], None]) -> None:
+        """Call `listener` with the settings, now and after each valid change; what it raises is shown."""
+        self._listeners.append(listener)
+        self._tell()
+
+    def _value(self, name: str) -> Any:
+        """The number that was typed, or the text when it is none: `RunConfig` says what is wrong with it."""
+        typed = self.inputs[name].value
+        for kind in (int, float) if isinstance(typed, str) and self.settings[name].type is not str else ():
+            with suppress(ValueError):
+                return kind(typed)
+        return typed
+
+    @property
+    def _draft(self) -> Path:
+        return self._data_dir / "runs" / DRAFT
+
+    def _row(self, name: str) -> widgets.HBox:
+        unit = widgets.Label(self.settings[name].metadata["unit"], layout=widgets.Layout(flex="0 0 5em"))
+        return widgets.HBox([self.inputs[name], unit, self.notes[name]])
+
+    def _files(self) -> widgets.Box:
+        """The row that loads and saves the settings as a `config.json`."""
+        look = dict(layout=widgets.Layout(width="34em"), style={"description_width": "13em"})
+        self.path = widgets.Text("", placeholder="a path to a config.json", description="settings file", **look)
+        self.load_button, self.save_button = (widgets.Button(description=what) for what in ("Load", "Save"))
+        self.reset_button = widgets.Button(
+            description="Back to the preset", icon="undo", layout=widgets.Layout(width="auto")
+        )
+        self.load_button.on_click(guarded(self._load, self.message))
+        self.save_button.on_click(guarded(self._save, self.message))
+        self.reset_button.on_click(guarded(lambda: self.show(self._start), self.message))
+        row = [self.path, self.load_button, self.save_button, self.reset_button]
+        return widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap", margin="8px 0 0 0"))
+
+    def _named_file(self) -> Path:
+        if not self.path.value.strip():
+            raise UserError(f"Type the path of a settings file, such as {self._data_dir / 'my-run.json'}.")
+        return Path(self.path.value.strip()).expanduser()
+
+    def _load(self) -> None:
+        path = self._named_file()
+        self.show(RunConfig.load(path))
+        self.message.value = f'<p style="{LINE}">Loaded from {escape(str(path))}.</p>'
+
+    def _save(self) -> None:
+        path, config = self._named_file(), self.config
+        if path.exists():
+            raise UserError(f"{path} exists and is not overwritten. Choose another name, or move it away.")
+        files.write_json(path, vars(config), files.PRIVATE)
+        self.message.value = f'<p style="{LINE}">Saved as {escape(str(path))}.</p>'
+
+    def _take_preset(self, change) -> None:
+        if not self._is_setting:
+            self.show(RunConfig.from_preset(change["new"]))
+
+    def _changed(self, _=None) -> None:
+        if self._is_setting:
+            return
+        self.message.value = ""
+        if self._check():
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
+            config = self.config
+            for listener in self._listeners:
+                listener(config)
+            if self._keep:
+                files.make_parents(self._draft)
+                files.write_json(self._draft, {"start": vars(self._start), "config": vars(config)})
+        except UserError as error:
+            self.message.value = alert(str(error))
+
+    def _check(self) -> bool:
+        """Whether the settings are valid; else the field's note says what is wrong with it."""
+        for name, note in self.notes.items():
+            note.value = self._note(name)
+        try:
+            self.config  # noqa: B018 (what it raises is what is wanted)
+            return True
+        except UserError as error:
+            # Every message of a RunConfig names the field it is about before any other.
+            name = next(word for word in re.findall(r"\w+", str(error)) if word in self.notes)
+            self.notes[name].value = alert(str(error))
+            return False
+
+    def _note(self, name: str) -> str:
+        """What the field is; its value here before any change, and what the recipe has, where they differ from it."""
+        setting, value = self.settings[name].metadata, self._value(name)
+        start, published = getattr(self._base, name), getattr(RunConfig(), name)
+        notes = [] if value == start else [f"<b>Changed</b>, was {escape(_short(start) or 'empty')}."]
+        if setting["recipe"]:
+            told = "The recipe's value" if value == published else f"Recipe: {escape(_short(published))}"
+            notes.append(f"{told} <i>({escape(setting['recipe'])})</i>.")
+        elif name != "preset" and value != published:
+            notes.append(f"Default: {escape(_short(published) or 'empty')}.")
+        text = escape(setting["help"]) + f' <span style="opacity: 0.75">{" ".join(notes)}</span>'
+        return f'<div style="{LINE}line-height: 1.4; padding: 4px 0">{text}</div>'
+
+
+def _short(value: Any) -> str:
+    """A value as one would type it: 2e-5, not 2e-05 or 0.00002."""
+    return repr(value).removesuffix(".0").replace("e-0", "e-") if isinstance(value, float) else str(value)
+
+
+def _input(setting, value: Any) -> widgets.Widget:
+    """The widget for one field of `RunConfig`, by its name or its type."""
+    layout = widgets.Layout(width="26em", flex="0 0 auto")
+    look = dict(description=setting.name, style={"description_width": "13em"}, layout=layout)
+    choices = setting.metadata["choices"]
+    if setting.name == "preset":  # that of an older run may be none of them
+        choices = tuple(dict.fromkeys((*PRESETS, value)))
+    if choices:
+        return widgets.Dropdown(options=choices, value=value, **look)
+    if setting.type is bool:
+        return widgets.Checkbox(value, **look)
+    if setting.name == "pairs":
+        return widgets.Combobox(value=value, options=(PYTHON_STDLIB, GPTEACHER), continuous_update=False, **look)
+    # Jupyter's number fields show 1.5 and pass on 1.
+    return widgets.Text(_short(value), continuous_update=False, **look)
