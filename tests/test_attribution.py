@@ -205,8 +205,8 @@ def test_the_embedded_base_s_code_is_searched_too_less_what_is_held_out(run, mon
     assert len(Index.of_run(run_dir, data_dir).spans(answer)) == 1
     RunConfig.load(run_dir / "config.json").with_changes(model_name_or_path="embedded").save(run_dir / "config.json")
     documents = [
-        code_files.Document("pkg/a.py", "pkg 1.0", "BSD", f"# A file.\n\n{words('c', 30)}\n", code_files.TRAIN),
-        code_files.Document("held", "Python 3", "PSF-2.0", words("h", 30), code_files.VALIDATION),
+        code_files.Document("pkg/a.py", "pkg 1.0", "BSD", f"# A file.\n\n{words('c', 30)}\n", pairs.TRAIN),
+        code_files.Document("held", "Python 3", "PSF-2.0", words("h", 30), pairs.VALIDATION),
     ]
     monkeypatch.setattr(code_files, "found", lambda: documents)
     _, code = Index.of_run(run_dir, data_dir).spans(answer)

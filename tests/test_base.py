@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from utils.artifacts import ROOT
+from utils.data import pairs
 from utils.evaluation import form
 from utils.model import loading
 from utils.pretraining import code_files
@@ -51,6 +52,6 @@ def test_the_base_is_small_and_the_workbook_starts_from_it():
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_base_knows_python_that_it_was_not_trained_on():
-    documents = [one for one in code_files.standard_library() if one.split == code_files.VALIDATION]
+    documents = [one for one in code_files.standard_library() if one.split == pairs.VALIDATION]
     text = min((one.text for one in documents if len(one.text) > 3000), key=len)
     assert form.bits_per_byte(*loading.load("embedded"), [text]) < 1.5

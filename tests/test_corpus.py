@@ -10,9 +10,10 @@ from transformers import AutoModelForCausalLM
 
 from utils.config import RunConfig
 from utils.data import pairs
+from utils.data.pairs import TRAIN, VALIDATION
 from utils.model import loading
 from utils.pretraining import code_files, corpus
-from utils.pretraining.code_files import TRAIN, VALIDATION, Document
+from utils.pretraining.code_files import Document
 from utils.pretraining.presets import FIM_RATES, PRESETS
 from utils.tokens import dataset
 from utils.training import trainer

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from utils import artifacts
+from utils import files
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import folders, launch, metrics
@@ -99,7 +99,7 @@ def test_a_reused_process_id_is_not_taken_for_the_launcher(run_dir):
 def test_a_run_whose_launcher_is_not_known_is_running_while_it_holds_its_lock(new_run, recorded):
     run_dir = new_run("by-hand")
     if recorded:
-        artifacts.write_json(run_dir / "pid.json", recorded)
+        files.write_json(run_dir / "pid.json", recorded)
     assert launch.state(run_dir) == "failed"
     with only_one(run_dir, Ranks()):
         assert launch.phase(run_dir) == "starting" and launch.launcher(run_dir) is None

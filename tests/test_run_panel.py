@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from utils import artifacts
+from utils import artifacts, files
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import folders, launch, metrics
@@ -99,8 +99,8 @@ def made_run(data_dir, config, name="one", outcome="stopped"):
     run_dir = data_dir / "runs" / name
     run_dir.mkdir(parents=True)
     config.save(run_dir / "config.json")
-    artifacts.write_json(run_dir / "outcome.json", {"outcome": outcome, "reason": "<b>no</b> memory"})
-    artifacts.write_json(run_dir / artifacts.MANIFEST, {"inputs": {}, "facts": {"num_updates": 10}})
+    files.write_json(run_dir / "outcome.json", {"outcome": outcome, "reason": "<b>no</b> memory"})
+    files.write_json(run_dir / artifacts.MANIFEST, {"inputs": {}, "facts": {"num_updates": 10}})
     line = dict(kind="train", loss=2.0, learning_rate=1e-3, grad_norm=1.0, tokens_per_second=100.0, seconds=1.0)
     line |= dict(memory_bytes=10**9, num_tokens=100, num_trained_tokens=50, step=1, epoch=0.1, total_tokens=100)
     metrics.append(run_dir, line)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Starcoder2Config
 
 from support.forked_ranks import train_on
-from utils import artifacts, hardware
+from utils import artifacts, files, hardware
 from utils.artifacts import ROOT
 from utils.errors import UserError
 from utils.model import generation, loading
@@ -187,7 +187,7 @@ def test_a_run_whose_tokens_changed_is_not_gone_on_with(world, new_run):
     Training(run_dir, config, Ranks())
     manifest = artifacts.read_manifest(run_dir)
     manifest["inputs"]["train.ids.npy"] = "0" * 64
-    artifacts.write_json(run_dir / "manifest.json", manifest)
+    files.write_json(run_dir / "manifest.json", manifest)
     with pytest.raises(UserError, match="changed since this run began"):
         Training(run_dir, config, Ranks())
 

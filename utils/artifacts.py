@@ -21,7 +21,6 @@ from typing import Any
 from utils import files
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
@@ -85,7 +84,7 @@ def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Ite
     try:
         yield temporary
         made = {path.name: sha256_file(path) for path in sorted(temporary.iterdir()) if path.is_file()}
-        write_json(temporary / MANIFEST, {"inputs": inputs, "files": made, "facts": facts})
+        files.write_json(temporary / MANIFEST, {"inputs": inputs, "files": made, "facts": facts})
         files.hand_down_mode(temporary)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -32,7 +32,7 @@ def compare(data_dir: Path, num_asked: int = NUM_ASKED, num_gaps: int = NUM_GAPS
         raise UserError(f"there is no finished run of preset tiny in {data_dir / 'runs'}. Run `make run` first.")
     base, tuned = (loading.load(name) for name in (config.model_name_or_path, str(finished[0] / "model")))
     print(f"answers: {finished[0].name}", flush=True)
-    texts = [one.text for one in code_files.standard_library() if one.split == code_files.VALIDATION]
+    texts = [one.text for one in code_files.standard_library() if one.split == pairs.VALIDATION]
     rows = pairs.load(artifacts.pairs_dir(data_dir, config.pairs), "validation")
     return [*_base(base, texts, num_gaps), *_tuned(base, tuned, rows, num_asked), *_speed(tuned, rows)]
 

@@ -23,6 +23,7 @@ from utils.data import audit, pairs
 from utils.errors import UserError
 from utils.runs import launch
 from utils.tokens import dataset
+from utils.tokens.prompts import format_prompt
 
 NUM_MANY, NUM_MILLION = 200_000, 1_000_000
 # Enough of them that two random instructions share few.
@@ -55,7 +56,7 @@ def trl(folder: Path, shared: Path, number: int) -> dict[str, Any]:
         model = jobs.AutoModelForCausalLM.from_pretrained(folder / "model")
         start = time.perf_counter()
         rows = json.loads(gpteacher(shared).read_text(encoding="utf-8"))
-        prompts = [dataset.format_prompt(row["instruction"], row["input"]) for row in rows]
+        prompts = [format_prompt(row["instruction"], row["input"]) for row in rows]
         responses = [row["response"] for row in rows]
         data = Dataset.from_dict({"prompt": prompts, "completion": responses})
         trl.SFTTrainer(model, settings, train_dataset=data, processing_class=tokenizer)
@@ -70,7 +71,7 @@ def many(folder: Path, shared: Path, number: int) -> dict[str, Any]:
         file.writelines(json.dumps(pair) + "\n" for pair in generated(number))
     config = RunConfig(model_name_or_path="bigcode", pairs=str(path))
     start = time.perf_counter()
-    pairs.prepare(config.pairs, folder, fields=pairs.Fields())
+    pairs.prepare(config.pairs, folder)
     read_seconds = time.perf_counter() - start
     tokens_dir, _ = dataset.prepare(folder, config, tokenizer)
     seconds = time.perf_counter() - start

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import table
-from utils import artifacts
+from utils import artifacts, files
 from utils.config import RunConfig
 from utils.runs import curves, diagnostics, launch, metrics
 from utils.widgets.run_panel import RunPanel
@@ -37,7 +37,7 @@ def compare(data_dir: Path, num_lines: int = NUM_LINES, watch_seconds: float = W
 async def watched(data_dir: Path, run_dir: Path, config: RunConfig, watch_seconds: float) -> float:
     """The share of a core that the panel takes while the run writes ten lines a second; this process is the run."""
     this = psutil.Process()
-    artifacts.write_json(run_dir / "pid.json", {"pid": this.pid, "create_time": this.create_time()})
+    files.write_json(run_dir / "pid.json", {"pid": this.pid, "create_time": this.create_time()})
     assert launch.state(run_dir) == "running"
     RunPanel(data_dir, config)
     start, begun, step = time.process_time(), time.monotonic(), metrics.read(run_dir)[-1]["step"]
@@ -55,7 +55,7 @@ async def watched(data_dir: Path, run_dir: Path, config: RunConfig, watch_second
 def long_run(run_dir: Path, config: RunConfig, num_lines: int) -> Path:
     run_dir.mkdir(parents=True)
     config.save(run_dir / "config.json")
-    artifacts.write_json(run_dir / artifacts.MANIFEST, {"inputs": {}, "facts": {"num_updates": 2 * num_lines}})
+    files.write_json(run_dir / artifacts.MANIFEST, {"inputs": {}, "facts": {"num_updates": 2 * num_lines}})
     for step in range(1, num_lines + 1):
         metrics.append(run_dir, line(step))
     return run_dir

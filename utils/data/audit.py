@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import artifacts
+from utils import files
 from utils.data import contamination as bench
 from utils.data import near_duplicates, pii
 from utils.data.findings import MAX_EXAMPLES, Example, Finding, cut, diff, shown, some
@@ -90,7 +90,7 @@ def save(findings: Sequence[Finding], folder: Path) -> Path:
     """Write the findings beside the pairs, as findings.json, and return its path; nothing private is in it whole."""
     path = Path(folder) / FINDINGS
     report = {"rows": "numbered from 0 as they were examined", "findings": [asdict(finding) for finding in findings]}
-    artifacts.write_json(path, report)
+    files.write_json(path, report)
     return path
 
 

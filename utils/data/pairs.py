@@ -16,10 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts
+from utils import artifacts, files
 from utils.data import audit, reader, sources, stdlib_pairs
 from utils.data.contamination import read as read_benchmarks
-from utils.data.reader import Fault, Fields, Row
+from utils.data.json_stream import Fault
+from utils.data.reader import Fields, Row
 from utils.errors import UserError, unknown
 
 PARTS = TRAIN, VALIDATION, REJECTS = "train", "validation", "rejects"
@@ -72,9 +73,9 @@ def prepare(
         return folder, True
     books: dict[str, Any] = {"source": source.name, "license": source.license}
     with artifacts.building(folder, inputs, books) as building, ExitStack() as stack:
-        files = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
-        books |= sort_rows(source, files, fields, skip_bad, repairs, benchmarks)
-        artifacts.write_json(building / REPORT, books)
+        outputs = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
+        books |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks)
+        files.write_json(building / REPORT, books)
     return folder, False
 
 
@@ -97,11 +98,11 @@ def load_books(folder: Path) -> dict[str, Any]:
     return artifacts.require(Path(folder), "01_data")["facts"]
 
 
-def sort_rows(source, files, fields=Fields(), skip_bad=True, repairs=(), benchmarks=()) -> dict[str, Any]:
-    """Write every row of a source into one of `files`, by part, and return the books, which count each row once."""
+def sort_rows(source, outputs, fields=Fields(), skip_bad=True, repairs=(), benchmarks=()) -> dict[str, Any]:
+    """Write every row of a source into one of `outputs`, by part, and return the books, which count each row once."""
     counts: Counter[str] = Counter()
     faults: list[str] = []
-    rejects = files[REJECTS]
+    rejects = outputs[REJECTS]
 
     def clean_rows() -> Iterator[dict[str, str]]:
         for item, fault_list in check(source, fields):
@@ -128,7 +129,7 @@ def sort_rows(source, files, fields=Fields(), skip_bad=True, repairs=(), benchma
         counts[f"num_{split}"] += 1
         origins.add(hash(row["origin"]))
         kinds.update([row["kind"]] if "kind" in row else [])
-        _write(files[split], row)
+        _write(outputs[split], row)
     name = str(source.path or source.name)
     if faults and not skip_bad:
         raise Refused(_refusal(name, faults, counts["num_faults"]))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from utils import artifacts
+from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
 from utils.data import pairs
 from utils.data.ngram_index import TOKENS
@@ -199,7 +199,7 @@ def build(folder: Path, texts: Iterable[tuple[str, str, str, str]]) -> int:
     for name, values in {**arrays, "bounds": np.array(bounds)}.items():
         np.save(folder / f"{name}.npy", values)
     (folder / "words.txt").write_text("\n".join(vocabulary), encoding="utf-8", errors="surrogatepass")
-    artifacts.write_json(folder / "labels.json", labels)
+    files.write_json(folder / "labels.json", labels)
     return len(words) - len(bounds)
 
 
@@ -243,7 +243,7 @@ def _pair_texts(pairs_dir: Path) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _code_texts() -> Iterator[tuple[str, str, str, str]]:
-    for one in code_files.capped([one for one in code_files.found() if one.split == code_files.TRAIN]):
+    for one in code_files.capped([one for one in code_files.found() if one.split == pairs.TRAIN]):
         yield one.origin, one.name, one.license, one.text
 
 

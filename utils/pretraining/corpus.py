@@ -17,9 +17,10 @@ import numpy as np
 
 from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
+from utils.data.pairs import TRAIN, VALIDATION
 from utils.errors import UserError
 from utils.model import loading
-from utils.pretraining.code_files import TRAIN, VALIDATION, Document, distinct, found
+from utils.pretraining.code_files import Document, distinct, found
 from utils.pretraining.presets import FIM_RATES, PRESETS, PYTHON_CORPUS
 from utils.runs import curves
 from utils.tokens import dataset

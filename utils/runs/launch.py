@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from utils import files
-from utils.artifacts import ROOT, read_json, write_json
+from utils.artifacts import ROOT, read_json
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import folders
@@ -91,7 +91,7 @@ def _spawn(run_dir: Path, config: RunConfig, save_seconds: int) -> None:
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     started = psutil.Process(process.pid).create_time()
-    write_json(run_dir / "pid.json", {"pid": process.pid, "create_time": started})
+    files.write_json(run_dir / "pid.json", {"pid": process.pid, "create_time": started})
 
 
 def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:

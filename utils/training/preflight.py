@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from utils import artifacts
+from utils import artifacts, files
 from utils.config import RunConfig
 from utils.data import pairs
 from utils.errors import UserError
@@ -70,7 +70,7 @@ def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
         Check("The books balance", is_even, f"{books['num_read']:,} read = {sums}", again),
         Check("Long rows", books["num_kept"] > 0, long, "raise max_length"),
     ]
-    artifacts.write_json(artifacts.tokens_dir(data_dir, config) / CHECKS, [asdict(check) for check in checks])
+    files.write_json(artifacts.tokens_dir(data_dir, config) / CHECKS, [asdict(check) for check in checks])
     return checks
 
 

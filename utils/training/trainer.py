@@ -20,7 +20,7 @@ import transformers
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
-from utils import artifacts, hardware
+from utils import artifacts, files, hardware
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import loading, lora
@@ -250,7 +250,7 @@ class Training:
             raise UserError(f"{tokens_dir} changed since this run began: it cannot go on. Start a new run (FRESH=1).")
         facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}  # more, where a run was made longer
         if self.ranks.is_first:
-            artifacts.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
+            files.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
 
     def _compute_dtype(self, cache_enabled: bool = True):
         """Matrix products in bfloat16 where asked; by autocast, so that one rank computes as many do."""
@@ -283,6 +283,6 @@ def main(run_dir: Path) -> None:
                 (run_dir / "STOP").unlink(missing_ok=True)
             outcome = Training(run_dir, config, ranks).train()
             if ranks.is_first:
-                artifacts.write_json(run_dir / "outcome.json", {"outcome": outcome})
+                files.write_json(run_dir / "outcome.json", {"outcome": outcome})
         ranks.log(outcome)
     ranks.leave()
