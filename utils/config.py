@@ -122,12 +122,14 @@ class RunConfig:
         if self.tokens_per_device < self.max_length:
             raise UserError(
                 f"tokens_per_device must be at least max_length, {self.max_length} tokens, so that a pair fits into a "
-                f"block; got {self.tokens_per_device}."
+                f"block; got {self.tokens_per_device}.",
+                field="tokens_per_device",
             )
         if self.torch_compile and self.activation_checkpointing == "selective":
             raise UserError(
                 "torch_compile chooses for itself what is cheap enough to compute again: with it "
-                "activation_checkpointing must be none or full, got selective."
+                "activation_checkpointing must be none or full, got selective.",
+                field="torch_compile",
             )
 
     @property
@@ -175,16 +177,17 @@ def _checked(setting, value: Any) -> Any:
     if setting.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not setting.type:
-        raise UserError(f"{name} must be of type {setting.type.__name__}, got {value!r}.")
+        raise UserError(f"{name} must be of type {setting.type.__name__}, got {value!r}.", name)
     if limits["choices"] and value not in limits["choices"]:
-        raise unknown(name, value, limits["choices"])
+        raise unknown(name, value, limits["choices"], name)
     low, high = limits["minimum"], limits["maximum"]
     if isinstance(value, float) and value == float("inf"):
-        raise UserError(f"{name} must be finite, got {value!r}.")
+        raise UserError(f"{name} must be finite, got {value!r}.", name)
     # Written so that NaN, which compares false with everything, is refused.
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         allowed = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise UserError(f"{name} must be {allowed}{' ' + limits['unit'] if limits['unit'] else ''}, got {value!r}.")
+        unit = f" {limits['unit']}" if limits["unit"] else ""
+        raise UserError(f"{name} must be {allowed}{unit}, got {value!r}.", name)
     return value
 
 

@@ -1,6 +1,5 @@
 """The form for a run's settings: every field of `RunConfig`, what it is, and what is wrong with what was typed."""
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
@@ -162,9 +161,7 @@ class SettingsForm(widgets.VBox):
             self.config  # noqa: B018 (what it raises is what is wanted)
             return True
         except UserError as error:
-            # Every message of a RunConfig names the field it is about before any other.
-            name = next(word for word in re.findall(r"\w+", str(error)) if word in self.notes)
-            self.notes[name].value = alert(str(error))
+            self.notes[error.field].value = alert(str(error))
             return False
 
     def _note(self, name: str) -> str:
