@@ -116,7 +116,10 @@ def test_truncation_and_padding_of_a_tokenizer_are_not_ours():
     tokenizer = chat_tokenizer()
     tokenizer.backend_tokenizer.enable_truncation(3)
     tokenizer.backend_tokenizer.enable_padding(length=50)
+    before = tokenizer.backend_tokenizer.to_str()
     assert [len(ids) for ids in encode_texts(["a b c d e f", "a"], tokenizer)] == [11, 1]
+    own = tokenizer.backend_tokenizer
+    assert own.to_str() == before and not own.encode_special_tokens, "other threads may be at work with it"
 
 
 @pytest.mark.parametrize(

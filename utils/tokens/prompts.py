@@ -5,6 +5,7 @@
 template itself writes them.
 """
 
+import copy
 import json
 import re
 from functools import lru_cache
@@ -63,12 +64,13 @@ def encode_texts(texts: list[str], tokenizer) -> list[list[int]]:
     return [encoding.ids for encoding in encodings]
 
 
+@lru_cache(maxsize=4)
 def plain_backend(tokenizer):
-    """The tokenizer's Rust part, set to cut nothing off, to add nothing and to read special tokens as text.
+    """A copy of the tokenizer's Rust part that cuts nothing off, adds nothing and reads special tokens as text.
 
-    transformers sets all of this anew at each of its own calls.
+    Its own is left as it is: other threads may be at work with it. Not covered: a tokenizer that is changed later.
     """
-    backend = tokenizer.backend_tokenizer
+    backend = copy.deepcopy(tokenizer.backend_tokenizer)
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = True
