@@ -29,7 +29,7 @@ def test_every_part_is_in_the_bar_and_in_words(plan):
     view = plan_view.PlanView(plan)
     assert view.value.count('<span style="width') == 6 and "width: 25.00%" in view.value
     label = view.value.split('aria-label="')[1].split('"')[0]
-    for text in ("It fits.", "optimizer 2 GiB", "logits 128 MiB", "needs 5.38 GiB of memory; 8 GiB are free"):
+    for text in ("It fits.", "optimizer 2.0 GiB", "logits 128.0 MiB", "needs 5.4 GiB of memory; 8.0 GiB are free"):
         assert text in label
     assert "<b>GPU" not in view.value and "&lt;b&gt;GPU" in view.value
     for text in ("2:01:40", "4.06", "main memory"):

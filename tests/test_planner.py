@@ -44,7 +44,7 @@ def states(plan):
 
 
 def test_starcoder_is_counted_and_shared_out(starcoder, gpus):
-    gpus(80 * planner.GIB)
+    gpus(80 * hardware.GIB)
     plan = planner.plan(*starcoder)
     assert plan.num_parameters == 15_517_456_384
     assert states(plan) == 16 * 15_517_456_384 // 8
@@ -57,7 +57,7 @@ def test_starcoder_is_counted_and_shared_out(starcoder, gpus):
 
 
 def test_fewer_bits_take_less_memory(starcoder, gpus):
-    gpus(80 * planner.GIB)
+    gpus(80 * hardware.GIB)
     config, data_dir = starcoder
     low = config.with_changes(dtype="bfloat16_weights")
     assert states(planner.plan(low, data_dir)) == 12 * 15_517_456_384 // 8
@@ -69,7 +69,7 @@ def test_fewer_bits_take_less_memory(starcoder, gpus):
 
 
 def test_adapters_are_counted_beside_frozen_weights(starcoder, gpus):
-    gpus(80 * planner.GIB)
+    gpus(80 * hardware.GIB)
     config, data_dir = starcoder[0].with_changes(lora_rank=16), starcoder[1]
     plan = planner.plan(config, data_dir)
     num_trained = 16 * 40 * (6144 + 6400 + 2 * 6144 + 2 * (6144 + 4 * 6144))
@@ -209,7 +209,7 @@ def test_the_work_is_counted_from_the_token_rows(world):
 
 def test_what_does_not_fit_is_said_with_the_smallest_change(starcoder, gpus):
     config, data_dir = starcoder
-    gpus(200 * planner.GIB)
+    gpus(200 * hardware.GIB)
     plan = planner.plan(config, data_dir)
     assert planner.refusal(replace(plan, free_disk_bytes=10**12)) is None
 
@@ -229,9 +229,9 @@ def test_what_does_not_fit_is_said_with_the_smallest_change(starcoder, gpus):
     gpus(2**20)
     with pytest.raises(UserError, match="No one or two settings make it fit"):
         planner.check(planner.plan(config, data_dir))
-    with pytest.raises(UserError, match=r"need 751\.\d GiB of disk; 0\.0 GiB are free"):
+    with pytest.raises(UserError, match=r"need 751\.\d GiB of disk; 0\.0 MiB are free"):
         planner.check(replace(plan, free_disk_bytes=1))
-    with pytest.raises(UserError, match=r"processes need .* GiB of main memory; 0\.0 GiB are free"):
+    with pytest.raises(UserError, match=r"processes need .* GiB of main memory; 0\.0 MiB are free"):
         planner.check(replace(plan, free_main_memory_bytes=1))
 
 

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from utils.errors import UserError
 
+GIB = 2**30
 # Large enough to reach the rate, small enough to take a tenth of a second.
 SIZES = {"cpu": 1024, "cuda": 8192}
 NUM_PRODUCTS, NUM_TRIALS = 4, 3
@@ -24,6 +25,11 @@ CAPPED = {
         "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI",
     ),
 }  # fmt: skip
+
+
+def format_bytes(num_bytes: float) -> str:
+    """Bytes as a reader takes them: 5.4 GiB, 128.0 MiB."""
+    return f"{num_bytes / GIB:,.1f} GiB" if num_bytes >= GIB else f"{num_bytes / 2**20:.1f} MiB"
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,11 @@ import psutil
 from utils import hardware
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.hardware import Device
+from utils.hardware import Device, format_bytes
 from utils.model import loading
 from utils.model.shape import config_key, shape_of
 from utils.planning import memory, timing, workload
 from utils.runs import metrics
-
-GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -131,13 +129,13 @@ def refusal(plan: Plan) -> str | None:
         needed, free = plan.memory_bytes, plan.free_bytes_per_process
         each = f"each of {plan.num_processes} processes" if plan.num_processes > 1 else "the one process"
         text = (
-            f"{each} needs {needed / GIB:,.1f} GiB of memory; {plan.devices[0].name} "
-            f"has {free / GIB:,.1f} GiB free for it. "
+            f"{each} needs {format_bytes(needed)} of memory; {plan.devices[0].name} "
+            f"has {format_bytes(free)} free for it. "
         )
         if needed <= free:
             text = (
-                f"the processes need {plan.main_memory_bytes / GIB:,.1f} GiB of main memory; "
-                f"{plan.free_main_memory_bytes / GIB:,.1f} GiB are free. "
+                f"the processes need {format_bytes(plan.main_memory_bytes)} of main memory; "
+                f"{format_bytes(plan.free_main_memory_bytes)} are free. "
             )
         if change := smallest_change(plan):
             return f"{text}It would fit with {' and '.join(f'{k}={v}' for k, v in change.items())}."
@@ -146,7 +144,7 @@ def refusal(plan: Plan) -> str | None:
     needed = sum(plan.disk_bytes.values())
     if needed > plan.free_disk_bytes:
         return (
-            f"checkpoints and model need {needed / GIB:,.1f} GiB of disk; {plan.free_disk_bytes / GIB:,.1f} GiB are "
+            f"checkpoints and model need {format_bytes(needed)} of disk; {format_bytes(plan.free_disk_bytes)} are "
             "free. Lower save_total_limit, or free some space."
         )
     return None

@@ -15,7 +15,6 @@ from utils.model import loading, lora
 from utils.model.shape import num_parameters
 from utils.training import checkpoint
 
-GB = 10**9
 ROOM = 1.1  # the weights, and a tenth of them for activations and the cache of keys and values
 
 
@@ -93,9 +92,10 @@ class LoadedModels:
             raise UserError(f"{name} holds no model that goes on with text: {error}") from error
         needed_bytes = ROOM * count * (4 if device.type == "cpu" else 2)
         if needed_bytes > device.free_bytes:
-            loaded = ", ".join(f"{other}: {size / GB:,.1f} GB" for other, size in self.sizes().items())
+            loaded = ", ".join(f"{other}: {hardware.format_bytes(size)}" for other, size in self.sizes().items())
             raise UserError(
-                f"{name} needs about {needed_bytes / GB:,.1f} GB, {device.free_bytes / GB:,.1f} GB are free: "
+                f"{name} needs about {hardware.format_bytes(needed_bytes)}, "
+                f"{hardware.format_bytes(device.free_bytes)} are free: "
                 f"{f'free a model ({loaded})' if loaded else 'choose a smaller model'}, or use a machine with more."
             )
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.hardware import format_bytes
 
 
 @contextlib.contextmanager
@@ -21,7 +22,7 @@ def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer
         states = [value for state in optimizer.state.values() for value in state.values()]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         held = {"weights": parameters, "gradients": gradients, "optimizer states": states}
-        sizes = ", ".join(f"{name} {_num_bytes(tensors) / 2**30:,.2f} GiB" for name, tensors in held.items())
+        sizes = ", ".join(f"{name} {format_bytes(_num_bytes(tensors))}" for name, tensors in held.items())
         raise UserError(
             f"out of memory. This process holds {sizes}; the rest are activations. Lower tokens_per_device (now "
             f"{config.tokens_per_device}) or max_length, choose more activation_checkpointing, or use more processes."

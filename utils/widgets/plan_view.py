@@ -5,7 +5,8 @@ from html import escape
 
 import ipywidgets as widgets
 
-from utils.planning.planner import GIB, Plan, refusal
+from utils.hardware import format_bytes
+from utils.planning.planner import Plan, refusal
 
 # One colour for each part, of Okabe and Ito's palette for all kinds of colour vision; a legend names them in order.
 COLORS = {
@@ -54,14 +55,16 @@ def to_html(plan: Plan) -> str:
     parts, free = plan.memory_bytes_per_process, plan.free_bytes_per_process
     scale = 100 / max(plan.memory_bytes, free, 1)
     bar = "".join(
-        f'<span style="width: {size * scale:.2f}%; background: {COLORS[name]}" title="{name} {_size(size)}"></span>'
+        f'<span style="width: {size * scale:.2f}%; background: {COLORS[name]}" '
+        f'title="{name} {format_bytes(size)}"></span>'
         for name, size in parts.items()
     )
     # What is free is marked by a line; its name stands on the side where there is room.
     side = " left" if free * scale > 50 else ""
-    bar += f'<span class="limit{side}" style="left: {free * scale:.2f}%">free: {_size(free)}</span>'
+    bar += f'<span class="limit{side}" style="left: {free * scale:.2f}%">free: {format_bytes(free)}</span>'
     legend = "".join(
-        f'<li><i style="background: {COLORS[name]}"></i>{name} {_size(size)}</li>' for name, size in parts.items()
+        f'<li><i style="background: {COLORS[name]}"></i>{name} {format_bytes(size)}</li>'
+        for name, size in parts.items()
     )
     fits, said = _verdict(plan)
     verdict = f"<p{'' if fits else ' class=bad'}>{escape(said)}</p>"
@@ -83,18 +86,18 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
     """What a reader wants to know besides memory, each with its unit."""
     updates = "not known yet" if plan.num_updates is None else f"{plan.num_updates:,}"
     time = "" if plan.seconds is None else f"about {_duration(plan.seconds)}: "
-    disk = ", ".join(f"{name} {_size(size)}" for name, size in plan.disk_bytes.items())
+    disk = ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.disk_bytes.items())
     rows = [
         ("model", f"{plan.num_parameters:,} parameters"),
         ("updates", updates),
         ("tokens per update", f"{plan.tokens_per_update:,.0f}, {plan.tokens_basis}"),
         ("time", f"{time}{plan.seconds_basis}"),
-        ("disk", f"{disk}; {_size(plan.free_disk_bytes)} free"),
+        ("disk", f"{disk}; {format_bytes(plan.free_disk_bytes)} free"),
         ("workspace", _workspace(plan)),
     ]
     if plan.main_memory_bytes:
-        text = f"{_size(plan.main_memory_bytes)} for all processes; {_size(plan.free_main_memory_bytes)} free"
-        rows.append(("main memory", text))
+        needed, free = map(format_bytes, (plan.main_memory_bytes, plan.free_main_memory_bytes))
+        rows.append(("main memory", f"{needed} for all processes; {free} free"))
     if plan.cost is not None:
         rows.append(("cost", f"about {plan.cost:,.2f}, in the currency of the price"))
     return rows
@@ -105,7 +108,7 @@ def _verdict(plan: Plan) -> tuple[bool, str]:
     if refused := refusal(plan):
         return False, f"It does not fit: {refused}"
     devices = f"each of {plan.num_processes} processes" if plan.num_processes > 1 else "the one process"
-    needed, free = _size(plan.memory_bytes), _size(plan.free_bytes_per_process)
+    needed, free = format_bytes(plan.memory_bytes), format_bytes(plan.free_bytes_per_process)
     return True, f"It fits. {plan.devices[0].name}: {devices} needs {needed} of memory; {free} are free for it."
 
 
@@ -115,12 +118,7 @@ def _workspace(plan: Plan) -> str:
 
 
 def _in_words(plan: Plan) -> str:
-    return ", ".join(f"{name} {_size(size)}" for name, size in plan.memory_bytes_per_process.items())
-
-
-def _size(num_bytes: float) -> str:
-    """Bytes with three digits, in GiB or MiB."""
-    return f"{num_bytes / GIB:,.3g} GiB" if num_bytes >= GIB else f"{num_bytes / 2**20:,.0f} MiB"
+    return ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.memory_bytes_per_process.items())
 
 
 def _duration(seconds: float) -> str:

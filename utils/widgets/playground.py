@@ -17,6 +17,7 @@ import ipywidgets as widgets
 
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.hardware import format_bytes
 from utils.model import loading
 from utils.model.generation import GenerationSettings
 from utils.model.prompt_modes import CURSOR, INSTRUCTION, MODES, Question
@@ -27,7 +28,6 @@ from utils.widgets.generation_form import GenerationForm
 from utils.widgets.history_panel import Keep
 from utils.widgets.html import BORDER, FRAMED, LINE, alert, describe, guarded, pre
 from utils.widgets.playground_column import Column
-from utils.widgets.run_status import size
 
 FLUSH_SECONDS = 0.1
 MAX_COLUMNS = 4
@@ -217,8 +217,8 @@ class Playground(widgets.VBox):
 
     def _show_memory(self) -> None:
         labels, sizes = {name: label for label, name in self.choices.items()}, self.models.sizes()
-        told = ", ".join(f"{labels.get(name, name)} {size(number)}" for name, number in sizes.items()) or "no model"
-        shown = f'<p style="{LINE}">In memory: {escape(told)}</p>'
+        told = ", ".join(f"{labels.get(name, name)} {format_bytes(number)}" for name, number in sizes.items())
+        shown = f'<p style="{LINE}">In memory: {escape(told or "no model")}</p>'
         if self.memory.value != shown:
             self.memory.value = shown
 

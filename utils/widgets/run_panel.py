@@ -139,7 +139,7 @@ class RunPanel(widgets.VBox):
         if is_asking:
             if launch.state(self.run_dir) in ("new", "running"):
                 raise UserError(f"{self.run_dir.name} is {launch.state(self.run_dir)}: there is nothing to remove.")
-            size = run_status.size(folders.size_bytes(self.run_dir))
+            size = hardware.format_bytes(folders.size_bytes(self.run_dir))
             self.question.value = (
                 f'<p role="alert" style="{LINE}">Remove {escape(self.run_dir.name)} with its checkpoints '
                 f"and its model, {size}? It cannot be brought back.</p>"
@@ -176,9 +176,8 @@ class RunPanel(widgets.VBox):
         fresh = self.run_dir if is_new else folders.new_run_dir(self.data_dir, self._config)
         options = {f"new run {fresh.name}, with the settings above": fresh}
         for run_dir in known:
-            options[f"{run_dir.name} · {launch.state(run_dir)} · {run_status.size(folders.size_bytes(run_dir))}"] = (
-                run_dir
-            )
+            size = hardware.format_bytes(folders.size_bytes(run_dir))
+            options[f"{run_dir.name} · {launch.state(run_dir)} · {size}"] = run_dir
         shown = str(self.run_dir)
         self._is_listing = True  # new options choose their first one for a moment
         self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import artifacts
+from utils.hardware import format_bytes
 from utils.planning import timing
 from utils.runs import launch, metrics
 from utils.widgets.html import LINE, pre
@@ -23,11 +24,6 @@ PHASES = {
     "failed": "✘ failed. Mend what it names, then Resume: it goes on from the newest checkpoint.",
 }
 COLUMNS = "display: grid; grid-template-columns: repeat(auto-fit, minmax(18em, 1fr)); gap: 8px; margin: 4px"
-
-
-def size(num_bytes: int) -> str:
-    """Bytes as a reader takes them."""
-    return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.1f} MiB"
 
 
 def told(run_dir: Path, phase: str, records: Sequence[dict[str, Any]]) -> str:
@@ -51,7 +47,7 @@ def numbers(train: Sequence[dict[str, Any]], evals: Sequence[dict[str, Any]]) ->
             ("learning rate", f"{newest['learning_rate']:.2e}"),
             ("gradient norm", f"{newest['grad_norm']:.2f}"),
             ("speed", f"{newest['tokens_per_second']:,.0f} tokens/s"),
-            ("memory of a process", size(newest["memory_bytes"])),
+            ("memory of a process", format_bytes(newest["memory_bytes"])),
         ]
     if evals:
         shown.insert(1, ("validation loss", f"{evals[-1]['eval_loss']:.3f} nats"))
