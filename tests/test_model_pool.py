@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused_before_a_weight_is_read(base, run_dir, tmp
     for name in (str(without_weights), str(run_dir / "checkpoints" / "step-00000010")):
         with pytest.raises(UserError) as refused:
             models.get(name)
-        needed, free, held = (f"{share * num_bytes / 2**20:.1f} MiB" for share in (1.1, 1.09, 1))
+        needed, free, held = (f"{n / 2**20:.1f} MiB" for n in (1.1 * num_bytes, 1.09 * num_bytes, models.sizes()[base]))
         assert f"{name} needs about {needed}, {free} are free: free a model ({base}: {held})" in str(refused.value)
     models.free(base)
     with pytest.raises(UserError, match="are free: choose a smaller model, or use a machine with more"):

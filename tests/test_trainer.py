@@ -333,7 +333,7 @@ def test_running_out_of_memory_says_what_to_change(world, new_run, monkeypatch):
 
     monkeypatch.setattr("utils.training.trainer.trained_loss", fail)
     monkeypatch.setattr(training, "evaluate", lambda: None)
-    with pytest.raises(UserError, match=r"holds weights 0\.00 GiB.*Lower tokens_per_device \(now 512\)"):
+    with pytest.raises(UserError, match=r"holds weights 0\.2 MiB.*Lower tokens_per_device \(now 512\)"):
         training.train()
 
 
