@@ -165,20 +165,21 @@ def test_the_step_on_a_static_cache_is_one_graph_for_all_answers(model, tokenize
 
 def test_a_static_cache_is_left_to_the_next_answer_and_shared_with_no_other(model, tokenizer):
     """A CUDA graph would be recorded anew for another."""
-    model, rows = copy.deepcopy(model), encode_prompts(PROMPTS, tokenizer)
+    rows, caches = encode_prompts(PROMPTS, tokenizer), {}
     settings = GenerationSettings(max_new_tokens=12, static_cache=True)
-    expected = generate_rows(model, tokenizer, rows, settings)
-    kept = model._free_cache
+    expected = generate_rows(model, tokenizer, rows, settings, caches=caches)
+    kept = caches[model]
     shorter = replace(settings, max_new_tokens=2)
-    assert [one.text for one in generate_rows(model, tokenizer, rows, shorter)] != [one.text for one in expected]
-    assert generate_rows(model, tokenizer, rows, settings) == expected and model._free_cache is kept
-    open_one = stream(model, tokenizer, rows, settings)
+    short = generate_rows(model, tokenizer, rows, shorter, caches=caches)
+    assert [one.text for one in short] != [one.text for one in expected]
+    assert generate_rows(model, tokenizer, rows, settings, caches=caches) == expected and caches[model] is kept
+    open_one = stream(model, tokenizer, rows, settings, caches=caches)
     next(open_one)
-    assert generate_rows(model, tokenizer, rows, settings) == expected and model._free_cache is not kept
+    assert generate_rows(model, tokenizer, rows, settings, caches=caches) == expected and caches[model] is not kept
     *_, drafts = open_one
-    assert [draft.text for draft in drafts] == [one.text for one in expected] and model._free_cache is kept
-    generate_rows(model, tokenizer, rows[:1], settings)
-    assert model._free_cache is not kept, "another number of rows"
+    assert [draft.text for draft in drafts] == [one.text for one in expected] and caches[model] is kept
+    generate_rows(model, tokenizer, rows[:1], settings, caches=caches)
+    assert caches[model] is not kept, "another number of rows"
 
 
 def test_a_model_without_a_static_cache_says_so(model, tokenizer):

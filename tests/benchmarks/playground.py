@@ -29,11 +29,11 @@ def compare(name: str = EMBEDDED, num_tokens: int = NUM_TOKENS, num_rounds: int 
     device, rows = network.device.type, encode_prompts(PROMPTS, tokenizer)
     print(f"playground: {name} on {device}, {torch.get_num_threads()} torch threads", flush=True)
     settings = GenerationSettings(max_new_tokens=num_tokens)
-    static = replace(settings, static_cache=True)
+    static, caches = replace(settings, static_cache=True), {}
     contestants = {
         "generate": lambda: generated(network, rows[0], num_tokens),
         "streamed": lambda: streamed(network, tokenizer, rows[:1], settings),
-        "static": lambda: streamed(network, tokenizer, rows[:1], static),
+        "static": lambda: streamed(network, tokenizer, rows[:1], static, caches),
         "one batch": lambda: streamed(network, tokenizer, rows, settings),
         "one by one": lambda: [streamed(network, tokenizer, [row], settings) for row in rows],
         "first token": lambda: next(stream(network, tokenizer, rows[:1], settings)),
@@ -67,10 +67,10 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def streamed(network, tokenizer, rows: Sequence[list[int]], settings: GenerationSettings) -> list[list[int]]:
+def streamed(network, tokenizer, rows: Sequence[list[int]], settings, caches: dict | None = None) -> list[list[int]]:
     """The ids of the answers, each draft's text and pace taken at every token, as the playground does."""
     start = time.monotonic()
-    for drafts in stream(network, tokenizer, rows, settings):
+    for drafts in stream(network, tokenizer, rows, settings, caches=caches):
         for draft in drafts:
             f"{draft.text} {draft.num_tokens / (time.monotonic() - start):.0f} tokens/s"
     return [draft.ids for draft in drafts]

@@ -9,7 +9,7 @@ only those that a chat template writes itself are special.
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import NamedTuple
@@ -119,13 +119,15 @@ def stream(
     rows: Sequence[list[int]],
     settings: GenerationSettings,
     stop: Event | None = None,
+    caches: MutableMapping[PreTrainedModel, StaticCache] | None = None,
     agree: Callable[[list[int]], list[int]] = list,
 ) -> Iterator[list[Draft]]:
     """Answers to rows of ids, in one batch padded on the left: yields the drafts after every token, until all end.
 
     Row i draws with the seed `settings.seed + i`. When the event `stop` is set, the open drafts end as `stopped`: at
     most one more token is computed. Where several processes hold the model together, all must call this, and `agree`
-    gives each the first one's ids: else a near tie could end an answer for one of them alone.
+    gives each the first one's ids: else a near tie could end an answer for one of them alone. In `caches` an answer
+    leaves its model's static cache to the next: a CUDA graph works on the memory that it was recorded with.
 
     Raises `UserError` for a row that is empty or leaves no room for an answer, and for a static cache that the model
     cannot use. In low precision the padding, or a compiled step, can tip a near tie between two tokens. Not covered:
@@ -135,7 +137,7 @@ def stream(
     for row in rows:
         check_room(len(row), context)
     drafts = [Draft(tokenizer, min(settings.max_new_tokens, context - len(row)), settings.stop) for row in rows]
-    return _written(_Decoder(model, rows, settings), drafts, stop, agree)
+    return _written(_Decoder(model, rows, settings, {} if caches is None else caches), drafts, stop, agree)
 
 
 def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree: Callable) -> Iterator[list[Draft]]:
@@ -154,13 +156,13 @@ def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree
                 decoder.keep(still_open)
                 writing = [writing[index] for index in still_open]
         yield drafts
-    if decoder.is_static:  # left to the next answer: a CUDA graph works on the memory that it was recorded with
-        decoder.model._free_cache = decoder.cache
+    if decoder.is_static:
+        decoder.caches[decoder.model] = decoder.cache
 
 
-def generate_rows(model, tokenizer, rows, settings, agree: Callable[[list[int]], list[int]] = list) -> list[Answer]:
+def generate_rows(model, tokenizer, rows, settings, **options) -> list[Answer]:
     """The answers to rows of ids, when all have ended; as `stream`."""
-    last = deque(stream(model, tokenizer, rows, settings, agree=agree), maxlen=1)
+    last = deque(stream(model, tokenizer, rows, settings, **options), maxlen=1)
     return [Answer(draft.text, draft.reason) for drafts in last for draft in drafts]
 
 
@@ -183,14 +185,13 @@ def check_room(num_tokens: int, context: int) -> None:
 class _Decoder:
     """The rows' next tokens, step after step."""
 
-    def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings):
-        self.model, self.settings, self.is_static = model, settings, settings.static_cache
+    def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings, caches: MutableMapping):
+        self.model, self.settings, self.is_static, self.caches = model, settings, settings.static_cache, caches
         self.context = model.config.max_position_embeddings
         longest, shortest = (of(map(len, rows), default=0) for of in (max, min))
         num_columns = longest + min(settings.max_new_tokens, self.context - shortest)
-        self.cache = DynamicCache(config=model.config)
-        if self.is_static:
-            self.cache = _static_cache(model, rows, num_columns)
+        dynamic = DynamicCache(config=model.config)
+        self.cache = _static_cache(model, rows, num_columns, caches) if self.is_static else dynamic
         # Padded on the left: every row's newest token is in the last column. Masked, so that the padding is never seen.
         padded = [[0] * (longest - len(row)) + row for row in rows]
         self.input_ids = torch.tensor(padded, device=model.device)  # (rows, longest)
@@ -243,7 +244,7 @@ class _Decoder:
         self.seen = None if self.seen is None else self.seen[indices]
 
 
-def _static_cache(model, rows: Sequence[list[int]], num_columns: int) -> StaticCache:
+def _static_cache(model, rows: Sequence[list[int]], num_columns: int, caches: MutableMapping) -> StaticCache:
     """A cache for the rows with at least so many columns: that of the answer before, if it will do.
 
     Raises `UserError` where transformers has none for the model or for its attention.
@@ -255,7 +256,7 @@ def _static_cache(model, rows: Sequence[list[int]], num_columns: int) -> StaticC
             f"static_cache: {type(model).__name__} with {attention!r} attention has no key/value cache of fixed size. "
             "Switch static_cache off."
         )
-    free = vars(model).pop("_free_cache", None)  # nobody else's meanwhile
+    free = caches.pop(model, None)  # no other answer's meanwhile
     if free is not None and free.batch_size == len(rows) and free.get_max_length() >= num_columns:
         free.reset()
         return free

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from html import escape
 from threading import Event
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import ipywidgets as widgets
 
@@ -40,6 +41,7 @@ class Column(widgets.VBox):
         self.losses: list[dict[str, float]] = []  # of each answer, under each column's model
         self.stage, self.note, self.prompt = "not asked yet", "", ""
         self.work: Future | None = None
+        self.caches = WeakKeyDictionary()  # by model, as `generation.stream` leaves them to the next answer
         wide = dict(layout={"width": "auto"}, style={"description_width": "5em"})
         self.model = widgets.Dropdown(options=[*choices, OTHER], value=chosen, **wide)
         self.other = widgets.Text(placeholder="hub id or folder", continuous_update=False, **wide)
@@ -90,9 +92,8 @@ class Column(widgets.VBox):
             asked = question.ask(tokenizer, network.config.max_position_embeddings)
             self.note, self.prompt, self.stage = asked.note, asked.shown, "reading the prompt"
             begun, first = time.monotonic(), 0.0
-            for drafts in generation.stream(
-                network, tokenizer, [asked.ids] * question.num_answers, question.settings, stop
-            ):
+            rows = [asked.ids] * question.num_answers
+            for drafts in generation.stream(network, tokenizer, rows, question.settings, stop, self.caches):
                 seconds = time.monotonic() - begun
                 first = first or seconds
                 self.written = [
