@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,13 @@ def code_sha256(module: str) -> str:
             continue
         sources[name] = path.read_text(encoding="utf-8")
         for node in ast.walk(ast.parse(sources[name])):
-            if isinstance(node, ast.ImportFrom):  # a module of a package, or a name of a module
+            if isinstance(node, ast.ImportFrom) and node.module:  # a module of a package, or a name of a module
                 waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return sha256_text("".join(f"{name}\n{sources[name]}" for name in sorted(sources)))
 
 
 @contextmanager
-def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Iterator[Path]:
+def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Generator[Path]:
     """Yield an empty folder to fill; it replaces `folder`, with its manifest, when the block ends without an error.
 
     `facts` may be filled inside the block. After an error `folder` is as it was before.

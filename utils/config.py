@@ -179,7 +179,7 @@ def _checked(setting, value: Any) -> Any:
     if type(value) is not setting.type:
         raise UserError(f"{name} must be of type {setting.type.__name__}, got {value!r}.", name)
     if limits["choices"] and value not in limits["choices"]:
-        raise unknown(name, value, limits["choices"], name)
+        raise unknown(name, str(value), limits["choices"], name)
     low, high = limits["minimum"], limits["maximum"]
     if isinstance(value, float) and value == float("inf"):
         raise UserError(f"{name} must be finite, got {value!r}.", name)

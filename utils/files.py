@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -87,7 +87,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def opener(path: str, flags: int, mode: int | None = None) -> int:
+def opener(path: str | Path, flags: int, mode: int | None = None) -> int:
     """For `open(…, opener=opener)`: opens nothing but a regular file, and makes it with its mode, or `mode`.
 
     Raises `UserError` for a link, a folder, and what would block, such as a named pipe; for writing also for a file
@@ -112,7 +112,7 @@ def opener(path: str, flags: int, mode: int | None = None) -> int:
     if not stat.S_ISREG(found.st_mode) or is_written and found.st_nlink > 1:
         os.close(descriptor)
         raise _refused(path)
-    if is_new:
+    if is_new and mode is not None:
         _set_mode(descriptor, mode)
     if flags & os.O_TRUNC:
         os.truncate(descriptor, 0)
@@ -120,7 +120,7 @@ def opener(path: str, flags: int, mode: int | None = None) -> int:
 
 
 @contextmanager
-def replacing(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int | None = None) -> Generator[BinaryIO]:
     """A binary file that becomes `path`, whole, when the block ends without an error; a link is replaced itself.
 
     Not covered: two that write the same path at once.

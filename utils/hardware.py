@@ -109,12 +109,12 @@ class Float32Products(TorchDispatchMode):
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default: 3,
     }
 
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        num_rounded, kwargs = self._NUM_ROUNDED.get(operation), kwargs or {}
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        num_rounded, kwargs = self._NUM_ROUNDED.get(func), kwargs or {}
         if num_rounded is None or not any(map(_is_low, tree_leaves((args, kwargs)))):
-            return operation(*args, **kwargs)
+            return func(*args, **kwargs)
         args, kwargs = tree_map(lambda value: value.float() if _is_low(value) else value, (args, kwargs))
-        results = operation(*args, **kwargs)
+        results = func(*args, **kwargs)
         if isinstance(results, torch.Tensor):
             return results.bfloat16()
         return (*(result.bfloat16() for result in results[:num_rounded]), *results[num_rounded:])

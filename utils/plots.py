@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#767676", "#222222"
@@ -32,15 +33,17 @@ class Picture(Figure):
     def _repr_html_(self) -> str:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=SCREEN_DPI)
-        data, alt = base64.b64encode(buffer.getvalue()).decode(), html.escape(self.get_label())
+        data, alt = base64.b64encode(buffer.getvalue()).decode(), html.escape(str(self.get_label()))
         width = round(self.get_figwidth() * 96)
         return f'<img alt="{alt}" src="data:image/png;base64,{data}" style="width: {width}px; max-width: 100%">'
 
 
-def subplots(num_rows: int, num_columns: int, size: tuple[float, float], label: str, **options):
+def subplots(
+    num_rows: int, num_columns: int, size: tuple[float, float], label: str, **options
+) -> tuple[Picture, list[Axes]]:
     """A Picture of `size` inches and its axes, flat: quiet frame, faint grid behind the data."""
-    figure = Picture(figsize=size, layout="constrained", facecolor="white", label=label)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # inches
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches
+    figure = Picture(figsize=size, layout=layout, facecolor="white", label=label)
     axes = list(figure.subplots(num_rows, num_columns, squeeze=False, **options).flat)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
@@ -106,7 +109,7 @@ def token_lengths(prompt_lengths: Sequence[int], response_lengths: Sequence[int]
     bins = _log_bins(prompts, responses, together, [max_length])
     lines = [("prompt (masked)", prompts, BLUE, ":"), ("response (trained on)", responses, ORANGE, "-")]
     for name, values, color, style in lines:
-        look = dict(histtype="step", color=color, linewidth=1.8, linestyle=style)
+        look: dict[str, Any] = dict(histtype="step", color=color, linewidth=1.8, linestyle=style)
         axis.hist(np.maximum(values, 1), bins=bins, label=name, **look)
     axis.hist(np.maximum(together, 1), bins=bins, color=GREY, alpha=0.35, label="prompt and response")
     axis.axvline(max_length, color=INK, linewidth=1.2, linestyle="--", label=f"max_length {max_length:,}")
@@ -117,10 +120,10 @@ def token_lengths(prompt_lengths: Sequence[int], response_lengths: Sequence[int]
     return figure
 
 
-def _log_bins(*lengths: Sequence[int]) -> np.ndarray:
+def _log_bins(*lengths: Sequence[int] | np.ndarray) -> list[float]:
     """Edges of 44 bins, each wider by the same factor, that hold every length; lengths of 0 count as 1."""
     values = np.concatenate([np.asarray(part, dtype=float) for part in lengths]).clip(min=1)
-    return np.geomspace(values.min(initial=100) / 1.05, values.max(initial=100) * 1.05, 45)
+    return np.geomspace(values.min(initial=100) / 1.05, values.max(initial=100) * 1.05, 45).tolist()
 
 
 def _log_axis(axis: Axes, label: str) -> None:

@@ -164,9 +164,9 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
         # nbclient's own handler turns Ctrl-C into a dead kernel; without it Python raises KeyboardInterrupt.
         asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
-    options = dict(timeout=None, kernel_name="python3", store_widget_state=False)
-    hooks = dict(on_notebook_start=on_notebook_start, on_cell_start=on_cell_start, on_cell_executed=on_cell_executed)
-    client = NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **options, **hooks)
+    options: dict[str, Any] = dict(timeout=None, kernel_name="python3", store_widget_state=False)
+    options |= dict(on_notebook_start=on_notebook_start, on_cell_start=on_cell_start, on_cell_executed=on_cell_executed)
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **options)
     ticker = asyncio.create_task(_show_training(plan, show))
     try:
         await client.async_execute(env=plan.environment, transport_encryption="auto")
@@ -281,5 +281,5 @@ def _clock(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True, errors="replace")
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # ty: ignore[missing-union-attribute]
     sys.exit(main())

@@ -71,15 +71,14 @@ def apply_repairs(
     repaired: list[dict[str, str] | None] = list(rows)
     records = []
     for name in (name for name in REPAIRS if name in names):
-        numbers = [number for number, row in enumerate(repaired) if row is not None]
+        kept = {number: row for number, row in enumerate(repaired) if row is not None}
         num_changed, reasons = 0, {}
         if name in pii.KINDS:
-            for number in numbers:
-                row = _replaced(repaired[number], name)
-                num_changed += row != repaired[number]
-                repaired[number] = row
+            for number, row in kept.items():
+                repaired[number] = _replaced(row, name)
+                num_changed += repaired[number] != row
         else:
-            reasons = _left_out(name, [repaired[number] for number in numbers], numbers, benchmarks)
+            reasons = _left_out(name, list(kept.values()), list(kept), benchmarks)
             for number in reasons:
                 repaired[number] = None
         records.append({"repair": name, "num_changed": num_changed, "num_left_out": len(reasons), "reasons": reasons})

@@ -46,7 +46,8 @@ def read(benchmarks: Sequence[str]) -> list[Task]:
 
 
 def _read(benchmark: str) -> list[Task]:
-    name, declared = re.fullmatch(r"(.+?)(?::((?:\w+=\w+,?)+))?", benchmark, re.DOTALL).groups()
+    match = re.fullmatch(r"(.+?)(?::((?:\w+=\w+,?)+))?", benchmark, re.DOTALL)
+    name, declared = match.groups() if match else ("", "")
     fields = dict.fromkeys(FIELDS, "")
     for pair in filter(None, (declared or "").split(",")):
         known, its_name = pair.split("=")

@@ -5,8 +5,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from gzip import GzipFile
+from io import BufferedReader
 from itertools import count
-from typing import Any, BinaryIO
+from typing import Any
 
 # A longer row is a file without line ends, or an attack; nothing in it would fit a model's context.
 MAX_ROW_BYTES = 2**24
@@ -42,7 +44,7 @@ class Value:
     is_read: bool = True
 
 
-def lines(file: BinaryIO) -> Iterator[Value | Fault]:
+def lines(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
     """A value on each line; blank lines are passed over. A fault costs its own line only.
 
     Lines end at `\\n` only: JSON may hold U+2028 unescaped. Of a line of more than `MAX_ROW_BYTES` that much is kept.
@@ -78,7 +80,7 @@ def lines(file: BinaryIO) -> Iterator[Value | Fault]:
             yield Value(place, line, value, problems)
 
 
-def elements(file: BinaryIO) -> Iterator[Value | Fault]:
+def elements(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
     """The elements of one JSON array, up to the first syntax error."""
     window, decoder = _Window(file), _Decoder()
     if file.peek(3).startswith(codecs.BOM_UTF8):
@@ -177,7 +179,7 @@ class _Decoder:
 class _Window:
     """The part of a text file that is being read; knows the line and column of its places."""
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: BufferedReader | GzipFile):
         self.file, self.decode = file, codecs.getincrementaldecoder("utf-8")().decode
         self.text, self.position, self.line, self.line_start = "", 0, 1, 0
         self.is_whole, self.encoding_reason = False, ""
@@ -205,7 +207,8 @@ class _Window:
     def skip_space(self) -> str:
         """The next character that is no white space, or nothing at the end."""
         while True:
-            self.advance(SPACE.match(self.text, self.position).end())
+            # It matches the empty text too.
+            self.advance(SPACE.match(self.text, self.position).end())  # ty: ignore[missing-union-attribute]
             if self.position < len(self.text):
                 return self.text[self.position]
             if not self.grow():

@@ -5,6 +5,7 @@ White space and upper or lower case make no difference here.
 
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 from utils.data.ngram_index import WORDS
 
@@ -28,7 +29,7 @@ def similar(texts: Sequence[str], groups: Sequence[str] | None = None, threshold
     from datasketch import MinHash, MinHashLSH
 
     model = MinHash(num_perm=NUM_BANDS * BAND_SIZE, hashfunc=int)
-    index = MinHashLSH(num_perm=model.num_perm, params=(NUM_BANDS, BAND_SIZE))
+    index: Any = MinHashLSH(num_perm=model.num_perm, params=(NUM_BANDS, BAND_SIZE))
     groups = groups if groups is not None else [""] * len(texts)
     words_of, first_with, found = {}, {}, {}
     for row, (text, group) in enumerate(zip(texts, groups, strict=True)):

@@ -107,8 +107,8 @@ def sort_rows(source, outputs, fields=Fields(), skip_bad=True, repairs=(), bench
     def clean_rows() -> Iterator[dict[str, str]]:
         for item, fault_list in check(source, fields):
             counts["num_read"] += isinstance(item, Row)
-            if not fault_list:
-                yield _clean_row(item, source)
+            if isinstance(item, Row) and item.pair and not fault_list:
+                yield _clean_row(item.pair, source)
                 continue
             if not source.is_made_here:
                 counts["num_faults"] += len(fault_list)
@@ -149,7 +149,7 @@ def check(source: sources.Source, fields: Fields = Fields()) -> Iterator[tuple[R
     """
     seen: dict[bytes, Fault] = {}
     for item in _raw_rows(source, fields):
-        if isinstance(item, Fault) or item.faults:
+        if isinstance(item, Fault) or item.pair is None:
             yield item, [item] if isinstance(item, Fault) else item.faults
             continue
         text = "\0".join(clean(item.pair[name]) for name in reader.PAIR_FIELDS)
@@ -174,16 +174,16 @@ def clean(text: str) -> str:
     return re.sub(r"\A(?:[^\S\n]*\n)+", "", text)
 
 
-def _clean_row(row: Row, source: sources.Source) -> dict[str, str]:
-    pair = {name: clean(text) for name, text in row.pair.items() if name in reader.PAIR_FIELDS}
+def _clean_row(row: dict[str, str], source: sources.Source) -> dict[str, str]:
+    pair = {name: clean(text) for name, text in row.items() if name in reader.PAIR_FIELDS}
     pair["instruction"] = pair["instruction"].lstrip()
     # Only the rows made here say themselves where they are from, and of what kind.
     pair |= {
-        "origin": row.pair.get("origin") or _origin(pair["instruction"]),
+        "origin": row.get("origin") or _origin(pair["instruction"]),
         "source": source.name,
         "license": source.license,
     }
-    return pair | {"kind": row.pair["kind"]} if "kind" in row.pair else pair
+    return pair | {"kind": row["kind"]} if "kind" in row else pair
 
 
 def _origin(instruction: str) -> str:

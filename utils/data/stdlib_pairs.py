@@ -22,6 +22,8 @@ SKIPPED = {
 MAX_LINES, MAX_CHARACTERS = 40, 1500
 MAX_DESCRIPTION_CHARACTERS = 400
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
 
 def standard_library() -> Iterator[dict[str, str]]:
     """Two pairs for every function of the standard library that has a real docstring and a real body.
@@ -55,10 +57,10 @@ def modules() -> list[tuple[str, Path]]:
     return sorted(modules)
 
 
-def _functions(body: list[ast.stmt], class_name: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+def _functions(body: list[ast.stmt], class_name: str = "") -> Iterator[tuple[str, Function]]:
     """The functions of a module and the methods of its classes, also below `if` and `try`."""
     for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, Function):
             yield class_name, node
         elif isinstance(node, ast.ClassDef):
             yield from _functions(node.body, node.name)
@@ -66,15 +68,15 @@ def _functions(body: list[ast.stmt], class_name: str = "") -> Iterator[tuple[str
             yield from _functions([*node.body, *node.orelse], class_name)
 
 
-def _function_pairs(name: str, class_name: str, node: ast.FunctionDef, lines: list[str]) -> Iterator[dict[str, str]]:
+def _function_pairs(name: str, class_name: str, node: Function, lines: list[str]) -> Iterator[dict[str, str]]:
     """The pairs of one function; none when its docstring says too little or its source does not stand by itself."""
     description = _description(ast.get_docstring(node) or "")
     if not description or all(_is_stub(statement) for statement in node.body[1:]):
         return
     docstring, body = node.body[0], node.body[1:]
     source = _dedented(lines[docstring.lineno - 1 : node.end_lineno], node.col_offset)
-    num_docstring_lines = docstring.end_lineno - docstring.lineno + 1
-    if source is None or body[0].lineno == docstring.end_lineno:
+    num_docstring_lines = _end(docstring) - docstring.lineno + 1
+    if source is None or body[0].lineno == _end(docstring):
         return
     header = _header(node)
     function = "\n".join([header, *_without_blank_start(source[num_docstring_lines:])])
@@ -84,8 +86,8 @@ def _function_pairs(name: str, class_name: str, node: ast.FunctionDef, lines: li
     # The signature ends the instruction, so that it is always found at the same place, next to the response.
     yield _pair("write", f"Write this {what}. {description}\n\n{header}", "", function)
     half = len(body) // 2
-    if int(artifacts.sha256_text(name), 16) % 2 and half and body[half].lineno > body[half - 1].end_lineno:
-        num_given = body[half - 1].end_lineno - docstring.lineno + 1
+    if int(artifacts.sha256_text(name), 16) % 2 and half and body[half].lineno > _end(body[half - 1]):
+        num_given = _end(body[half - 1]) - docstring.lineno + 1
         given, rest = "\n".join([header, *source[:num_given]]), "\n".join(_without_blank_start(source[num_given:]))
         if len(given) + len(rest) <= MAX_CHARACTERS:
             yield _pair("complete", f"Complete this {what}.", given, rest)
@@ -97,7 +99,11 @@ def _pair(kind: str, instruction: str, input: str, response: str) -> dict[str, s
     return {"instruction": instruction, "input": input, "response": response, "kind": kind}
 
 
-def _header(node: ast.FunctionDef) -> str:
+def _end(statement: ast.stmt) -> int:
+    return statement.end_lineno or statement.lineno  # what was parsed has it
+
+
+def _header(node: Function) -> str:
     """Decorators and signature, the signature on one line: the same text in the instruction and in the response."""
     bare = copy.copy(node)
     bare.body = []

@@ -23,6 +23,8 @@ BATCH_SIZE = 64
 SIGNATURE = re.compile(r"^(?:async )?def \w+\(.*", re.DOTALL | re.MULTILINE)
 MIN_LINE_CHARACTERS = 8
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
 
 @dataclass(frozen=True)
 class Share:
@@ -56,18 +58,18 @@ def instructions(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, 
     return _spread(asking, number)
 
 
-def signature(instruction: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+def signature(instruction: str) -> Function | None:
     """The function that an instruction of the embedded pairs asks for: its signature is the instruction's end."""
     matches = list(SIGNATURE.finditer(instruction))
     tree = _parsed(matches[-1][0] + " pass") if matches else None
     return next(iter(_functions(tree)), None) if tree else None
 
 
-def judge(asked: ast.AST, answer: str) -> dict[str, bool]:
+def judge(asked: Function | None, answer: str) -> dict[str, bool]:
     """Whether an answer parses, and whether it defines the function asked for, with its parameters and a real body."""
     tree = _parsed(answer)
-    found = [one for one in _functions(tree) if one.name == asked.name] if tree else []
-    is_asked = any(_parameters(one) == _parameters(asked) and _has_body(one) for one in found)
+    found = [one for one in _functions(tree) if asked and one.name == asked.name] if tree else []
+    is_asked = any(asked and _parameters(one) == _parameters(asked) and _has_body(one) for one in found)
     return {"parses": tree is not None and bool(tree.body), "is_asked": is_asked}
 
 
@@ -177,11 +179,11 @@ def _parsed(text: str) -> ast.Module | None:
         return None
 
 
-def _functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+def _functions(tree: ast.AST) -> list[Function]:
+    return [node for node in ast.walk(tree) if isinstance(node, Function)]
 
 
-def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+def _parameters(node: Function) -> list[str]:
     """The names of the parameters, in order, each with its stars."""
     some = node.args
     names = [one.arg for one in (*some.posonlyargs, *some.args)]
@@ -189,7 +191,7 @@ def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     return names + [one.arg for one in some.kwonlyargs] + ([f"**{some.kwarg.arg}"] if some.kwarg else [])
 
 
-def _has_body(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def _has_body(node: Function) -> bool:
     """Whether the body is more than `pass`, `...` or a docstring."""
     return any(
         not isinstance(one, ast.Pass) and not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))

@@ -6,6 +6,7 @@ A dense mask over a block costs the square of the block; the documents in it are
 from dataclasses import dataclass, field
 from inspect import signature
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -14,11 +15,13 @@ from transformers import AttentionInterface
 try:
     from torch.nn.attention.varlen import varlen_attn
 except ImportError:  # torch before 2.10
-    varlen_attn = None
+    varlen_attn: Any = None
 
 PACKED = "packed"
 # That queries share heads of keys is taken for granted by torch 2.11, and has to be said to later ones.
-SHARED_HEADS = {"enable_gqa": True} if varlen_attn and "enable_gqa" in signature(varlen_attn).parameters else {}
+SHARED_HEADS: dict[str, Any] = (
+    {"enable_gqa": True} if varlen_attn and "enable_gqa" in signature(varlen_attn).parameters else {}
+)
 # On a CPU torch's bfloat16 gradient of a shorter document is slower than its float32 one: 150 tokens and 8 heads take
 # 2.0 ms against 1.2, but 1,024 take 14 against 24.
 MIN_BFLOAT16_TOKENS = 400
@@ -51,7 +54,7 @@ def register() -> str:
     return PACKED
 
 
-def packed_attention(module, query, key, value, attention_mask, scaling=None, documents=None, **kwargs):
+def packed_attention(module, query, key, value, attention_mask, scaling=None, *, documents: Documents, **kwargs):
     """Causal attention within each document: query (1, H, T, D), key and value (1, K, T, D), result (1, T, H, D).
 
     Not covered: dropout, which a run sets to 0, and caches. The kernel for all documents at once has not been run.
@@ -78,9 +81,9 @@ def _all_at_once(query, key, value, scaling, documents: Documents) -> torch.Tens
     """One call for the whole block; the heads of keys and values are shared, not expanded."""
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, heads, D)
     offsets, longest = documents.offsets, documents.longest
-    options = dict(scale=scaling, window_size=(-1, 0))  # a window to the left alone: causal
+    options: dict[str, Any] = dict(scale=scaling, window_size=(-1, 0))  # a window to the left alone: causal
     output = varlen_attn(query, key, value, offsets, offsets, longest, longest, **options, **SHARED_HEADS)
-    return output.unsqueeze(0)
+    return output.unsqueeze(0)  # ty: ignore[missing-union-attribute]  # a tuple only where `return_aux` asks for more
 
 
 @torch.compiler.disable  # its shapes are those of the documents: compiled, every block would be compiled anew

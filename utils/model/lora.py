@@ -22,7 +22,8 @@ def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
         raise UserError("lora_rank needs peft: pip install peft==0.21.2, or train the weights, lora_rank=0.") from None
     with torch.random.fork_rng(devices=[]):  # peft draws on the CPU
         torch.manual_seed(seed)
-        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear"), network)
+        config = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear")  # ty: ignore[invalid-argument-type]
+        inject_adapter_in_model(config, network)
     for parameter in trained(network):
         parameter.data = parameter.data.float()  # peft gave them the dtype of the frozen weights
 

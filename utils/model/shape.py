@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from utils.config import RunConfig
 from utils.model import attention, loading
@@ -61,7 +61,7 @@ def num_parameters(config: RunConfig) -> int:
     return shape_of(config_key(loading.load_config(config))).num_parameters
 
 
-def meta_network(key: str, dtype: torch.dtype = torch.float32, **changes) -> nn.Module:
+def meta_network(key: str, dtype: torch.dtype = torch.float32, **changes) -> PreTrainedModel:
     """A model without data."""
     values = json.loads(key) | changes
     if values.get("layer_types"):

@@ -13,6 +13,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from transformers import PreTrainedModel
 
 from utils import hardware
 from utils.config import RunConfig
@@ -85,7 +86,7 @@ def activations(
     return fixed, for_block, for_document / document_length, both / document_length
 
 
-def _kept_bytes(network: nn.Module, dtype: str, num_documents: int, document_length: int) -> int:
+def _kept_bytes(network: PreTrainedModel, dtype: str, num_documents: int, document_length: int) -> int:
     num_tokens, device = num_documents * document_length, network.device
     ids = torch.zeros(1, num_tokens, dtype=torch.long, device=device)  # (1, T)
     last = torch.zeros(1, dtype=torch.long, device=device)

@@ -1,5 +1,6 @@
 """How long a run takes: before it starts, from earlier runs or the machine; while it runs, from its metrics."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -86,13 +87,13 @@ def update_seconds(record: dict[str, Any]) -> float:
     return record["num_tokens"] / record["tokens_per_second"]
 
 
-def eval_seconds(records: list[dict[str, Any]]) -> float | None:
+def eval_seconds(records: Sequence[dict[str, Any]]) -> float | None:
     """The mean time of an evaluation, without the first, if there are others; None where it was not recorded."""
     times = [record["eval_seconds"] for record in metrics.eval_lines(records) if "eval_seconds" in record]
     return float(np.mean(times[1:] or times)) if times else None
 
 
-def seconds_left(records: list[dict[str, Any]], num_updates: int, eval_steps: int = 0) -> float | None:
+def seconds_left(records: Sequence[dict[str, Any]], num_updates: int, eval_steps: int = 0) -> float | None:
     """How long a run still takes, by its newest updates and its evaluations so far; None before its first update.
 
     Without `eval_steps` the evaluations to come are taken to be as far apart as the last two. Not covered: the last

@@ -12,7 +12,7 @@ from utils.pretraining.presets import PRESETS, PYTHON_CORPUS
 
 def main(arguments: list[str] | None = None) -> None:
     """Make the corpus and the run that learns it, or export what it learned."""
-    parser = argparse.ArgumentParser(prog="python -m utils.pretraining", description=corpus.__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m utils.pretraining", description=main.__doc__)
     parser.add_argument("--preset", choices=PRESETS, default="base", help="from random weights, or on from data/base")
     parser.add_argument("--export", action="store_true", help="save the finished run's model in data/base")
     parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="where everything is kept")

@@ -110,7 +110,8 @@ def license_of(distribution: metadata.Distribution) -> str:
     """The licence that a package's metadata states, in its own words."""
     stated = distribution.metadata
     classifiers = [text.split("::")[-1].strip() for text in stated.get_all("Classifier") or [] if "License ::" in text]
-    return stated.get("License-Expression") or "; ".join(classifiers) or (stated.get("License") or "")[:60]
+    expression, license = (" ".join(stated.get_all(name) or []) for name in ("License-Expression", "License"))
+    return expression or "; ".join(classifiers) or license[:60]
 
 
 def _text(path: Path) -> str:

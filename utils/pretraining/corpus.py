@@ -166,9 +166,9 @@ def export(run_dir: Path, folder: Path) -> None:
     network, tokenizer = loading.load(str(run_dir / "model"))
     config = RunConfig.load(run_dir / "config.json")
     corpus = artifacts.require(artifacts.tokens_dir(run_dir.parents[1], config), "utils.pretraining")["facts"]
-    facts = artifacts.read_manifest(run_dir)["facts"] | {"preset": config.preset, "corpus": corpus}
+    facts = artifacts.require(run_dir, "utils.pretraining")["facts"] | {"preset": config.preset, "corpus": corpus}
     if config.model_name_or_path == EMBEDDED:
-        facts["went_on_from"] = artifacts.read_manifest(folder)["facts"]
+        facts["went_on_from"] = artifacts.require(folder, "utils.pretraining")["facts"]
     with artifacts.building(folder, {}, facts) as temporary:
         loading.save(network.bfloat16(), tokenizer, temporary)
         earlier = [path for path in _earlier(run_dir, config) if path.exists()]

@@ -34,7 +34,7 @@ DASHES = ("-", (0, (6, 1.5)), (0, (2, 1.2)), (0, (7, 1.5, 1.5, 1.5)), (0, (5, 1,
 MARKERS = "os^"
 MAX_MARKERS = 30  # of a run: more would be a band
 NUM_COLUMNS = 1600  # of pixels: an axis 8.3 inches wide at the screen's 192 a inch
-FAINT = dict(linewidth=0.8, alpha=0.3, zorder=1.5)
+FAINT: dict[str, Any] = dict(linewidth=0.8, alpha=0.3, zorder=1.5)
 GIB = 2**30
 
 
@@ -112,7 +112,7 @@ def differences(configs: dict[str, RunConfig]) -> pandas.DataFrame:
     return pandas.DataFrame(columns, index=pandas.Index(differing, name="setting"))
 
 
-def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perplexity: bool = False) -> Figure:
+def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perplexity: bool = False) -> plots.Picture:
     """Training loss (lines) and validation loss (markers) of runs in one figure, the lowest validation ringed.
 
     `x` is one of `X_AXES`. `smoothing` (0 to below 1) draws the moving average of the training loss over updates, and
@@ -154,16 +154,20 @@ def _draw_losses(axis: Axes, run: Run, x: str, smoothing: float, shown: Callable
     axis.plot(*thin(steps, shown(_smoothed(losses, smoothing))), **look, linewidth=1.8, label=f"{run.name}: training")
     at, losses = _values(run.evals, field) / scale, shown(_values(run.evals, "eval_loss"))
     # The line leads the eye from one to the next; a white edge keeps markers apart from the lines under them.
-    marks = dict(color=look["color"], marker=MARKERS[index % len(MARKERS)], markersize=7, markeredgecolor="white")
+    marks: dict[str, Any] = dict(
+        color=look["color"], marker=MARKERS[index % len(MARKERS)], markersize=7, markeredgecolor="white"
+    )
     marks |= dict(markevery=len(at) // MAX_MARKERS + 1, linewidth=0.8, zorder=3)
     axis.plot(at, losses, **marks, label=f"{run.name}: validation")
     if len(at):
         best = int(np.argmin(losses))
-        ring = dict(marker="o", markersize=13, fillstyle="none", markeredgewidth=1.6, color=plots.INK, zorder=4)
+        ring: dict[str, Any] = dict(
+            marker="o", markersize=13, fillstyle="none", markeredgewidth=1.6, color=plots.INK, zorder=4
+        )
         axis.plot(at[best], losses[best], **ring, linestyle="none", label=f"{run.name}: lowest")
 
 
-def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> Figure:
+def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> plots.Picture:
     """Learning rate, gradient norm, speed and memory of runs, in the looks that `compare` gives them.
 
     `x` and `smoothing` (of the norm and the speed) and what is raised: as in `compare`.

@@ -20,7 +20,7 @@ def runs(data_dir: Path) -> list[Path]:
     for path in (Path(data_dir) / "runs").glob("[!.]*/config.json"):  # a hidden one is half deleted
         written[path.parent] = written_at(path.with_name(METRICS)) or written_at(path)
     # 0 where it was removed meanwhile.
-    return sorted(filter(written.get, written), key=written.get, reverse=True)
+    return sorted(filter(written.get, written), key=written.__getitem__, reverse=True)
 
 
 def readable(data_dir: Path) -> dict[Path, RunConfig]:

@@ -13,6 +13,7 @@ leaves out; with the samples), `total_tokens`, `seconds`.
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,11 @@ def truncate(run_dir: Path, last_step: int) -> None:
         files.write_text(run_dir / file, "".join(json.dumps(record) + "\n" for record in kept))
 
 
-def train_lines(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def train_lines(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [record for record in records if record["kind"] == "train"]
 
 
-def eval_lines(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def eval_lines(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [record for record in records if record["kind"] == "eval"]
 
 
@@ -118,7 +119,7 @@ class Trackers:
             if name not in installed:
                 raise unknown("tracker in report_to", name, installed or ["(none is installed)"])
             kind = LOGGER_TYPE_TO_CLASS[name]
-            place = {"logging_dir": str(run_dir)} if kind.requires_logging_directory else {}
+            place: dict[str, Any] = {"logging_dir": str(run_dir)} if kind.requires_logging_directory else {}
             if place:  # accelerate's classes write into a folder of the run's name
                 files.make_folder(run_dir / run_dir.name)
             tracker = kind(run_dir.name, **place)

@@ -1,6 +1,6 @@
 """Pairs as token ids, kept as memory-mapped arrays: made once by notebook 02, read by every run."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -101,7 +101,7 @@ def save(folder: Path, split: str, chunks: Iterable[TokenRows], dtype: type) -> 
 
 
 @contextmanager
-def _growing_array(path: Path, dtype: type) -> Iterator[Callable[[np.ndarray], None]]:
+def _growing_array(path: Path, dtype: type) -> Generator[Callable[[np.ndarray], None]]:
     """A function that appends to the array in a new .npy file, which is then as `np.save` would have written it."""
     length = 0
 

@@ -50,8 +50,9 @@ def encode_prompts(prompts: list[str], tokenizer, template: str = ALPACA) -> lis
     beginnings, end = _fixed_ends(tokenizer, template)
     first_ids = {start: _encode_template(start, tokenizer) for start in beginnings.values()}
     last_ids = _encode_template(end, tokenizer)
-    starts = [next((beginnings[text] for text in beginnings if prompt.startswith(text)), None) for prompt in prompts]
-    if None in starts or not all(prompt.endswith(end) for prompt in prompts):
+    found = (next((beginnings[text] for text in beginnings if prompt.startswith(text)), None) for prompt in prompts)
+    starts = [start for start in found if start is not None]
+    if len(starts) < len(prompts) or not all(prompt.endswith(end) for prompt in prompts):
         raise UserError("a prompt is not of this tokenizer's chat template: make it with format_prompt.")
     middles = [prompt[len(start) : len(prompt) - len(end)] for prompt, start in zip(prompts, starts, strict=True)]
     encoded = encode_texts(middles, tokenizer)
@@ -117,10 +118,10 @@ def _chat_parts(tokenizer, template: str) -> tuple[str, str, str, str]:
             text = tokenizer.apply_chat_template(
                 chat, chat_template=template, add_generation_prompt=True, tokenize=False
             )
-            frames.append(text.partition(message) if message in text else None)
+            frames.append(text.partition(message))
     except Exception as error:  # a template is a program, and may fail in any way
         raise UserError(f"the chat template fails ({error}): choose {ALPACA!r} as the template.") from error
-    if None in frames or frames[0][::2] != frames[1][::2]:
+    if not all(found for _, found, _ in frames) or frames[0][::2] != frames[1][::2]:
         raise UserError(f"the chat template changes what it is given: choose {ALPACA!r} as the template.")
     before, _, after = frames[1]
     special = _special_pattern(tokenizer)

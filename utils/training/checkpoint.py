@@ -128,8 +128,8 @@ def _disk_full(folder: Path, needed_bytes: int, free_bytes: int) -> UserError:
 def _no_longer_kept(folders: list[Path], keep: int) -> list[Path]:
     """All but the newest `keep` and the one with the lowest validation loss."""
     losses = {folder: (read_json(folder / "state.json") or {}).get("eval_loss") for folder in folders}
-    measured = [folder for folder in folders if losses[folder] is not None]
-    best = min(measured, key=losses.get, default=None)
+    measured = {folder: loss for folder, loss in losses.items() if loss is not None}
+    best = min(measured, key=measured.__getitem__, default=None)
     return [folder for folder in folders[:-keep] if folder != best]
 
 

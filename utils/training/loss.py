@@ -60,6 +60,6 @@ class SummedCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx, gradient: torch.Tensor):
+    def backward(ctx, gradient: torch.Tensor):  # ty: ignore[incompatible-method-override]  # torch's own takes any
         (logits,) = ctx.saved_tensors
         return logits.mul_(gradient), None

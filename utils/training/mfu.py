@@ -1,9 +1,10 @@
 """Model FLOPs utilization (MFU): the operations that training needs, of those the machine could do."""
 
 from torch import nn
+from transformers import PreTrainedModel
 
 
-def flops_per_token(network: nn.Module) -> tuple[int, int]:
+def flops_per_token(network: PreTrainedModel) -> tuple[int, int]:
     """The operations that training needs for each token, and besides for each trained token, where the head is applied.
 
     Six for each weight of a matrix: two forward, four backward (Kaplan et al. 2020), of which a frozen one needs two.

@@ -1,9 +1,12 @@
 """The optimizer and its learning rate."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch.distributed.tensor import DTensor
+from transformers import PreTrainedModel
 
 from utils import hardware
 from utils.config import RunConfig
@@ -12,7 +15,7 @@ from utils.errors import UserError
 CACHED_VALUES = 2**17
 
 
-def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer | Muon":
+def build(network: PreTrainedModel, config: RunConfig) -> "torch.optim.Optimizer | Muon":
     """AdamW: torch's fused one, `StochasticAdamW` for bfloat16 weights or states, torchao's for 8-bit states; or Muon.
 
     Norms and biases are spared the weight decay. Raises `UserError` when torchao is asked for and not installed, and
@@ -20,7 +23,9 @@ def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = _groups(trained, config)
-    options = dict(lr=config.learning_rate, betas=(config.adam_beta1, config.adam_beta2), eps=config.adam_epsilon)
+    options: dict[str, Any] = dict(
+        lr=config.learning_rate, betas=(config.adam_beta1, config.adam_beta2), eps=config.adam_epsilon
+    )
     is_bfloat16 = trained[0].dtype == torch.bfloat16
     if config.optim == "muon":
         if is_bfloat16 or any(isinstance(parameter, DTensor) for parameter in trained):
@@ -38,7 +43,7 @@ def build(network: torch.nn.Module, config: RunConfig) -> "torch.optim.Optimizer
     return torch.optim.AdamW(groups, **options, fused=True)
 
 
-def _groups(parameters: list[torch.Tensor], config: RunConfig) -> list[dict]:
+def _groups(parameters: Sequence[torch.Tensor], config: RunConfig) -> list[dict]:
     return [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
@@ -62,13 +67,13 @@ class StochasticAdamW(torch.optim.Optimizer):
         self._move = _move if on_cpu else torch.compile(_move, dynamic=True)
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # ty: ignore[incompatible-method-override]  # no closure
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._update(parameter, group)
+                    self._update(parameter, parameter.grad, group)
 
-    def _update(self, parameter: torch.Tensor, group: dict) -> None:
+    def _update(self, parameter: torch.Tensor, gradient: torch.Tensor, group: dict) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
         if not state:
             state["step"] = torch.zeros(())
@@ -80,7 +85,7 @@ class StochasticAdamW(torch.optim.Optimizer):
         rate = torch.tensor(group["lr"] / (1 - beta1**num_steps))
         kept = torch.tensor(1 - group["lr"] * group["weight_decay"])
         correction = torch.tensor(math.sqrt(1 - beta2**num_steps))
-        tensors = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])
+        tensors = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"])
         tensors = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
         # On a CPU in pieces that its caches hold: what is computed in between is then never written to memory.
         size = CACHED_VALUES if parameter.device.type == "cpu" else max(1, parameter.numel())
@@ -106,7 +111,7 @@ class Muon:
     From scratch it needs far fewer tokens than AdamW. Not covered: sharded weights; an update needs a whole matrix.
     """
 
-    def __init__(self, network: torch.nn.Module, trained: list[torch.Tensor], config: RunConfig, options: dict):
+    def __init__(self, network: PreTrainedModel, trained: Sequence[torch.Tensor], config: RunConfig, options: dict):
         tables = {id(p) for m in network.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
         tables |= {id(parameter) for parameter in network.get_output_embeddings().parameters()}
         matrices = [p for p in trained if p.ndim == 2 and id(p) not in tables]
@@ -141,7 +146,7 @@ def round_stochastically(values: torch.Tensor) -> torch.Tensor:
     return rounded.view(torch.float32).to(torch.bfloat16)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer | Muon, rate: float) -> None:
     for group in optimizer.param_groups:
         if isinstance(group["lr"], torch.Tensor):  # torchao's, which it compiles in
             group["lr"].fill_(rate)
@@ -149,7 +154,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
-def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict, dict]:
+def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer | Muon) -> tuple[dict, dict]:
     """Every tensor a resumed run needs, by name: trained weights and the optimizer's states, made where there are none.
 
     In the second dictionary those that belong to this process alone and cannot be shared out anew: states in 8 bits,

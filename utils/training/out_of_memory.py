@@ -1,17 +1,20 @@
 """Running out of memory, put into words a person can act on."""
 
 import contextlib
+from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.hardware import format_bytes
+from utils.training.optim import Muon
 
 
 @contextlib.contextmanager
-def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer, config: RunConfig):
+def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer | Muon, config: RunConfig):
     """Turn running out of memory into a `UserError` that says what was held and which setting to change."""
     try:
         yield
@@ -21,7 +24,11 @@ def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer
         parameters = list(network.parameters())
         states = [value for state in optimizer.state.values() for value in state.values()]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        held = {"weights": parameters, "gradients": gradients, "optimizer states": states}
+        held: dict[str, Sequence[torch.Tensor]] = {
+            "weights": parameters,
+            "gradients": gradients,
+            "optimizer states": states,
+        }
         sizes = ", ".join(f"{name} {format_bytes(_num_bytes(tensors))}" for name, tensors in held.items())
         raise UserError(
             f"out of memory. This process holds {sizes}; the rest are activations. Lower tokens_per_device (now "
@@ -29,7 +36,7 @@ def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer
         ) from error
 
 
-def _num_bytes(tensors: list[torch.Tensor]) -> int:
+def _num_bytes(tensors: Sequence[torch.Tensor]) -> int:
     """The bytes of this process's shards."""
-    local = [tensor.to_local() if hasattr(tensor, "to_local") else tensor for tensor in tensors]
+    local = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
     return sum(tensor.numel() * tensor.element_size() for tensor in local)

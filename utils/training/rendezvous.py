@@ -15,6 +15,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import psutil
 import torch.distributed as dist
@@ -94,13 +95,13 @@ def _meet_at_port(rank: int) -> tuple[dist.Store, "StoreBeats"]:
                 "--rdzv_backend c10d."
             )
         os.environ.update(_interface(_interface_to(family, address)) | os.environ)
-        listening = {}
+        listening: dict[str, Any] = {}
         if rank == 0:
             server = socket.create_server(address[:2], family=family)
             listening = dict(is_master=True, master_listen_fd=server.detach(), wait_for_workers=False)
         # The heartbeat has a connection of its own, since a call that waits occupies one; rank 0's first is the server.
         group, beats = (
-            dist.TCPStore(address[0], port, timeout=timedelta(seconds=seconds), **options)
+            dist.TCPStore(str(address[0]), port, timeout=timedelta(seconds=seconds), **options)
             for seconds, options in ((JOIN_SECONDS, listening), (Heartbeat.REPLY_SECONDS, {}))
         )
     except (OSError, RuntimeError) as error:

@@ -122,7 +122,7 @@ class Training:
         mine = blocks[ranks.rank :: ranks.num_ranks]
         with self.float32_products:
             for index, block in enumerate(mine):
-                if ranks.num_ranks > 1 and not config.reshard_after_forward:
+                if isinstance(self.model, FSDPModule) and not config.reshard_after_forward:
                     is_last = index == len(mine) - 1
                     self.model.set_requires_gradient_sync(is_last)
                     self.model.set_reshard_after_backward(is_last)
@@ -132,7 +132,8 @@ class Training:
                 (loss * ranks.num_ranks / num_trained).backward()
                 loss_sum += loss.detach()
         if config.lora_rank:  # FSDP does so for what it shards
-            ranks.average(parameter.grad for parameter in lora.trained(self.model))
+            gradients = [parameter.grad for parameter in lora.trained(self.model)]
+            ranks.average(gradients)  # ty: ignore[invalid-argument-type]  # after `backward` none is None
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm or math.inf)
         grad_norm = float(grad_norm.full_tensor() if isinstance(grad_norm, DTensor) else grad_norm)
         sums = ranks.reduce([loss_sum.item() if rank == ranks.rank else 0.0 for rank in range(ranks.num_ranks)])

@@ -62,7 +62,7 @@ class Column(widgets.VBox):
 
     def set_number(self, number: int) -> None:
         """Tell its controls from those of the other columns, for who hears their names alone."""
-        controls = {"Model": self.model, "Name": self.other, "Copy": self.copy}
+        controls: dict[str, Any] = {"Model": self.model, "Name": self.other, "Copy": self.copy}
         controls |= {"Free memory": self.free_button, "Remove column": self.remove_button}
         for name, control in controls.items():
             control.description = f"{name} {number}"
@@ -135,7 +135,7 @@ class Column(widgets.VBox):
 
     def think(self, others: Sequence["Column"]) -> None:
         """Compute, unless it is known, how likely the answers' tokens are, and their losses under all models."""
-        if self.scores:
+        if self.scores or self.question is None:
             return
         written, own, found, losses = self.written, self.models.get(self.writer[1])[1], [], []
         for one in written:

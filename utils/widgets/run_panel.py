@@ -77,10 +77,10 @@ class RunPanel(widgets.VBox):
         ):
             button.on_click(guarded(action, self.message))
         buttons = widgets.HBox([self.start_button, self.stop_button, self.bar])
-        rows = [widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap")), self.asking]
+        chosen = widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap"))
         self.command.layout = widgets.Layout(flex="1 1 0", max_height="6em", overflow="auto")
-        rows += [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
-        super().__init__([*rows, self.more])
+        rows = [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
+        super().__init__([chosen, self.asking, *rows, self.more])
 
     def choose(self, config: RunConfig) -> None:
         """Make these the settings of the next run, and show the run that has them already, if one has.

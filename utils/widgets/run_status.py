@@ -80,8 +80,8 @@ def status(run_dir: Path) -> str:
         parts.append(f"validation loss {evals[-1]['eval_loss']:.3f}")
     if train:
         parts.append(f"{train[-1]['tokens_per_second']:,.0f} tokens/s")
-    if train and state == "running":
-        left = timing.seconds_left(records, num_updates(run_dir))
+    left = timing.seconds_left(records, num_updates(run_dir)) if state == "running" else None
+    if left is not None:
         parts.append(f"about {timedelta(seconds=round(left))} left")
     return " · ".join(parts)
 

@@ -50,7 +50,9 @@ class SettingsForm(widgets.VBox):
         self._listeners: list[Callable[[RunConfig], None]] = []
         self._is_setting = False
         self.settings = {setting.name: setting for setting in fields(config)}
-        self.inputs = {name: _input(setting, getattr(config, name)) for name, setting in self.settings.items()}
+        self.inputs: dict[str, Any] = {
+            name: _input(setting, getattr(config, name)) for name, setting in self.settings.items()
+        }
         self.notes = {name: widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0")) for name in self.settings}
         self.message = widgets.HTML()
         for name, field in self.inputs.items():
