@@ -11,13 +11,14 @@ PYTHON ?= python3
 export OMP_WAIT_POLICY ?= passive
 BIN := .venv/bin
 
-.PHONY: help run lab test faults bench
+.PHONY: help run lab check lint test faults bench
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make run    run notebooks 01 to 05 in order, without a browser, and print a summary'
 	@echo 'make lab    open the notebooks in JupyterLab, on this machine only'
-	@echo 'make test   run every test'
+	@echo 'make check  lint, format, types and the fast tests: less than a minute'
+	@echo 'make test   the same with every test'
 	@echo 'make faults kill, damage and cut off training runs, some 30 minutes; FAULTS="kills --kills 20" for one part'
 	@echo 'make bench  measure training and data beside TRL and transformers.Trainer; about 20 minutes, better with nothing'
 	@echo '            else running; PART=training, data, answers, panels, playground or attribution for one.'
@@ -48,7 +49,15 @@ run: .venv/.installed
 lab: .venv/.installed
 	$(BIN)/python -m jupyterlab --ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
 
-test: .venv/.installed-tests
+check: lint
+	@$(BIN)/python -m pytest -q -m 'not slow and not browser and not faults'
+
+lint: .venv/.installed-tests
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ty check --quiet
+
+test: lint
 	@$(BIN)/python -m pytest -q -rs
 
 faults: .venv/.installed-tests

@@ -26,6 +26,8 @@ from utils.playground.history import Written
 from utils.runs import folders, launch
 from utils.tokens.prompts import encode_texts
 
+pytestmark = pytest.mark.browser
+
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, wherever it is scrolled to
     "apputils-extension/notification": {"fetchNews": "false"},

@@ -72,19 +72,27 @@ def test_the_interval_is_wilsons():
 
 
 @pytest.mark.parametrize("length", [1, 30, 300])
-def test_bits_per_byte_are_those_of_token_by_token(tiny, length):
+def test_bits_per_byte_are_those_of_the_loop_that_transformers_documents(tiny, length):
+    """Its page on the perplexity of models with a fixed length, whose windows are all of the target tokens' logits."""
     model, tokenizer = tiny
     text = ("def add(a, b): é\n" * 30)[:length]
     ids = [tokenizer.eos_token_id, *tokenizer(text)["input_ids"]]
-    bits, context, stride = 0.0, 32, 16
+    ids, context, stride = torch.tensor([ids]), 32, 16
+    nats, previous_end = 0.0, 0
     with torch.no_grad():
-        for place in range(1, len(ids)):
-            # The window that predicts this token first: the one whose end is the next multiple of the stride.
-            end = context if place < context else context + -(-(place + 1 - context) // stride) * stride
-            window = torch.tensor([ids[end - context : place]])
-            logits = model(window, use_cache=False).logits[0, -1]
-            bits -= logits.log_softmax(-1)[ids[place]].item() / math.log(2)
-    expected = bits / len(text.encode())
+        for begin in range(0, ids.shape[1], stride):
+            end = min(begin + context, ids.shape[1])
+            num_targets = end - previous_end
+            input_ids = ids[:, begin:end]
+            labels = input_ids.clone()
+            labels[:, :-num_targets] = -100
+            num_predicted = int((labels[:, 1:] != -100).sum())
+            if num_predicted:
+                nats += model(input_ids, labels=labels).loss.item() * num_predicted
+            previous_end = end
+            if end == ids.shape[1]:
+                break
+    expected = nats / math.log(2) / len(text.encode())
     assert form.bits_per_byte(model, tokenizer, [text], context, stride) == pytest.approx(expected, rel=1e-4)
 
 

@@ -8,6 +8,8 @@ import pytest
 from faults import processes, run
 from support.forked_ranks import train_on
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture
 def large_world(tmp_path):

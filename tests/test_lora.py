@@ -9,13 +9,17 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
+from support.flops import matrix_flops
 from support.forked_ranks import train_on
 from test_trainer import losses, weights, without_times
+from utils import artifacts
 from utils.errors import UserError
 from utils.model import loading, lora
 from utils.playground import model_pool
 from utils.runs import metrics
+from utils.tokens import dataset, packing
 from utils.training import mfu
+from utils.training.loss import num_trained_tokens, trained_loss
 from utils.training.trainer import main
 
 CPU = torch.device("cpu")
@@ -29,7 +33,7 @@ def logits(network):
 
 
 def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
-    _, config = world
+    data_dir, config = world
     for dtype, frozen_dtype in [("float32", torch.float32), ("bfloat16", torch.bfloat16)]:
         network = loading.load_for_training(config.with_changes(dtype=dtype, **LORA), CPU, 1)
         trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
@@ -40,6 +44,12 @@ def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
         assert {p.dtype for p in network.parameters() if not p.requires_grad} == {frozen_dtype}
         plain = AutoModelForCausalLM.from_pretrained(config.model_name_or_path, dtype=frozen_dtype).eval()
         torch.testing.assert_close(logits(network.eval()), logits(plain), rtol=0, atol=0)
+    # All but what the first layer would need to tell the frozen embeddings.
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+    block = packing.build_block(rows, [0, 5])
+    per_token, per_target = mfu.flops_per_token(network)
+    needed = per_token * len(block.input_ids) + per_target * num_trained_tokens(block)
+    assert matrix_flops(lambda: trained_loss(network, block, CPU).backward()) == pytest.approx(needed, rel=0.04)
     # c_attn 32 x (32 + 2 x 8), c_proj 32 x 32, the feed-forward 2 x 32 x 128, in two layers; the head 320 x 32.
     frozen, rank_one = 2 * (32 * 48 + 32 * 32 + 2 * 32 * 128), 2 * (32 + 48 + 32 + 32 + 2 * (32 + 128))
     assert mfu.flops_per_token(network) == (4 * frozen + 6 * 4 * rank_one, 4 * 320 * 32)

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Starcoder2Config
 
+from support.flops import matrix_flops
 from support.forked_ranks import train_on
 from utils import artifacts, files, hardware
 from utils.artifacts import ROOT
@@ -24,7 +25,7 @@ from utils.runs import launch, metrics
 from utils.tokens import dataset, packing
 from utils.training import mfu, optim, samples
 from utils.training.distributed import Ranks, only_one
-from utils.training.loss import SummedCrossEntropy, trained_loss
+from utils.training.loss import SummedCrossEntropy, num_trained_tokens, trained_loss
 from utils.training.trainer import Training, main
 
 CPU = torch.device("cpu")
@@ -246,6 +247,22 @@ def test_weights_in_bfloat16_do_not_lose_small_updates():
         assert by_chance == pytest.approx(reference, abs=3e-4), dtypes
 
 
+def test_in_float32_it_is_the_adamw_of_torch():
+    torch.manual_seed(0)
+    shapes, steps = [(30, 20), (20,)], 30
+    mine, theirs = ([torch.nn.Parameter(torch.ones(shape)) for shape in shapes] for _ in range(2))
+    options = dict(lr=1e-2, betas=(0.8, 0.95), eps=1e-2, weight_decay=0.1)
+    optimizers = optim.StochasticAdamW(mine, **options), torch.optim.AdamW(theirs, **options)
+    for _ in range(steps):
+        for one, other in zip(mine, theirs, strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for one, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
 def test_states_in_bfloat16_keep_what_each_update_adds():
     # With a beta2 of 0.999 an update adds a thousandth, less than bfloat16 tells apart: to the nearest it would stop.
     torch.manual_seed(0)
@@ -340,8 +357,12 @@ def test_running_out_of_memory_says_what_to_change(world, new_run, monkeypatch):
 def test_the_share_of_the_matrix_rate_counts_what_is_needed(world):
     data_dir, config = world
     network = loading.load_for_training(config, CPU, 1)
-    # c_attn 32 x (32 + 2 x 8), c_proj 32 x 32, the feed-forward 2 x 32 x 128, in two layers; the head 320 x 32.
-    assert mfu.flops_per_token(network) == (6 * 2 * (32 * 48 + 32 * 32 + 2 * 32 * 128), 6 * 320 * 32)
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+    # Of two blocks with unlike shares of target tokens, which have only one solution.
+    blocks = [packing.build_block(rows, chosen) for chosen in ([0, 5], [4, 7, 9])]
+    sizes = np.array([(len(block.input_ids), num_trained_tokens(block)) for block in blocks])
+    counted = [matrix_flops(lambda block=block: trained_loss(network, block, CPU).backward()) for block in blocks]
+    np.testing.assert_allclose(mfu.flops_per_token(network), np.linalg.solve(sizes, counted), rtol=1e-9)
 
 
 SHAPE = dict(vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
