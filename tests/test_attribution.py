@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from utils import artifacts
 from utils.config import RunConfig
-from utils.data import pairs
+from utils.data import ngram_index, pairs
 from utils.data.ngram_index import TOKENS
 from utils.errors import UserError
 from utils.playground import attribution
@@ -104,8 +104,8 @@ def test_a_run_from_one_text_into_the_next_is_none_and_empty_texts_are_borne(tmp
 
 
 def test_a_hash_that_is_the_same_for_all_finds_nothing_wrong(tmp_path, monkeypatch):
-    real = attribution._hashes
-    monkeypatch.setattr(attribution, "_hashes", lambda *arguments: real(*arguments) * 0)
+    real = ngram_index._hashes
+    monkeypatch.setattr(ngram_index, "_hashes", lambda *arguments: real(*arguments) * 0)
     index = index_of(tmp_path, words("a", 30), words("b", 30))
     answer = f"{words('b', 30)} {words('c', 30)} {words('a', NUM_WORDS - 1)}"
     assert [(answer[span.start : span.end], names(span)) for span in index.spans(answer)] == [

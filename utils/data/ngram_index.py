@@ -1,19 +1,21 @@
 """Runs of words shared between texts, word for word, by an index of hashed n-grams.
 
-White space and upper or lower case make no difference here. Everything that is reported is exact: hashes only find
-the candidates.
+White space makes no difference here. Everything that is reported is exact: hashes only find the candidates, and each
+is then compared word for word.
 """
 
-import hashlib
 import re
+from array import array
+from collections import defaultdict
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 WORDS = re.compile(r"\w+")  # what prose is compared by: punctuation makes no difference
 TOKENS = re.compile(r"\w+|[^\w\s]")  # what code is compared by: it does
+# Ids of no word: what stands between two texts, and what is in none of them.
+SEPARATOR, UNKNOWN = 0, 2**32 - 1
 
 
 class Span(NamedTuple):
@@ -27,55 +29,106 @@ class Span(NamedTuple):
 class NgramIndex:
     """All runs of `n` words of some texts, to look up which stretches of another text stand among them.
 
-    16 bytes a word: hashes in order, each with its row and its place there. Not covered: stretches shorter than `n`.
+    Upper or lower case makes no difference. 12 bytes a word. Not covered: stretches shorter than `n`.
     """
 
     def __init__(self, texts: Iterable[str], n: int = 10, pattern: re.Pattern = TOKENS):
-        self.n, self.pattern = n, pattern
-        words = [_hashes(pattern.findall(text)) for text in texts]
-        lengths = np.array([len(row) for row in words], dtype=np.int64)
-        rows = np.repeat(np.arange(len(words), dtype=np.int32), lengths)
-        places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        runs = self._runs(np.concatenate(words) if words else np.empty(0, np.uint64))
-        # A run that begins in one text and ends in the next is none.
-        is_within = rows[: len(runs)] == rows[len(rows) - len(runs) :]
-        order = np.flatnonzero(is_within)
-        order = order[np.argsort(runs[order], kind="stable")]
-        self.hashes, self.rows, self.places = runs[order], rows[order], places[order].astype(np.int32)
-
-    def _runs(self, words: np.ndarray) -> np.ndarray:
-        """The hash of each run of n words, [number of words] -> [number of words - n + 1]; 64 bits, wrapping round."""
-        num_runs = max(len(words) - self.n + 1, 0)
-        runs = np.zeros(num_runs, np.uint64)
-        for offset in range(self.n):
-            runs = runs * np.uint64(0x9E3779B97F4A7C15) + words[offset : offset + num_runs]
-        return runs
+        self.pattern = pattern
+        self.vocabulary, ids, self.starts = numbered(map(str.casefold, pattern.findall(text)) for text in texts)
+        self.ngrams = Ngrams(ids, *grams_of(ids, n), n)
 
     def spans(self, text: str) -> list[Span]:
         """The stretches of `text` that stand in the rows, each as long as it can be, for every row it stands in."""
-        matches = list(self.pattern.finditer(text))
-        runs = self._runs(_hashes([match[0] for match in matches]))
-        first = np.searchsorted(self.hashes, runs, side="left")
-        counts = np.searchsorted(self.hashes, runs, side="right") - first
-        # One hit for each place where a run of `text` stands: its number in `text`, and its index in the arrays.
-        at = np.repeat(np.arange(len(runs)), counts)
+        words = list(self.pattern.finditer(text))
+        matches = self.ngrams.matches(self.vocabulary.get(word[0].casefold(), UNKNOWN) for word in words)
+        rows = np.searchsorted(self.starts, [place for _, _, place in matches], side="right") - 1
+        found = zip(matches, rows.tolist(), strict=True)
+        return sorted(Span(words[start].start(), words[end - 1].end(), row) for (start, end, _), row in found)
+
+
+class Ngrams:
+    """The words of texts as `numbered` gives them, and every `stride`-th of their runs of `n` words as of `grams_of`.
+
+    The arrays may be memory-mapped. Not covered: a `stride` above `n`.
+    """
+
+    def __init__(self, ids: np.ndarray, grams: np.ndarray, places: np.ndarray, n: int, stride: int = 1):
+        self.ids, self.grams, self.places, self.n, self.stride = ids, grams, places, n, stride
+
+    def matches(
+        self, words: Iterable[int], max_places: int | None = None, min_different: int = 1
+    ) -> list[tuple[int, int, int]]:
+        """The longest runs of these words that stand in the texts: start, end, and the place; the longest first.
+
+        Each has at least `n + stride - 1` words. Of n words that stand at more places than `max_places` these many are
+        looked at, and n words of fewer than `min_different` different ones find nothing by themselves.
+        """
+        answer = np.array([UNKNOWN, *words, UNKNOWN], np.uint32)  # so that no run goes past an end
+        grams = _hashes(answer, self.n, 1)
+        first = np.searchsorted(self.grams, grams, side="left")
+        counts = np.minimum(np.searchsorted(self.grams, grams, side="right") - first, max_places or len(self.grams))
+        counts[_num_different(answer, self.n) < min_different] = 0
+        # One candidate for each place of each gram: its number in the answer, and its index in the arrays.
+        at = np.repeat(np.arange(len(grams)), counts)
         index = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
-        rows, shifts = self.rows[index], self.places[index] - at
-        order = np.lexsort((at, shifts, rows))
-        at, rows, shifts = at[order], rows[order], shifts[order]
-        # Hits of one row at one shift that follow each other are one longer stretch.
-        goes_on = (np.diff(rows) == 0) & (np.diff(shifts) == 0) & (np.diff(at) == 1)
-        starts = np.flatnonzero(np.concatenate([np.ones(min(len(at), 1), bool), ~goes_on]))
-        ends = np.append(starts[1:], len(at)) - 1
-        found = zip(at[starts].tolist(), at[ends[: len(starts)]].tolist(), rows[starts].tolist(), strict=True)
-        return sorted(Span(matches[a].start(), matches[b + self.n - 1].end(), row) for a, b, row in found)
+        shifts = self.places[index].astype(np.int64) - at
+        for offset in range(self.n):
+            is_same = answer[at + offset] == self.ids[at + shifts + offset]
+            at, shifts = at[is_same], shifts[is_same]
+        order = np.lexsort((at, shifts))
+        at, shifts = at[order], shifts[order]
+        # Those at one shift that follow each other are parts of one run; only its ends are looked beyond.
+        is_first = np.append(True, (np.diff(shifts) != 0) | (np.diff(at) != self.stride))[: len(at)]
+        is_last = np.append(is_first[1:], True)[: len(at)]
+        starts, ends, shifts = at[is_first], at[is_last], shifts[is_first]
+        ends = ends + self._num_same(answer, ends, shifts, 1)
+        starts = starts - self._num_same(answer, starts - 1, shifts, -1)
+        is_long = ends - starts >= self.n + self.stride - 1
+        found = set(zip(starts[is_long].tolist(), ends[is_long].tolist(), shifts[is_long].tolist(), strict=True))
+        matches = [(start - 1, end - 1, start + shift) for start, end, shift in found]
+        return sorted(matches, key=lambda match: (match[0] - match[1], match[0], match[2]))
+
+    def _num_same(self, answer: np.ndarray, at: np.ndarray, shifts: np.ndarray, step: int) -> np.ndarray:
+        """For each candidate the number of words, from number `at` on, that are those `shifts` further in the texts."""
+        lengths, going = np.zeros(len(at), np.int64), np.arange(len(at))
+        while len(going):
+            here = at[going] + step * lengths[going]
+            there = np.take(self.ids, here + shifts[going], mode="clip")
+            going = going[answer[here] == there]
+            lengths[going] += 1
+        return lengths
 
 
-@lru_cache(maxsize=1 << 18)
-def _hash(word: str) -> int:
-    digest = hashlib.blake2b(word.casefold().encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
+def numbered(texts: Iterable[Iterable[str]]) -> tuple[dict[str, int], np.ndarray, list[int]]:
+    """The id of each word; the ids of all texts, a separator before, between and after them; where each text begins."""
+    vocabulary: defaultdict[str, int] = defaultdict(lambda: len(vocabulary) + SEPARATOR + 1)
+    ids, starts = array("I", [SEPARATOR]), []
+    for words in texts:
+        starts.append(len(ids))
+        ids.extend(map(vocabulary.__getitem__, words))
+        ids.append(SEPARATOR)
+    return vocabulary, np.frombuffer(ids, np.uint32), starts
 
 
-def _hashes(words: list[str]) -> np.ndarray:
-    return np.fromiter(map(_hash, words), np.uint64, len(words))
+def grams_of(ids: np.ndarray, n: int, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """The hashes of the `n` words from every `stride`-th place on, in order, and their places, the first ones first."""
+    grams = _hashes(ids, n, stride)
+    order = np.argsort(grams, kind="stable")
+    return grams[order], (order * stride).astype(np.uint32)
+
+
+def _hashes(words: np.ndarray, n: int, stride: int) -> np.ndarray:
+    """A hash of 32 bits of the `n` words from every `stride`-th on; different words may have the same one."""
+    last = max(len(words) - n + 1, 0)
+    sums = np.zeros(len(range(0, last, stride)), np.uint64)
+    for offset in range(n):
+        sums = sums * np.uint64(0x9E3779B97F4A7C15) + words[offset : offset + last : stride]
+    return (sums >> np.uint64(32)).astype(np.uint32)
+
+
+def _num_different(words: np.ndarray, n: int) -> np.ndarray:
+    """How many different words each `n` of them have, [number of words] -> [number of words - n + 1]."""
+    if len(words) < n:
+        return np.zeros(0, np.int64)
+    runs = np.sort(np.lib.stride_tricks.sliding_window_view(words, n), axis=1)  # [number of runs, n]
+    return 1 + (np.diff(runs, axis=1) != 0).sum(axis=1)

@@ -5,8 +5,6 @@ its own; white space may differ. Hashes only find the candidates; each is then c
 """
 
 import sys
-from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from itertools import islice
@@ -18,7 +16,7 @@ import numpy as np
 from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
 from utils.data import pairs
-from utils.data.ngram_index import TOKENS
+from utils.data.ngram_index import SEPARATOR, TOKENS, UNKNOWN, Ngrams, grams_of, numbered
 from utils.data.reader import PAIR_FIELDS
 from utils.pretraining import code_files
 
@@ -34,8 +32,6 @@ MIN_DIFFERENT = 3
 MAX_PLACES = 64
 MAX_SOURCES = 5
 MAX_SOURCE_CHARACTERS, MAX_CHARACTERS_BEFORE = 400, 100
-# Ids of no word: what stands between two texts, and what is in none of them.
-SEPARATOR, UNKNOWN = 0, 2**32 - 1
 
 SEARCHES = (  # the newer one first: its name begins as the older one's
     ("starcoder2", "The Stack v2", "https://huggingface.co/spaces/bigcode/search-v2"),
@@ -65,9 +61,10 @@ class Index:
     """The words of some texts, to look up which stretches of an answer stand in them; memory-mapped, see `prepare`."""
 
     def __init__(self, folder: Path):
-        self.ids, self.grams, self.places, self.bounds = (
+        *arrays, self.bounds = (
             np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "grams", "places", "bounds")
         )
+        self.ngrams = Ngrams(*arrays, GRAM, STRIDE)
         self.texts = np.memmap(folder / "texts.bin", mode="r")
         words = (folder / "words.txt").read_text(encoding="utf-8", errors="surrogatepass").split("\n")
         self.vocabulary = {word: number for number, word in enumerate(words, start=SEPARATOR + 1)}
@@ -93,7 +90,8 @@ class Index:
         `MAX_PLACES` places may come out too short.
         """
         words = list(TOKENS.finditer(text))
-        matches = self._matches([self.vocabulary.get(word[0], UNKNOWN) for word in words])
+        ids = (self.vocabulary.get(word[0], UNKNOWN) for word in words)
+        matches = self.ngrams.matches(ids, MAX_PLACES, MIN_DIFFERENT)
         is_taken, spans = np.zeros(len(words) + 1, bool), []
         for start, end, _ in matches:
             free = np.flatnonzero(~is_taken[start:end])
@@ -103,34 +101,6 @@ class Index:
             is_taken[start:end] = True
             spans.append(Span(words[start].start(), words[end - 1].end(), self._sources(matches, start, end)))
         return sorted(spans)
-
-    def _matches(self, words: list[int]) -> list[tuple[int, int, int]]:
-        """The longest runs of these words that stand in the texts: start, end, and the place; the longest first."""
-        answer = np.array([UNKNOWN, *words, UNKNOWN], np.uint32)  # so that no run goes past an end
-        grams = _hashes(answer, 1)
-        first = np.searchsorted(self.grams, grams, side="left")
-        counts = np.minimum(np.searchsorted(self.grams, grams, side="right") - first, MAX_PLACES)
-        counts[_num_different(answer) < MIN_DIFFERENT] = 0
-        # One candidate for each place of each gram: its number in the answer, and its index in the arrays.
-        at = np.repeat(np.arange(len(grams)), counts)
-        index = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
-        shifts = self.places[index].astype(np.int64) - at
-        ends = at + self._num_same(answer, at, shifts, 1)
-        starts = at - self._num_same(answer, at - 1, shifts, -1)
-        is_long = ends - starts >= NUM_WORDS
-        found = set(zip(starts[is_long].tolist(), ends[is_long].tolist(), shifts[is_long].tolist(), strict=True))
-        matches = [(start - 1, end - 1, start + shift) for start, end, shift in found]
-        return sorted(matches, key=lambda match: (match[0] - match[1], match[0], match[2]))
-
-    def _num_same(self, answer: np.ndarray, at: np.ndarray, shifts: np.ndarray, step: int) -> np.ndarray:
-        """For each candidate the number of words, from number `at` on, that are those `shifts` further in the texts."""
-        lengths, going = np.zeros(len(at), np.int64), np.arange(len(at))
-        while len(going):
-            here = at[going] + step * lengths[going]
-            there = np.take(self.ids, here + shifts[going], mode="clip")
-            going = going[answer[here] == there]
-            lengths[going] += 1
-        return lengths
 
     def _sources(self, matches: list[tuple[int, int, int]], start: int, end: int) -> list[Source]:
         """The first texts of the matches in which all words from `start` to `end` stand."""
@@ -182,25 +152,24 @@ def prepare(data_dir: Path, pairs_name: str, has_code: bool) -> tuple[Path, bool
 
 def build(folder: Path, texts: Iterable[tuple[str, str, str, str]]) -> int:
     """Write the files of an `Index` of texts, each with its name, where it is and its licence; returns their words."""
-    vocabulary: defaultdict[str, int] = defaultdict(lambda: len(vocabulary) + SEPARATOR + 1)
-    ids, bounds, labels = array("I", [SEPARATOR]), [], []
+    labels, first_bytes = [], [0]
     with open(folder / "texts.bin", "wb") as file:
-        for *label, text in texts:
-            bounds.append((len(ids), file.tell()))
-            labels.append(label)
-            file.write(text.encode("utf-8", "surrogatepass"))
-            ids.extend(map(vocabulary.__getitem__, TOKENS.findall(text)))
-            ids.append(SEPARATOR)
-        bounds.append((len(ids), file.tell()))
-    words = np.frombuffer(ids, np.uint32)
-    grams = _hashes(words, STRIDE)
-    order = np.argsort(grams, kind="stable")  # the first texts stay first
-    arrays = {"ids": words, "grams": grams[order], "places": (order * STRIDE).astype(np.uint32)}
-    for name, values in {**arrays, "bounds": np.array(bounds)}.items():
+
+        def kept() -> Iterator[list[str]]:
+            for *label, text in texts:
+                labels.append(label)
+                file.write(text.encode("utf-8", "surrogatepass"))
+                first_bytes.append(file.tell())
+                yield TOKENS.findall(text)
+
+        vocabulary, ids, starts = numbered(kept())
+    grams, places = grams_of(ids, GRAM, STRIDE)
+    bounds = np.column_stack([[*starts, len(ids)], first_bytes])
+    for name, values in dict(ids=ids, grams=grams, places=places, bounds=bounds).items():
         np.save(folder / f"{name}.npy", values)
     (folder / "words.txt").write_text("\n".join(vocabulary), encoding="utf-8", errors="surrogatepass")
     files.write_json(folder / "labels.json", labels)
-    return len(words) - len(bounds)
+    return len(ids) - len(bounds)
 
 
 def pretraining_search(model_name_or_path: str) -> tuple[str, str] | None:
@@ -217,23 +186,6 @@ def pretraining_search(model_name_or_path: str) -> tuple[str, str] | None:
                 "BigCode's search looks for a stretch of the answer in it:"
             ), address
     return None
-
-
-def _hashes(words: np.ndarray, stride: int) -> np.ndarray:
-    """A hash of 32 bits of the GRAM words from every `stride`-th on; different words may have the same one."""
-    last = max(len(words) - GRAM + 1, 0)
-    sums = np.zeros(len(range(0, last, stride)), np.uint64)
-    for offset in range(GRAM):
-        sums = sums * np.uint64(0x9E3779B97F4A7C15) + words[offset : offset + last : stride]
-    return (sums >> np.uint64(32)).astype(np.uint32)
-
-
-def _num_different(words: np.ndarray) -> np.ndarray:
-    """How many different words each GRAM of them has, [number of words] -> [number of words - GRAM + 1]."""
-    if len(words) < GRAM:
-        return np.zeros(0, np.int64)
-    runs = np.sort(np.lib.stride_tricks.sliding_window_view(words, GRAM), axis=1)  # [number of runs, GRAM]
-    return 1 + (np.diff(runs, axis=1) != 0).sum(axis=1)
 
 
 def _pair_texts(pairs_dir: Path) -> Iterator[tuple[str, str, str, str]]:
