@@ -6,6 +6,7 @@ the state or the manifest are written; or when line `NUMBER` of the metrics, or 
 struck, not one that the launcher's elastic restart made.
 """
 
+import contextlib
 import itertools
 import os
 import runpy
@@ -26,8 +27,12 @@ FILLER = "filler"
 def fill_disk(folder: Path, leave_bytes: int = 0) -> None:
     """Leave this much of the file system's space, to the page."""
     with open(folder / FILLER, "wb", buffering=0) as file:
-        space = os.statvfs(folder)
-        os.posix_fallocate(file.fileno(), 0, max(1, space.f_bavail * space.f_frsize - leave_bytes))
+        while not file.tell():
+            space = os.statvfs(folder)
+            num_bytes = max(1, space.f_bavail * space.f_frsize - leave_bytes)
+            with contextlib.suppress(OSError):  # another rank wrote meanwhile
+                os.posix_fallocate(file.fileno(), 0, num_bytes)
+                file.seek(num_bytes)
 
 
 def strike_loss(fault: str, number: int) -> None:

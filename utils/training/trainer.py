@@ -30,6 +30,9 @@ from utils.training import checkpoint, mfu, optim, out_of_memory, samples, sched
 from utils.training.distributed import Ranks, StopRequest, only_one
 from utils.training.loss import num_trained_tokens, trained_loss
 
+# The least that a file takes on disk.
+PAGE_BYTES = 4096
+
 
 @dataclass
 class Progress:
@@ -282,7 +285,10 @@ def main(run_dir: Path) -> None:
         if not os.path.lexists(run_dir / "model"):  # a link may lead to a disk that is not there
             if ranks.is_first:
                 (run_dir / "STOP").unlink(missing_ok=True)
-            outcome = Training(run_dir, config, ranks).train()
+            try:
+                outcome = Training(run_dir, config, ranks).train()
+            except OSError as error:  # of metrics or samples: a checkpoint's names its own size
+                raise checkpoint.explained(error, run_dir, PAGE_BYTES) from error
             if ranks.is_first:
                 files.write_json(run_dir / "outcome.json", {"outcome": outcome})
         ranks.log(outcome)
