@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 
 from benchmarks import __main__ as bench
 from benchmarks import answers, data, decoding, gpu, jobs, panels, playground, table, worker
+from utils import hardware
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import loading
@@ -118,7 +119,7 @@ def test_bars_are_those_of_the_fastest_with_a_real_shape():
 
 def test_what_does_not_fit_by_its_plan_is_told_and_not_tried(job, bench_here, monkeypatch):
     pairs, tokenizer = job
-    monkeypatch.setattr(gpu.hardware, "devices", lambda number: (gpu.hardware.Device("small", 2**20, "cpu"),))
+    monkeypatch.setattr(hardware, "devices", lambda number: (hardware.Device("small", 2**20, "cpu"),))
     figures, text = gpu.training(bench_here, pairs[:4], tokenizer, 6, 4, "tiny", {})
     assert all("left_out" in result for result in figures["results"]) and bench_here.failures == []
     assert text.count("GiB of 0.0 GiB") == 4 and "full" in text
@@ -130,9 +131,7 @@ def test_activations_are_computed_again_only_where_memory_is_short(job, bench_he
     plans = [gpu._fitting(config, bench_here.data_dir, {})]
     for share in (0.999, 0.9):  # of what the plan before takes: less than that is free
         free = round(share * plans[-1].memory_bytes)
-        monkeypatch.setattr(
-            gpu.hardware, "devices", lambda number, free=free: (gpu.hardware.Device("cpu", free, "cpu"),)
-        )
+        monkeypatch.setattr(hardware, "devices", lambda number, free=free: (hardware.Device("cpu", free, "cpu"),))
         plans.append(gpu._fitting(config, bench_here.data_dir, {}))
     assert plans[0].config.activation_checkpointing == "none"
     assert plans[0].memory_bytes > plans[1].memory_bytes

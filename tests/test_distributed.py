@@ -305,7 +305,7 @@ def outcome(tmp_path, monkeypatch):
 def test_the_reason_kept_is_that_of_the_rank_that_failed_first(outcome, monkeypatch):
     status, reason, num_ended = outcome(1, 0, IndexError("index 60000 is out of range"))
     assert status == 1 and num_ended == 1, "it would fail again"
-    assert reason.startswith("rank 1: IndexError: index 60000 is out of range (test_ranks.py:")
+    assert reason.startswith(f"rank 1: IndexError: index 60000 is out of range ({Path(__file__).name}:")
     assert outcome(0, 0, RuntimeError("Connection closed by peer"))[1:] == (reason, 1)
     assert outcome(0, 0, KeyError("later"))[1:] == (reason, 1), "the launcher is ending, and saves"
     assert outcome(0, 1, RuntimeError("the device is lost"))[1].startswith("rank 0: RuntimeError: the device is lost")
