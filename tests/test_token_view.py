@@ -5,6 +5,7 @@ from html import unescape
 
 import numpy as np
 import pytest
+from traitlets import TraitError
 from transformers import AutoTokenizer
 
 from utils import artifacts
@@ -119,6 +120,13 @@ def test_the_panel_steps_through_pairs(panel):
     assert panel.next.disabled and f"Row {len(panel.rows) - 1}:" in panel.view.value
     panel.previous.click()
     assert panel.row.value == len(panel.rows) - 2
+
+
+def test_a_place_that_cannot_be_leaves_the_panel_at_work(panel):
+    with pytest.raises(TraitError):
+        panel.show(row="first")
+    panel.row.value = 1
+    assert "Row 1 of" in panel.view.value
 
 
 def test_the_panel_steps_through_the_blocks_that_training_takes(panel):

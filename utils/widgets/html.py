@@ -1,6 +1,7 @@
 """Text on a page: shown letter by letter whoever wrote it, in the theme's colours, copied, and errors that are seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from html import escape
 
 import anywidget
@@ -51,6 +52,18 @@ def guarded(action: Callable[[], None], message: widgets.HTML) -> Callable:
             message.value = alert(describe(error))
 
     return handle
+
+
+@contextmanager
+def muted(handler: Callable, fields: Iterable[widgets.Widget]) -> Iterator[None]:
+    """Inside the block values of fields are set without a call of `handler`, which observes them."""
+    for field in fields:
+        field.unobserve(handler, "value")
+    try:
+        yield
+    finally:
+        for field in fields:
+            field.observe(handler, "value")
 
 
 def side_by_side(answers: list[dict[str, str]], names: tuple[str, ...] = ("base", "tuned")) -> str:

@@ -18,7 +18,7 @@ from utils.planning import planner, timing
 from utils.runs import curves, folders, launch, metrics
 from utils.training import preflight
 from utils.widgets import run_status
-from utils.widgets.html import FRAMED, LINE, CopyButton, alert, describe, guarded, pre, progress
+from utils.widgets.html import FRAMED, LINE, CopyButton, alert, describe, guarded, muted, pre, progress
 
 POLL_SECONDS = 0.5
 DRAWING_SHARE = 0.05  # of a core, at most, that goes into drawing the curves of a run that trains
@@ -38,7 +38,6 @@ class RunPanel(widgets.VBox):
         config = _decided(config)
         self.run_dir = self.data_dir / "runs" / run if run else folders.choose_run(self.data_dir, config, fresh)
         self._watching: asyncio.Task | None = None
-        self._is_listing = False
         self._make_widgets()
         self._config = config
         self._show_run()
@@ -66,7 +65,8 @@ class RunPanel(widgets.VBox):
         more = [widgets.VBox([self.sample_step, self.sample]), self.log_page]
         self.more = widgets.Accordion(more, titles=("Samples: answers written while it trains", "Log"))
         self.asking.layout.display = "none"
-        self.list.observe(guarded(self._take_listed, self.message), "value")
+        self._take = guarded(self._take_listed, self.message)
+        self.list.observe(self._take, "value")
         self.sample_step.observe(guarded(self._show_sample, self.message), "value")
         for button, action in (
             (self.start_button, self.start),
@@ -147,13 +147,13 @@ class RunPanel(widgets.VBox):
         self.asking.layout.display = "flex" if is_asking else "none"
 
     def _take_listed(self) -> None:
-        if not self._is_listing and self.list.value != str(self.run_dir):
-            self._ask(False)
-            self.run_dir = Path(self.list.value)
-            self._show_run()
+        self._ask(False)
+        self.run_dir = Path(self.list.value)
+        self._show_run()
 
     def _show_run(self) -> None:
         """Show everything about `self.run_dir`, and follow it while it runs."""
+        self.message.value = ""
         self.metrics, self.samples = (metrics.Tail(self.run_dir, file) for file in (metrics.METRICS, metrics.SAMPLES))
         self.train, self.evals = [], []
         self._sorted, self._num_sorted = None, 0
@@ -178,11 +178,9 @@ class RunPanel(widgets.VBox):
         for run_dir in known:
             size = hardware.format_bytes(folders.size_bytes(run_dir))
             options[f"{run_dir.name} · {launch.state(run_dir)} · {size}"] = run_dir
-        shown = str(self.run_dir)
-        self._is_listing = True  # new options choose their first one for a moment
-        self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]
-        self.list.value = shown
-        self._is_listing = False
+        with muted(self._take, [self.list]):  # new options choose their first one for a moment
+            self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]
+            self.list.value = str(self.run_dir)
 
     async def _watch(self) -> None:
         is_running = True

@@ -13,7 +13,7 @@ from utils import artifacts, files
 from utils.config import PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_STDLIB
 from utils.errors import UserError
-from utils.widgets.html import LINE, alert, guarded
+from utils.widgets.html import LINE, alert, guarded, muted
 
 FIRST = (
     *("preset", "pairs", "model_name_or_path", "num_train_epochs", "learning_rate", "train_batch_size"),
@@ -48,15 +48,14 @@ class SettingsForm(widgets.VBox):
         self._start, self._data_dir, self._keep = config, Path(data_dir), keep
         self._base = config  # what the fields were last set to as a whole: what differs from it is marked
         self._listeners: list[Callable[[RunConfig], None]] = []
-        self._is_setting = False
         self.settings = {setting.name: setting for setting in fields(config)}
         self.inputs: dict[str, Any] = {
             name: _input(setting, getattr(config, name)) for name, setting in self.settings.items()
         }
         self.notes = {name: widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0")) for name in self.settings}
         self.message = widgets.HTML()
-        for name, field in self.inputs.items():
-            field.observe(self._take_preset if name == "preset" else self._changed, "value")
+        for field in self.inputs.values():
+            field.observe(self._changed, "value")
         folded = [widgets.VBox([self._row(name) for name in names]) for names in FOLDED.values()]
         sections = widgets.Accordion(folded, titles=tuple(FOLDED))
         super().__init__([*map(self._row, FIRST), sections, self._files(), self.message])
@@ -74,12 +73,12 @@ class SettingsForm(widgets.VBox):
 
     def show(self, config: RunConfig, base: RunConfig | None = None) -> None:
         """Set every field; what differs from `base` (else nothing) is marked as changed."""
-        self._is_setting, self._base = True, base or config
-        for name, field in self.inputs.items():
-            value = getattr(config, name)
-            field.value = value if isinstance(field, widgets.Dropdown | widgets.Checkbox) else _short(value)
-        self._is_setting = False
-        self._changed()
+        self._base = base or config
+        with muted(self._changed, self.inputs.values()):
+            for name, field in self.inputs.items():
+                value = getattr(config, name)
+                field.value = value if isinstance(field, widgets.Dropdown | widgets.Checkbox) else _short(value)
+        self._accept()
 
     def on_change(self, listener: Callable[[RunConfig], None]) -> None:
         """Call `listener` with the settings, now and after each valid change; what it raises is shown."""
@@ -133,13 +132,13 @@ class SettingsForm(widgets.VBox):
         files.write_json(path, vars(config), files.PRIVATE)
         self.message.value = f'<p style="{LINE}">Saved as {escape(str(path))}.</p>'
 
-    def _take_preset(self, change) -> None:
-        if not self._is_setting:
+    def _changed(self, change) -> None:
+        if change["owner"] is self.inputs["preset"]:
             self.show(RunConfig.from_preset(change["new"]))
+        else:
+            self._accept()
 
-    def _changed(self, _=None) -> None:
-        if self._is_setting:
-            return
+    def _accept(self) -> None:
         self.message.value = ""
         if self._check():
             self._tell()

@@ -18,6 +18,7 @@ from utils.tokens import packing
 from utils.tokens.dataset import TokenRows
 from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.packing import Block
+from utils.widgets.html import muted
 
 # Cells on one page: more would make every step slow, and the way through them by keyboard long.
 PAGE_CELLS = 512
@@ -193,32 +194,31 @@ class TokenView(widgets.VBox):
         self.next = widgets.Button(description="Next", icon="arrow-right")
         self.controls = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
         self.view = widgets.HTML()
-        self._is_moving = False
         for button, by in ((self.previous, -1), (self.next, 1)):
             button.on_click(lambda _, by=by: self.show(**self._beside(by)))
-        for field in (self.is_packed, self.row, self.update, self.block, self.page):
+        self.fields = (self.is_packed, self.row, self.update, self.block, self.page)
+        for field in self.fields:
             field.observe(self._changed, "value")
         super().__init__([self.is_packed, self.controls, self.view])
         self.show()
 
     def show(self, page: int = 1, **places: int) -> None:
         """Show the pair or block that the fields name, after setting some: `row`, or `update` and `block`."""
-        self._is_moving = True  # what is set here is shown once, at the end
-        if self.is_packed.value:
-            blocks = self._blocks(places.get("update", self.update.value))
-            self.block.max = len(blocks)
-        for name, value in places.items():
-            getattr(self, name).value = value
-        rows = blocks[self.block.value - 1] if self.is_packed.value else [self.row.value]
-        cells = cells_of(packing.build_block(self.rows, rows), rows, self.tokenizer)
-        self.page.max = -(-len(cells) // PAGE_CELLS)
-        self.page.value = page
-        fields = [self.update, self.block] if self.is_packed.value else [self.row]
-        pages = [self.page] if self.page.max > 1 else []
-        self.controls.children = [self.previous, self.next, *fields, *pages]
-        self.previous.disabled, self.next.disabled = not self._beside(-1), not self._beside(1)
-        self.view.value = to_html(cells, self._title(len(rows), len(cells)), self.page.value - 1)
-        self._is_moving = False
+        with muted(self._changed, self.fields):  # what is set here is shown once, at the end
+            if self.is_packed.value:
+                blocks = self._blocks(places.get("update", self.update.value))
+                self.block.max = len(blocks)
+            for name, value in places.items():
+                getattr(self, name).value = value
+            rows = blocks[self.block.value - 1] if self.is_packed.value else [self.row.value]
+            cells = cells_of(packing.build_block(self.rows, rows), rows, self.tokenizer)
+            self.page.max = -(-len(cells) // PAGE_CELLS)
+            self.page.value = page
+            fields = [self.update, self.block] if self.is_packed.value else [self.row]
+            pages = [self.page] if self.page.max > 1 else []
+            self.controls.children = [self.previous, self.next, *fields, *pages]
+            self.previous.disabled, self.next.disabled = not self._beside(-1), not self._beside(1)
+            self.view.value = to_html(cells, self._title(len(rows), len(cells)), self.page.value - 1)
 
     def _title(self, num_pairs: int, num_tokens: int) -> str:
         if not self.is_packed.value:
@@ -250,5 +250,4 @@ class TokenView(widgets.VBox):
         return [[int(rows[index]) for index in block] for block in blocks]
 
     def _changed(self, change) -> None:
-        if not self._is_moving:
-            self.show(page=self.page.value if change["owner"] is self.page else 1)
+        self.show(page=self.page.value if change["owner"] is self.page else 1)
