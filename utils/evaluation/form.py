@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from utils.model import prompt_modes
 from utils.model.generation import END_OF_TEXT, Answer, GenerationSettings, generate_batch, generate_rows
+from utils.tokens.packing import spread
 from utils.tokens.prompts import ALPACA, encode_texts, format_prompt
 
 MAX_NEW_TOKENS = 256
@@ -55,7 +56,7 @@ class Share:
 def instructions(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:
     """The first `number` pairs, evenly spread over the rows, that ask to write a function whose signature they give."""
     asking = [row for row in rows if row.get("kind") == "write" and signature(row["instruction"])]
-    return _spread(asking, number)
+    return spread(asking, number)
 
 
 def signature(instruction: str) -> Function | None:
@@ -136,7 +137,7 @@ def gaps(texts: Iterable[str], number: int, num_characters: int = 1200) -> list[
             if len(bare) >= MIN_LINE_CHARACTERS and not bare.startswith("#") and start > 0:
                 before, after = text[max(0, start - num_characters) : start], text[end : end + num_characters]
                 found.append(Gap(before, bare, after))
-    return _spread(found, number)
+    return spread(found, number)
 
 
 def fills(model, tokenizer, found: Sequence[Gap], with_suffix: bool = True) -> Share:
@@ -152,12 +153,6 @@ def fills(model, tokenizer, found: Sequence[Gap], with_suffix: bool = True) -> S
     written = _in_batches(rows, lambda batch: generate_rows(model, tokenizer, batch, settings))
     lines = [one.text if with_suffix else one.text.partition("\n")[0] for one in written]
     return Share(sum(line.rstrip() == gap.line for line, gap in zip(lines, found, strict=True)), len(found))
-
-
-def _spread(items: list, number: int) -> list:
-    """At most `number` items, evenly spread."""
-    step = max(len(items) / number, 1)
-    return [items[int(index * step)] for index in range(min(number, len(items)))]
 
 
 def _in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> list[Answer]:

@@ -5,6 +5,7 @@ each pair restarting at 0, so packed training does step by step the arithmetic o
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
 
@@ -40,6 +41,12 @@ def choose_rows(rows: TokenRows, max_length: int, max_samples: int, seed: int) -
     if len(rows) and not len(fitting):
         raise UserError(f"none of {len(rows)} pairs has at most {max_length} tokens: raise max_length, or add pairs.")
     return fitting
+
+
+def spread(items: Sequence, number: int) -> list:
+    """At most `number` items, evenly spread, from the first on."""
+    step = max(len(items) / max(number, 1), 1)
+    return [items[int(index * step)] for index in range(min(number, len(items)))]
 
 
 def num_updates(num_rows: int, batch_size: int, num_epochs: float) -> int:

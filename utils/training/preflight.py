@@ -177,7 +177,7 @@ def _samples(data_dir: Path, config: RunConfig) -> Iterator[tuple[TokenRows, np.
     """For each split that has rows: all its rows, the ones to look at, and their pairs."""
     for split in SPLITS:
         rows = dataset.load(artifacts.tokens_dir(data_dir, config), split)
-        chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE_ROWS)).astype(int))
+        chosen = np.array(packing.spread(range(len(rows)), SAMPLE_ROWS), dtype=int)
         wanted, stream = set(chosen.tolist()), pairs.stream(artifacts.pairs_dir(data_dir, config.pairs), split)
         if len(rows):
             yield rows, chosen, [pair for index, pair in enumerate(stream) if index in wanted]

@@ -8,6 +8,7 @@ import torch
 from utils.model.generation import GenerationSettings, generate_rows
 from utils.runs import metrics
 from utils.tokens.dataset import TokenRows
+from utils.tokens.packing import spread
 from utils.training.distributed import Ranks
 
 MAX_NEW_TOKENS = 128
@@ -16,7 +17,7 @@ MAX_NEW_TOKENS = 128
 def choose(rows: TokenRows, chosen: np.ndarray, number: int) -> np.ndarray:
     """At most `number` of the chosen rows, evenly spread; those without a prompt, as plain code, ask for nothing."""
     asking = chosen[rows.prompt_lengths[chosen] > 0]
-    return asking[np.linspace(0, len(asking) - 1, min(number, len(asking))).astype(int)]
+    return np.array(spread(asking, number), dtype=int)
 
 
 def write(run_dir: Path, step: int, network, tokenizer, rows: TokenRows, chosen: np.ndarray, ranks: Ranks) -> None:
