@@ -23,7 +23,7 @@ from utils import artifacts, files
 from utils.errors import UserError
 from utils.runs import launch, metrics
 from utils.training import checkpoint, distributed, rendezvous
-from utils.training.distributed import Ranks, StopRequest, report_failure
+from utils.training.distributed import InUse, Ranks, StopRequest, only_one, report_failure
 from utils.training.rendezvous import FileBeats, Heartbeat
 
 NOBODY = 65534
@@ -119,8 +119,13 @@ def test_a_private_folder_that_others_can_open_is_refused(tmp_path, monkeypatch)
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     folder = files.private_folder()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700 and files.private_folder() == folder
+    tmp_path.chmod(0o777)
+    with pytest.raises(UserError, match="only you can open and replace"):
+        files.private_folder()
+    tmp_path.chmod(0o1777)
+    assert files.private_folder() == folder
     folder.chmod(0o750)
-    with pytest.raises(UserError, match="is not a folder that only you can open: remove it, or set TMPDIR"):
+    with pytest.raises(UserError, match="is not a folder that only you can open and replace: remove it, or set TMPDIR"):
         files.private_folder()
     folder.rmdir()
     (tmp_path / "elsewhere").mkdir(mode=0o700)
@@ -133,16 +138,17 @@ def test_a_private_folder_that_others_can_open_is_refused(tmp_path, monkeypatch)
 
 def test_what_a_killed_run_left_in_the_private_folder_is_cleared_after_a_day(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    folder = files.private_folder()
-    for name in ("old", "living"):
+    folder, old, living = files.private_folder(), "17-29500-0", "18-29501-0"
+    for name in (old, living, "compiled"):
         (folder / name).mkdir()
         (folder / name / "beat-0").touch()
         (folder / f"rendezvous-{name}").touch()
     long_ago = time.time() - launch.KEPT_SECONDS - 1
-    for path in (folder / "old" / "beat-0", folder / "old", folder / "rendezvous-old", folder / "living"):
-        os.utime(path, (long_ago, long_ago))
+    for name in (f"{old}/beat-0", old, f"rendezvous-{old}", living, "compiled/beat-0", "compiled"):
+        os.utime(folder / name, (long_ago, long_ago))
     launch._clear_private_folder()
-    assert {path.name for path in folder.iterdir()} == {"living", "rendezvous-living"}
+    left = {path.name for path in folder.iterdir()}
+    assert left == {living, f"rendezvous-{living}", "compiled", "rendezvous-compiled"}
 
 
 def test_a_launcher_that_listens_on_all_addresses_is_refused_unless_allowed(monkeypatch):
@@ -275,11 +281,25 @@ def test_a_run_started_by_hand_is_not_stopped_when_the_shell_that_started_it_end
     request = StopRequest(tmp_path)
     monkeypatch.setattr("os.getppid", lambda: 1)
     assert not request.is_made
+    monkeypatch.undo()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "some")
+    parent = psutil.Process(os.getppid())
+    monkeypatch.setattr("sys.argv", ["program", *parent.cmdline()[-1:]])
+    assert rendezvous.launcher_pid() == parent.pid
     started = StopRequest(tmp_path)
     assert not started.is_made
-    monkeypatch.setattr("os.getppid", lambda: 2)
+    monkeypatch.setattr("os.getppid", lambda: 1)
     assert started.is_made and not request.is_made
+    monkeypatch.setattr("sys.argv", ["program", str(tmp_path)])
+    assert rendezvous.launcher_pid() == 0 and StopRequest(tmp_path).is_made, "its launcher died before it could look"
+
+
+def test_who_finds_the_run_in_use_writes_nothing_into_it(tmp_path):
+    with only_one(tmp_path, Ranks()):
+        with pytest.raises(InUse) as refused, only_one(tmp_path, Ranks()):
+            pass
+        assert report_failure(tmp_path, refused.value) == 2
+    assert not (tmp_path / "outcome.json").exists()
 
 
 @pytest.fixture

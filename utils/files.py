@@ -63,10 +63,11 @@ def private_folder() -> Path:
     folder = Path(tempfile.gettempdir()) / f"workbook-{os.getuid()}"
     with suppress(FileExistsError):
         folder.mkdir(PRIVATE)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    found, around = folder.lstat(), folder.parent.stat().st_mode
+    is_replaceable = around & 0o022 and not around & stat.S_ISVTX
+    if is_replaceable or not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise UserError(
-            f"{folder} is not a folder that only you can open: remove it, or set TMPDIR to a folder of your own."
+            f"{folder} is not a folder that only you can open and replace: remove it, or set TMPDIR to one of your own."
         )
     return folder
 

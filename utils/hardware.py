@@ -12,6 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from utils import files
 from utils.errors import UserError
 
 GIB = 2**30
@@ -25,6 +26,14 @@ CAPPED = {
         "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI",
     ),
 }  # fmt: skip
+
+
+def keep_compiled_code_private() -> None:
+    """Have torch keep what it compiles, and loads again, where only this user can write, unless told where.
+
+    By default that is a folder in the shared temporary one, which any user of the machine can make first.
+    """
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(files.private_folder() / "compiled"))
 
 
 def format_bytes(num_bytes: float) -> str:

@@ -42,4 +42,5 @@ def _train(run_dir: Path, num_threads: int, sizes: dict[str, int], max_new_token
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
     torch.set_num_threads(num_threads)
+    del os.environ["TORCHELASTIC_RUN_ID"]  # the parent is the server that forks, not a launcher that could die
     trainer.main(run_dir)

@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.distributed import DistributedConfig
 
-from utils import files
+from utils import files, hardware
 from utils.artifacts import ROOT, building
 from utils.config import EMBEDDED, RunConfig
 from utils.errors import UserError
@@ -111,6 +111,8 @@ def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, Pr
     """Model and tokenizer for generation, in eval mode: bfloat16 on a GPU where there is one, else float32."""
     tokenizer = load_tokenizer(name_or_path, revision)
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
+    if device == "cuda":
+        hardware.keep_compiled_code_private()
     options = dict(dtype=dtype, use_safetensors=True, device_map={"": device})
     return _from_pretrained(AutoModelForCausalLM, name_or_path, revision, **options).eval(), tokenizer
 
@@ -131,6 +133,8 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
             "cpu_offload moves the weights of several GPU processes to main memory, and knows no adapters (lora_rank): "
             "switch it off here."
         )
+    if device.type == "cuda" or config.torch_compile:
+        hardware.keep_compiled_code_private()
     model_config = load_config(config)
     # Every dropout that a transformers configuration knows ends in `dropout` or `_pdrop`.
     for name, value in model_config.to_dict().items():

@@ -1,6 +1,7 @@
 """How long a run takes: before it starts, from earlier runs or the machine; while it runs, from its metrics."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 
 from utils import hardware
 from utils.config import RunConfig
+from utils.errors import UserError
 from utils.model.shape import Shape
 from utils.planning.workload import Workload
 from utils.runs import folders, metrics
@@ -67,9 +69,10 @@ def _earlier_run(config: RunConfig, data_dir: Path, begun: Path | None) -> tuple
     for run_dir, other in folders.readable(data_dir).items():
         is_another = begun is None or run_dir.name != begun.name
         if is_another and all(getattr(other, name) == getattr(config, name) for name in decisive):
-            speed, evaluation = _speed(run_dir, folders.written_at(run_dir / metrics.METRICS))
-            if speed:
-                return run_dir.name, speed, evaluation
+            with suppress(UserError, LookupError, TypeError, ArithmeticError):  # metrics that are none
+                speed, evaluation = _speed(run_dir, folders.written_at(run_dir / metrics.METRICS))
+                if speed:
+                    return run_dir.name, speed, evaluation
     return "", 0.0, None
 
 

@@ -96,7 +96,7 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
         raise UserError(f"{path.name} has this pair already.")
     files.make_parents(path)
     origin = {"pair": len(lines) + 1, **origin}
-    for file, text in ((path.with_suffix(".origins.jsonl"), json.dumps(origin, ensure_ascii=False)), (path, line)):
+    for file, text in ((path, line), (path.with_suffix(".origins.jsonl"), json.dumps(origin, ensure_ascii=False))):
         files.append_line(file, text, keep_unfinished=True, mode=files.PRIVATE)  # an editor may have left no line end
     return len(lines) + 1
 

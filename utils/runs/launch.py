@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -117,7 +118,7 @@ def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
 
 def _clear_private_folder() -> None:
     """Delete what runs that have ended left there a day ago; those that live touch their files every few seconds."""
-    for path in files.private_folder().iterdir():
+    for path in files.private_folder().glob("[0-9r]*"):  # a start's folder, or its rendezvous
         with suppress(FileNotFoundError):  # another start clears too
             parts = [path, *path.iterdir()] if path.is_dir() else [path]
             if time.time() - max(map(folders.written_at, parts)) > KEPT_SECONDS:
@@ -155,7 +156,13 @@ def state(run_dir: Path) -> str:
         return "finished"
     if not (run_dir / "config.json").exists():
         return "new"
-    return (read_json(run_dir / "outcome.json") or {}).get("outcome", "failed")
+    outcome = _outcome(run_dir).get("outcome")
+    return outcome if outcome in STATES else "failed"
+
+
+def _outcome(run_dir: Path) -> dict[str, Any]:
+    outcome = read_json(run_dir / "outcome.json")
+    return outcome if isinstance(outcome, dict) else {}
 
 
 def phase(run_dir: Path) -> str:
@@ -195,7 +202,7 @@ def remove(run_dir: Path) -> None:
 def failure(run_dir: Path) -> str:
     """Why a run failed: what it said, or the end of its log when it died without a word."""
     tail = f"the end of {run_dir / 'train.log'}:\n{log_tail(run_dir)}"
-    return (read_json(run_dir / "outcome.json") or {}).get("reason") or tail
+    return str(_outcome(run_dir).get("reason") or tail)
 
 
 def stop(run_dir: Path) -> None:

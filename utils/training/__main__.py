@@ -9,7 +9,7 @@ from utils.training.distributed import report_failure
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m utils.training RUN_DIR")
-    run_dir = Path(sys.argv[1]).resolve()
+    run_dir = Path(sys.argv[1]).absolute()
     try:
         trainer.main(run_dir)
     except Exception as error:

@@ -110,7 +110,7 @@ class StopRequest:
 
     run_dir: Path
     signals: list[int] = field(default_factory=list)
-    launcher_pid: int = field(default_factory=launcher_pid)
+    launcher_pid: int | None = field(default_factory=launcher_pid)
 
     def listen(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -118,24 +118,26 @@ class StopRequest:
 
     @property
     def is_made(self) -> bool:
-        is_orphan = self.launcher_pid not in (0, os.getppid())
+        is_orphan = self.launcher_pid not in (None, os.getppid())
         return bool(self.signals) or is_orphan or (self.run_dir / "STOP").exists()
+
+
+class InUse(UserError):
+    """Another process trains in the run's folder, and what is written there is its own."""
 
 
 @contextlib.contextmanager
 def only_one(run_dir: Path, ranks: Ranks):
-    """Hold the run's folder while training; raises `UserError` when another process trains in it."""
+    """Hold the run's folder while training; raises `InUse` when another process trains in it."""
     with open(run_dir / "lock", "a", opener=files.opener) as file:
-        os.utime(file.fileno())  # when it began, or was resumed: see `launch.phase`
         for is_last in (False, True) if ranks.is_first else ():
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.utime(file.fileno())  # when it began, or was resumed: see `launch.phase`
                 break
             except BlockingIOError:
                 if is_last:
-                    raise UserError(
-                        f"{run_dir} is being trained by another process: wait for it, or stop it."
-                    ) from None
+                    raise InUse(f"{run_dir} is being trained by another process: wait for it, or stop it.") from None
                 time.sleep(1.0)  # it may only be asked for: `launch.state` takes it for a moment
         yield
 
@@ -161,12 +163,14 @@ def report_failure(run_dir: Path, error: Exception) -> int:
                 "another process of the run has ended: killed, most often because memory ran out, or it lost contact; "
                 f"the end of train.log says which. Then {reason}"
             )
-    start = ":".join(os.environ.get(name, "") for name in ("MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
+    variables = (os.environ.get(name, "") for name in ("MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
+    start = ":".join([str(os.getppid()), *variables])
     path = run_dir / "outcome.json"
     recorded = read_json(path)
     if not (launcher_pid() and isinstance(recorded, dict) and recorded.get("start") == start):
         with contextlib.suppress(OSError, UserError):  # no folder, a full disk, or a folder in its place
-            files.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
+            if not isinstance(error, InUse):
+                files.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
         if not isinstance(error, RuntimeError | OSError):
             _end_launcher()
     return 2 if isinstance(error, UserError) else 1

@@ -29,9 +29,15 @@ JOIN_SECONDS = 300.0
 ALL_ADDRESSES = "ALLOW_ALL_ADDRESSES"
 
 
-def launcher_pid() -> int:
-    """The process that started this one to train, and starts it again; 0 where it was started by hand."""
-    return os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else 0
+def launcher_pid() -> int | None:
+    """The process that started this one to train, and starts it again: 0 when it is dead, None when there was none."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    with contextlib.suppress(psutil.Error):
+        parent = psutil.Process(os.getppid())  # of an orphan, a process that knows nothing of it
+        if set(sys.argv[1:]) <= set(parent.cmdline()):
+            return parent.pid
+    return 0
 
 
 def refuse_open_launcher() -> None:
@@ -215,7 +221,7 @@ class Heartbeat:
             elif missing and now - self._began > JOIN_SECONDS:
                 names = ", ".join(map(str, missing))
                 self._end(f"rank {names} did not join at {self._beats.place} within {JOIN_SECONDS:.0f} s")
-            elif missing and self._launcher_pid not in (0, os.getppid()):
+            elif missing and self._launcher_pid not in (None, os.getppid()):
                 self._end("the launcher has ended, and not all processes have joined")
 
     def _end(self, what: str) -> None:

@@ -1,6 +1,6 @@
 """Text on a page: shown letter by letter whoever wrote it, in the theme's colours, copied, and errors that are seen."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from html import escape
 
@@ -55,7 +55,7 @@ def guarded(action: Callable[[], None], message: widgets.HTML) -> Callable:
 
 
 @contextmanager
-def muted(handler: Callable, fields: Iterable[widgets.Widget]) -> Iterator[None]:
+def muted(handler: Callable, fields: Iterable[widgets.Widget]) -> Generator[None]:
     """Inside the block values of fields are set without a call of `handler`, which observes them."""
     for field in fields:
         field.unobserve(handler, "value")
