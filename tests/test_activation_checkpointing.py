@@ -53,6 +53,7 @@ def networks(world, mode):
     yield network
 
 
+@pytest.mark.slow
 # gpt_bigcode's products add a bias: four in each of two blocks, of which the last need not be computed again.
 @pytest.mark.parametrize("mode, num_products, has_attention", [("selective", 0, False), ("full", 2 * 3, True)])
 def test_the_gradients_are_the_same_and_only_what_is_not_kept_is_computed_again(
@@ -74,6 +75,7 @@ def test_the_gradients_are_the_same_and_only_what_is_not_kept_is_computed_again(
             assert (backward["aten::mm"] > plain["aten::mm"]) == (mode == "full")
 
 
+@pytest.mark.slow
 def test_selective_keeps_half_and_full_the_blocks_inputs(world):
     _, config = world
     key, width = config_key(loading.load_config(config)), 32

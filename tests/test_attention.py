@@ -94,6 +94,7 @@ def blocks_of(world):
     return [packing.build_block(rows, chosen) for chosen in ([2, 7, 4], [1, 3], [5, 9, 8, 6], [11])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, kernel, monkeypatch, checkpointing):
     blocks = blocks_of(world)
@@ -116,6 +117,7 @@ def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, kernel, m
     torch.compiler.reset()
 
 
+@pytest.mark.slow
 def test_without_the_kernel_compiled_blocks_go_on_with_the_loop(world):
     blocks = blocks_of(world)
     network, other = (loading.load_for_training(world[1], CPU, 1) for _ in range(2))

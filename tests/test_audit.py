@@ -319,6 +319,7 @@ def test_nothing_to_examine_is_no_error():
     assert all(found.count == 0 for found in audit.examine([]))
 
 
+@pytest.mark.slow
 def test_gpteacher_beside_what_is_known_of_it(shared_data):
     """The counts in facts.md, and why those here differ."""
     rows = json.loads((shared_data / "gpteacher" / "codegen-instruct.json").read_text())

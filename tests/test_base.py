@@ -32,6 +32,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_plain_transformers_loads_the_base_offline(tmp_path):
     environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "-c", PLAIN, str(BASE)]
@@ -50,6 +51,7 @@ def test_the_base_is_small_and_the_workbook_starts_from_it():
     assert loading.locate("embedded") == str(BASE)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_base_knows_python_that_it_was_not_trained_on():
     documents = [one for one in code_files.standard_library() if one.split == pairs.VALIDATION]

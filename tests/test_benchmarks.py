@@ -41,6 +41,7 @@ def bench_here(job, tmp_path):
     return jobs.Bench(tmp_path / "data", run=run)
 
 
+@pytest.mark.slow
 def test_every_contender_makes_the_same_updates(job, bench_here):
     pairs, tokenizer = job
     settings = dict(train_batch_size=8, max_length=400, tokens_per_device=512, learning_rate=1e-2)
@@ -70,6 +71,7 @@ def test_every_contender_makes_the_same_updates(job, bench_here):
     assert "On a GPU: not measured." in text and text.count("GFLOP/s, ours") == 2
 
 
+@pytest.mark.slow
 def test_arithmetic_is_held_against_a_plain_loop(job, bench_here, monkeypatch):
     pairs, tokenizer = job
     figures, text = gpu.arithmetic(bench_here, pairs, tokenizer, 4, 8)
@@ -81,6 +83,7 @@ def test_arithmetic_is_held_against_a_plain_loop(job, bench_here, monkeypatch):
     assert gpu.arithmetic(bench_here, pairs, tokenizer, 4, 8)[1].count("**no**") == 3  # those in float32
 
 
+@pytest.mark.slow
 def test_contenders_are_compared_in_the_same_dtype(job, bench_here):
     pairs, tokenizer = job
     figures, text = gpu.contenders(bench_here, pairs[:16], tokenizer, 2, 8, "tiny")
@@ -95,6 +98,7 @@ def test_contenders_are_compared_in_the_same_dtype(job, bench_here):
     assert table.fastest(figures["results"], trainer="ours", dtype="bfloat16") == ("ours bfloat16", 8.0)
 
 
+@pytest.mark.slow
 def test_training_is_measured_and_its_recipe_extrapolated(job, bench_here):
     pairs, tokenizer = job
     figures, text = gpu.training(bench_here, pairs[:8], tokenizer, 6, 4, "tiny", {"learning_rate": 1e-3})
@@ -117,6 +121,7 @@ def test_bars_are_those_of_the_fastest_with_a_real_shape():
     assert [" | ".join(row.strip(" |").split(" | ")[2:]) for row in rows] == [text.strip(" |") for text in found]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_by_its_plan_is_told_and_not_tried(job, bench_here, monkeypatch):
     pairs, tokenizer = job
     monkeypatch.setattr(hardware, "devices", lambda number: (hardware.Device("small", 2**20, "cpu"),))
@@ -125,6 +130,7 @@ def test_what_does_not_fit_by_its_plan_is_told_and_not_tried(job, bench_here, mo
     assert text.count("GiB of 0.0 GiB") == 4 and "full" in text
 
 
+@pytest.mark.slow
 def test_activations_are_computed_again_only_where_memory_is_short(job, bench_here, monkeypatch):
     pairs, tokenizer = job
     config = jobs.build_job(bench_here.data_dir, "tiny", pairs, tokenizer, tokens_per_device=1024)
@@ -137,6 +143,7 @@ def test_activations_are_computed_again_only_where_memory_is_short(job, bench_he
     assert plans[0].memory_bytes > plans[1].memory_bytes
 
 
+@pytest.mark.slow
 def test_decoding_stands_beside_the_limit_of_the_bandwidth(job, bench_here, monkeypatch):
     monkeypatch.setattr(decoding, "COPY_BYTES", {"cpu": 2**16})
     figures, text = gpu.decoding(bench_here, job[1], "tiny", num_tokens=5, num_rounds=1)
@@ -155,6 +162,7 @@ def test_a_part_is_kept_when_another_fails(bench_here, tmp_path, capsys):
     assert "| text |" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_worker_that_fails_says_why_and_one_without_time_is_stopped(world, tmp_path):
     spec = {"trainer": "ours", "run_dir": str(tmp_path)}
     with pytest.raises(UserError, match="config.json cannot be read"):
@@ -170,6 +178,7 @@ def test_rates_and_shares_leave_the_first_update_out():
     assert table.share([result]) == pytest.approx((40 + 80) / 3 / 50)
 
 
+@pytest.mark.slow
 def test_the_data_jobs_run_and_their_figures_stand_beside_the_bars(job, tmp_path, shared_data, monkeypatch):
     monkeypatch.setattr(data, "measure", lambda job, shared, out, number: data_job(job, tmp_path, shared, number))
     text = table.bars("data", data.compare(shared_data, tmp_path, 0.001))
@@ -189,6 +198,7 @@ def data_job(job, folder, shared, number):
     return result
 
 
+@pytest.mark.slow
 def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch):
     data_dir, config = world
     run_dir = data_dir / "runs" / "tiny-python-stdlib"
@@ -214,11 +224,13 @@ def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch)
     assert found["one answer, streamed"][1].endswith("tokens/s")
 
 
+@pytest.mark.slow
 def test_the_panels_are_measured_on_a_long_run(tmp_path):
     rows = panels.compare(tmp_path, 2000, 0.5)
     assert [row[0] for row in rows] == ["04 draws 2,000 lines of metrics", "the live panel on them, of one core"]
 
 
+@pytest.mark.slow
 def test_the_playground_is_measured_on_equal_answers(world):
     name = world[1].model_name_or_path
     found = {row[0]: row[1:] for row in playground.compare(name, 6, 1)}

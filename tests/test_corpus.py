@@ -67,6 +67,7 @@ def test_files_that_nobody_wrote_are_left_out(tmp_path, text):
     assert code_files._text(tmp_path / "x.py") == _code("alpha")
 
 
+@pytest.mark.slow
 def test_the_modules_held_out_are_those_of_the_pairs_and_none_is_trained_on(monkeypatch, library_pairs):
     monkeypatch.setattr(code_files, "PACKAGES", ())
     documents = code_files.distinct(code_files.found())
@@ -134,6 +135,7 @@ def test_rows_hold_the_whole_text_and_only_our_special_tokens(tokenizer):
     assert again.ids.tolist() == with_gaps.ids.tolist() != other.ids.tolist()
 
 
+@pytest.mark.slow
 def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path, monkeypatch):
     some = [_document(f"file{i}", _code(f"name{i}")) for i in range(6)]
     some += [_document("held", _code("secret"), VALIDATION), _document("lib", _code("lib"), TRAIN, "PSF-2.0")]

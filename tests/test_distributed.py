@@ -77,6 +77,7 @@ def run_dir(world):
     shutil.rmtree(run_dir, ignore_errors=True)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_a_run_is_closed_to_strangers_and_saves_when_its_launcher_dies(world, run_dir, needs, monkeypatch):
     is_root = sys.platform == "linux" and subprocess.run(["unshare", "--uts", "true"]).returncode == 0
@@ -106,6 +107,7 @@ def test_a_run_is_closed_to_strangers_and_saves_when_its_launcher_dies(world, ru
     assert checkpoint.newest_good(run_dir, print).name == f"step-{last:08d}"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_the_exploit_of_an_open_store_works_where_there_is_one(needs):
     needs(sys.platform == "linux" and os.geteuid() == 0, "another user needs root on Linux")
@@ -166,6 +168,7 @@ def test_a_launcher_that_listens_on_all_addresses_is_refused_unless_allowed(monk
         rendezvous.refuse_open_launcher()
 
 
+@pytest.mark.slow
 def test_several_machines_meet_on_one_address_alone(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -227,6 +230,7 @@ def heartbeat(tmp_path, monkeypatch):
         one.stop()
 
 
+@pytest.mark.slow
 def test_a_rank_that_never_joins_is_named_with_the_place(heartbeat, tmp_path, monkeypatch):
     monkeypatch.setattr("utils.training.rendezvous.JOIN_SECONDS", 0.2)
     monkeypatch.setattr(Heartbeat, "SILENCE_SECONDS", 60.0)
@@ -236,6 +240,7 @@ def test_a_rank_that_never_joins_is_named_with_the_place(heartbeat, tmp_path, mo
     assert ends == [f"rank 2 did not join at {tmp_path} within 0 s"]
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_while_the_others_still_join_is_noticed(heartbeat, tmp_path):
     FileBeats(tmp_path).send(1)
     ends = heartbeat(3)
@@ -262,6 +267,7 @@ def test_the_heartbeat_begins_before_the_group_is_joined_and_a_joined_group_has_
     assert before == timedelta(seconds=rendezvous.JOIN_SECONDS) and store.timeout == timedelta(hours=2)
 
 
+@pytest.mark.slow
 def test_a_rank_whose_launcher_dies_before_all_have_joined_ends(heartbeat, monkeypatch):
     monkeypatch.setattr("utils.training.rendezvous.launcher_pid", lambda: 1 if os.getppid() != 1 else 2)
     ends = heartbeat(2)
@@ -341,6 +347,7 @@ def test_a_rank_that_only_lost_its_peer_says_that_the_peer_was_killed(outcome, m
     assert reason.endswith(")") and "Then rank 0: RuntimeError: Connection closed by peer" in reason and not num_ended
 
 
+@pytest.mark.slow
 def test_a_crash_that_would_come_again_is_not_restarted_and_its_exception_is_the_reason(world, run_dir):
     data_dir, config = world
     config = config.with_changes(num_processes=2, max_restarts=3)

@@ -32,6 +32,7 @@ def run_dir(world):
     shutil.rmtree(run_dir, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_start_stop_and_go_on_with_two_processes(world, run_dir):
     config = world[1].with_changes(num_processes=2, num_train_epochs=20.0, eval_steps=50)
     assert launch.state(run_dir) == "new"
@@ -52,6 +53,7 @@ def test_start_stop_and_go_on_with_two_processes(world, run_dir):
     assert launch.start(run_dir, config) == "finished"
 
 
+@pytest.mark.slow
 def test_two_who_start_a_run_at_once_start_one(world, run_dir):
     config = world[1].with_changes(num_processes=1, num_train_epochs=20.0, eval_steps=50)
     with ThreadPoolExecutor(4) as many:
@@ -70,6 +72,7 @@ def test_two_who_start_a_run_at_once_start_one(world, run_dir):
     assert folders.runs(world[0]) == [] and not list((world[0] / "runs").iterdir())
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_says_why(world, run_dir):
     config = world[1].with_changes(model_name_or_path=str(run_dir / "no-model"))
     launch.start(run_dir, config)

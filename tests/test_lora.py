@@ -82,6 +82,7 @@ def test_the_merged_model_is_the_base_and_the_scaled_product(world, shape):
     assert not any("lora" in name for name, _ in network.named_modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, dict(reshard_after_forward=False, activation_checkpointing="full")])
 def test_two_ranks_make_the_updates_of_one(new_run, changes):
     # Blocks so small that each rank has several.
@@ -103,6 +104,7 @@ def model_of(run_dir):
     return model_pool.choices(run_dir)["base"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_resumed_run_has_the_same_bits_and_checkpoints_hold_adapters_alone(new_run, dtype):
     whole, parts = new_run("lora-whole", dtype=dtype, **LORA), new_run("lora-parts", dtype=dtype, **LORA)
@@ -121,6 +123,7 @@ def test_a_resumed_run_has_the_same_bits_and_checkpoints_hold_adapters_alone(new
     assert saved_dtypes == {torch.float32 if dtype == "float32" else torch.bfloat16}
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_adapters_is_loaded_as_the_model_they_make(new_run):
     run_dir = new_run("lora-loaded", **LORA)
     main(run_dir)
@@ -133,6 +136,7 @@ def test_a_checkpoint_of_adapters_is_loaded_as_the_model_they_make(new_run):
     assert not torch.equal(ninth[changed], tenth[changed]) and not torch.equal(ninth[changed], base[changed])
 
 
+@pytest.mark.slow
 def test_low_precision_follows_float32(new_run):
     exact = new_run("lora-exact", **LORA)
     main(exact)

@@ -103,6 +103,7 @@ def small_run(notebooks, tmp_path_factory):
     return run_all(notebooks, data_dir), data_dir
 
 
+@pytest.mark.slow
 def test_all_notebooks_run_in_order(small_run):
     result, data_dir = small_run
     assert result.returncode == 0, result.stdout + result.stderr
@@ -114,6 +115,7 @@ def test_all_notebooks_run_in_order(small_run):
     assert [path for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)] == []
 
 
+@pytest.mark.slow
 def test_the_summary_agrees_with_the_books(small_run):
     _, data_dir = small_run
     (run_dir,) = (data_dir / "runs").iterdir()
@@ -124,6 +126,7 @@ def test_the_summary_agrees_with_the_books(small_run):
     assert summary.count("  before:") == summary.count("  after:") == 3
 
 
+@pytest.mark.slow
 def test_a_small_file_of_ones_own_goes_the_whole_way(notebooks, tmp_path):
     rows = [{"instruction": f"Say {word}.", "output": word} for word in ("yes", "no", "a")]
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -225,6 +225,7 @@ def test_odd_characters_come_back_as_they_were(tmp_path):
     assert row["response"] == text
 
 
+@pytest.mark.slow
 def test_the_standard_library_is_split_by_module(library_pairs):
     folder = library_pairs
     books = _assert_books_balance(folder)

@@ -326,6 +326,7 @@ def num_alive() -> int:
     return sum(issubclass(type(one), PreTrainedModel) for one in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_the_notebook_keeps_no_model_that_is_freed_and_names_what_it_writes(world, new_run, monkeypatch):
     run_dir, (data_dir, config) = new_run("told"), world
     shutil.copytree(config.model_name_or_path, run_dir / "model")

@@ -65,6 +65,7 @@ RUNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_whole_run_multiplies_nothing_in_bfloat16_and_follows_float32(new_run, capped, name):
     changes = dict(num_train_epochs=1.0, num_samples=1) | RUNS[name]

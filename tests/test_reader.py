@@ -244,6 +244,7 @@ def test_good_pairs_come_back_as_they_were(folder, pairs, is_ascii, window, name
     assert [item.text.rstrip(b"\r").decode() for item in items] == lines
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(
     content=st.one_of(

@@ -155,6 +155,7 @@ def test_a_new_run_in_the_list_does_not_take_the_place_of_the_one_that_is_shown(
     assert panel.list.value == str(panel.run_dir) and "stopped" in panel.state.value
 
 
+@pytest.mark.slow
 def test_two_runs_one_after_the_other_are_followed_to_their_ends(world):
     data_dir, config = world[0], world[1].with_changes(num_train_epochs=1.0, num_samples=0)
     panels = []

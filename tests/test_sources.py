@@ -56,6 +56,7 @@ def _signature(function):
     return function.name, ast.dump(function.args), [ast.dump(decorator) for decorator in function.decorator_list]
 
 
+@pytest.mark.slow
 def test_the_standard_library_gives_thousands_of_pairs_and_always_the_same(library):
     assert len(_of_kind(library, "write")) >= 1500 and len(library) >= 3000
     assert list(stdlib_pairs.standard_library()) == library

@@ -75,6 +75,7 @@ def test_the_pairs_of_a_block_do_not_see_each_other(world):
     torch.testing.assert_close(both, alone + first, rtol=1e-5, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reshard, checkpointing", [(True, "selective"), (False, "none")])
 def test_two_ranks_make_the_updates_of_one(new_run, reshard, checkpointing):
     # Blocks so small that each rank has several: gradients are summed over them, and then over the ranks.
@@ -89,6 +90,7 @@ def test_two_ranks_make_the_updates_of_one(new_run, reshard, checkpointing):
         torch.testing.assert_close(weights(two)[name], tensor, rtol=0, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_bits(new_run, monkeypatch):
     whole, stopped = new_run("whole"), new_run("stopped")
     main(whole)
@@ -113,6 +115,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(new_run, monkeypatch):
     assert all(torch.equal(weights(stopped)[name], tensor) for name, tensor in weights(whole).items())
 
 
+@pytest.mark.slow
 def test_a_run_on_two_ranks_goes_on_on_one(new_run):
     whole, moved = new_run("on-one"), new_run("moved", save_steps=2, num_train_epochs=1.0, lr_scheduler_type="constant")
     launcher = ["-m", "torch.distributed.run", *launch.RENDEZVOUS, "--nproc_per_node", "2"]
@@ -133,6 +136,7 @@ def test_a_run_on_two_ranks_goes_on_on_one(new_run):
         assert record["loss"] == pytest.approx(by_step[record["step"]], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_ranks", [1, 2])
 def test_samples_are_what_the_saved_model_answers_to_the_prompts_of_training(world, new_run, num_ranks):
     data_dir, config = world
@@ -152,6 +156,7 @@ def test_samples_are_what_the_saved_model_answers_to_the_prompts_of_training(wor
     assert lines[0]["answer"] != lines[-2]["answer"]
 
 
+@pytest.mark.slow
 def test_the_saved_model_has_the_logits_of_the_trained_one(world, new_run):
     run_dir = new_run("saved")
     data_dir, config = world
@@ -199,6 +204,7 @@ def test_two_processes_do_not_train_in_one_folder(new_run):
         main(run_dir)
 
 
+@pytest.mark.slow
 def test_without_validation_rows_training_still_works(world, new_run):
     data_dir, config = world
     training = Training(new_run("no-validation"), config, Ranks())
@@ -277,6 +283,7 @@ def test_states_in_bfloat16_keep_what_each_update_adds():
     assert state["exp_avg"].double().mean().item() == pytest.approx(2.0, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_compiled_update_is_compiled_once_for_all_shapes_and_rates():
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
@@ -291,6 +298,7 @@ def test_a_compiled_update_is_compiled_once_for_all_shapes_and_rates():
     torch.compiler.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "bfloat16_weights", "bfloat16_weights adamw_bfloat16"])
 def test_low_precision_follows_float32_and_resumes_to_the_same_bits(new_run, dtype):
     dtype, _, optim = dtype.partition(" ")
@@ -312,6 +320,7 @@ def test_low_precision_follows_float32_and_resumes_to_the_same_bits(new_run, dty
 MUON_RUNS = [("adamw", "adamw_torch_fused"), ("whole", "muon"), ("parts", "muon")]
 
 
+@pytest.mark.slow
 def test_muon_moves_matrices_its_own_way_and_resumes_to_the_same_bits(new_run):
     other, whole, parts = (new_run(name, learning_rate=1e-3, optim=optim) for name, optim in MUON_RUNS)
     for run_dir in (other, whole, parts):
@@ -333,6 +342,7 @@ def test_muon_refuses_weights_that_it_cannot_update(new_run):
         main(new_run("low", optim="muon", dtype="bfloat16_weights"))
 
 
+@pytest.mark.slow
 def test_it_stops_early_when_the_validation_loss_does_not_fall(world, new_run, monkeypatch):
     data_dir, config = world
     run_dir = new_run("early", early_stopping_patience=2, eval_steps=1, learning_rate=0.0)
@@ -368,6 +378,7 @@ def test_the_share_of_the_matrix_rate_counts_what_is_needed(world):
 SHAPE = dict(vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [
@@ -400,6 +411,7 @@ def test_other_causal_models_train_packed_as_padded_and_sharded_as_whole(world, 
     assert metrics.read(one)[0]["eval_loss"] == pytest.approx(total / count, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_an_optimizer_in_eight_bits_follows_float32_and_resumes_to_the_same_bits(new_run):
     eight_bits = dict(optim="adamw_torch_8bit")
     exact, whole, parts = new_run("exact"), new_run("whole", **eight_bits), new_run("parts", **eight_bits)

@@ -59,6 +59,7 @@ def add_notebook(folder, name: str, *cells: str) -> None:
     write(v4.new_notebook(cells=sources), folder / f"{name}.ipynb")
 
 
+@pytest.mark.slow
 def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monkeypatch, capsys):
     add_notebook(world, "01_prepare", PREPARE)
     add_notebook(world, "02_train", TRAIN)
@@ -97,6 +98,7 @@ def test_a_page_loads_and_runs_nothing():
     assert "<script" not in page and 'src="http' not in page and "data:image/png;base64,aGk=" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error, is_short", [("UserError('\\x1b[31mno tea')", True), ("ValueError('no tea')", False)])
 def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
     add_notebook(world, "01_fails", "run.mkdir(parents=True)", f"raise {error}")
