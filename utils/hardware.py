@@ -29,7 +29,7 @@ CAPPED = {
 
 
 def keep_compiled_code_private() -> None:
-    """Have torch keep what it compiles, and loads again, where only this user can write, unless told where.
+    """Have torch keep what it compiles, and loads again, where only this user can write.
 
     By default that is a folder in the shared temporary one, which any user of the machine can make first.
     """
