@@ -149,6 +149,7 @@ def test_others_are_the_named_or_the_newest_on_the_same_pairs(tmp_path):
         curves.choose(tmp_path, run_dir, "elswhere")
 
 
+@pytest.mark.slow
 def test_the_panel_follows_its_fields_and_escapes_names(tmp_path):
     run_dir = make_run(tmp_path, "<img src=x onerror=alert(1)>")
     make_run(tmp_path, "b", TINY.with_changes(seed=7), records(-1.0), age=5)

@@ -198,6 +198,7 @@ def test_several_machines_meet_on_one_address_alone(monkeypatch):
             rendezvous._meet_at_port(rank=0)
 
 
+@pytest.mark.slow
 def test_a_first_machine_that_cannot_be_reached_is_named(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -300,6 +301,7 @@ def test_a_run_started_by_hand_is_not_stopped_when_the_shell_that_started_it_end
     assert rendezvous.launcher_pid() == 0 and StopRequest(tmp_path).is_made, "its launcher died before it could look"
 
 
+@pytest.mark.slow
 def test_who_finds_the_run_in_use_writes_nothing_into_it(tmp_path):
     with only_one(tmp_path, Ranks()):
         with pytest.raises(InUse) as refused, only_one(tmp_path, Ranks()):

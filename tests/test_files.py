@@ -81,6 +81,7 @@ def trained(data_dir, config, name):
     return run_dir
 
 
+@pytest.mark.slow
 def test_everything_below_data_is_the_users_alone_until_a_folder_is_opened(tmp_path):
     (tmp_path / "data").mkdir()
     data_dir, config = make_world(tmp_path)
@@ -144,6 +145,7 @@ REPLACED = (
 REFUSED = ("lock", "metrics.jsonl", "samples.jsonl", "checkpoints", "linked")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["file", "nothing", "."])
 def test_training_replaces_links_and_not_what_they_lead_to(new_run, victim, target):
     run_dir = new_run("linked", max_train_samples=24, num_train_epochs=1.0, num_samples=0)

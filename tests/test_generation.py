@@ -131,6 +131,7 @@ def llama(tokenizer):
     return AutoModelForCausalLM.from_config(config).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["model", "llama"])
 @pytest.mark.parametrize("prompts", [["x"], PROMPTS[:1], [*PROMPTS, "ab"]])
 @pytest.mark.parametrize("drawn", [{}, dict(temperature=0.8, top_p=0.95, seed=3)])
@@ -146,6 +147,7 @@ def test_a_static_cache_changes_no_answer(request, family, tokenizer, stopping, 
         assert [draft.reason for draft in static] == [draft.reason for draft in dynamic]
 
 
+@pytest.mark.slow
 def test_the_step_on_a_static_cache_is_one_graph_for_all_answers(model, tokenizer, monkeypatch):
     """What a GPU compiles; here without making kernels of it."""
     graphs, model = [], copy.deepcopy(model)
@@ -193,6 +195,7 @@ def test_a_model_without_a_static_cache_says_so(model, tokenizer):
         texts(packed, tokenizer, "x", static_cache=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_a_row_of_a_batch_is_the_row_alone(model, tokenizer, stopping, temperature):
     """Rows that end at the end of the context, and rows that end on their own, at different steps."""
@@ -290,6 +293,7 @@ def test_a_stop_string_ends_an_answer_before_it_and_is_never_shown_in_part(model
     assert end("ab\n\nd", "\n\ndef") == ("ab\n\nd", "limit"), "what was held back is shown at the end"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [1.3, 0.7])
 def test_the_penalty_is_that_of_transformers(model, tokenizer, penalty):
     ids = tokenizer("abcabc", return_tensors="pt")["input_ids"]

@@ -123,6 +123,7 @@ def test_nothing_is_pickled():
     assert not re.findall(r"(?:broadcast|gather|scatter|send|recv)_object\w*|\bpickle\b|torch\.load\b", text)
 
 
+@pytest.mark.slow
 def test_light_modules_load_neither_torch_nor_transformers():
     light = ["utils.workbook", *(module for module in MODULES if package_of(module) == "runs")]
     code = f"import sys, utils, {', '.join(light)}; print(*({{'torch', 'transformers'}} & set(sys.modules)))"

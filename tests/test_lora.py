@@ -32,6 +32,7 @@ def logits(network):
         return network(torch.arange(50)[None], use_cache=False).logits
 
 
+@pytest.mark.slow
 def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
     data_dir, config = world
     for dtype, frozen_dtype in [("float32", torch.float32), ("bfloat16", torch.bfloat16)]:

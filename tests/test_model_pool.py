@@ -94,6 +94,7 @@ def test_nobody_waits_for_a_model_that_others_load(base, run_dir, monkeypatch):
     assert list(models.sizes()) == [str(run_dir / "model")]
 
 
+@pytest.mark.slow
 def test_a_freed_model_is_gone_and_can_be_loaded_again(base):
     models = LoadedModels()
     network, _ = models.get(base)

@@ -42,6 +42,7 @@ def test_text_that_spells_a_special_token_is_not_one(tokenizer):
     assert tokenizer.decode(rows.ids[rows.prompt_lengths[0] :]) == "<|endoftext|><|endoftext|>"
 
 
+@pytest.mark.slow
 def test_prompt_and_response_are_tokenised_apart(shared_data):
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(shared_data / "starcoder2-tokenizer/tokenizer.json"), eos_token="<|endoftext|>"

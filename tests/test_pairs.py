@@ -98,6 +98,7 @@ LINES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(lines=LINES)
 def test_the_books_balance_whatever_is_in_the_file(tmp_path_factory, lines):

@@ -47,6 +47,7 @@ def states(plan):
     return sum(plan.memory_bytes_per_process[name] for name in ("weights", "gradients", "optimizer"))
 
 
+@pytest.mark.slow
 def test_starcoder_is_counted_and_shared_out(starcoder, gpus):
     gpus(80 * hardware.GIB)
     plan = planner.plan(*starcoder)
@@ -72,6 +73,7 @@ def test_fewer_bits_take_less_memory(starcoder, gpus):
     assert offloaded.main_memory_bytes - planner.plan(config, data_dir).main_memory_bytes == 16 * 15_517_456_384
 
 
+@pytest.mark.slow
 def test_adapters_are_counted_beside_frozen_weights(starcoder, gpus):
     gpus(80 * hardware.GIB)
     config, data_dir = starcoder[0].with_changes(lora_rank=16), starcoder[1]

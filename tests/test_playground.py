@@ -302,6 +302,7 @@ def test_an_answer_is_mended_and_made_a_pair(panel, world, tmp_path):
     assert "has this pair already" in keep.pair_message.value
 
 
+@pytest.mark.slow
 def test_models_are_freed(panel, models, world):
     run(panel)
     name = world[1].model_name_or_path

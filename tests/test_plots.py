@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from matplotlib import colors
 
 from utils import plots
@@ -60,6 +61,7 @@ def test_nothing_yet_is_a_figure_too():
     assert plots.token_lengths([], [], 1024)._repr_html_()
 
 
+@pytest.mark.slow
 def test_pyplot_stays_out():
     """Figures kept by pyplot pile up in a kernel."""
     code = "import sys; from utils.runs import curves; curves.compare([])._repr_html_(); print(*sys.modules)"

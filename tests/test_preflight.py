@@ -160,6 +160,7 @@ def test_a_sample_is_taken_of_many_rows(own, monkeypatch):
     assert {name: counts[name] for name in NAMES} == dict.fromkeys(NAMES, 0)
 
 
+@pytest.mark.slow
 def test_the_rows_whose_seam_would_merge(shared_data, tmp_path, monkeypatch):
     """With the BigCode tokenizer 798 of GPTeacher's 4,535 rows, the reason why prompt and response are apart."""
     tokenizer = PreTrainedTokenizerFast(

@@ -119,6 +119,7 @@ def test_the_panel_shows_a_run_and_escapes_what_its_model_wrote(tmp_path):
     assert "2.000 nats" in panel.numbers.value and "<img alt=" in panel.figure.value
 
 
+@pytest.mark.slow
 def test_a_run_is_removed_after_a_question_only(tmp_path):
     config = RunConfig.from_preset("tiny", num_processes=1)
     run_dir = made_run(tmp_path, config, "tiny-python-stdlib")
@@ -132,6 +133,7 @@ def test_a_run_is_removed_after_a_question_only(tmp_path):
     assert not run_dir.exists() and "new: nothing was started yet" in panel.state.value
 
 
+@pytest.mark.slow
 def test_other_settings_show_the_run_that_has_them_or_a_new_one(tmp_path):
     config = RunConfig.from_preset("tiny", num_processes=1)
     made_run(tmp_path, config, "tiny-python-stdlib")

@@ -65,6 +65,7 @@ def test_the_standard_library_gives_thousands_of_pairs_and_always_the_same(libra
     assert not [name for name in modules if set(name.split(".")) & {"test", "tests", "encodings", "pip", "torch"}]
 
 
+@pytest.mark.slow
 def test_a_written_function_is_the_one_asked_for(library):
     for pair in _of_kind(library, "write"):
         header = pair["instruction"].rsplit("\n\n", 1)[1]
@@ -75,6 +76,7 @@ def test_a_written_function_is_the_one_asked_for(library):
         assert len(pair["response"]) <= stdlib_pairs.MAX_CHARACTERS
 
 
+@pytest.mark.slow
 def test_what_completes_a_function_gives_the_function_again(library):
     written = {ast.dump(ast.parse(pair["response"])) for pair in _of_kind(library, "write")}
     for pair in _of_kind(library, "complete"):
@@ -83,6 +85,7 @@ def test_what_completes_a_function_gives_the_function_again(library):
         assert ast.dump(tree) in written and pair["response"].startswith((" ", "\t"))
 
 
+@pytest.mark.slow
 def test_an_explanation_is_prose_about_a_function_without_its_docstring(library):
     for pair in _of_kind(library, "explain"):
         assert ast.get_docstring(ast.parse(pair["input"]).body[0]) is None

@@ -198,6 +198,7 @@ def test_a_run_whose_tokens_changed_is_not_gone_on_with(world, new_run):
         Training(run_dir, config, Ranks())
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_train_in_one_folder(new_run):
     run_dir = new_run("busy")
     with only_one(run_dir, Ranks()), pytest.raises(UserError, match="trained by another process"):
@@ -225,6 +226,7 @@ def test_the_loss_and_its_gradient_are_those_of_torch(dtype, tolerance, monkeypa
         torch.testing.assert_close(mine, theirs, rtol=tolerance, atol=tolerance * float(theirs.abs().max()))
 
 
+@pytest.mark.slow
 def test_weights_in_bfloat16_do_not_lose_small_updates():
     torch.manual_seed(0)
     values = torch.full((100_000,), 1.0 + 2e-5)
@@ -269,6 +271,7 @@ def test_in_float32_it_is_the_adamw_of_torch():
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_states_in_bfloat16_keep_what_each_update_adds():
     # With a beta2 of 0.999 an update adds a thousandth, less than bfloat16 tells apart: to the nearest it would stop.
     torch.manual_seed(0)
