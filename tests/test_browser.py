@@ -113,8 +113,8 @@ def page(lab, chromium):
     """A page of a browser; at the end nothing but this machine must have been asked for anything."""
     context, asked = chromium.new_context(), []
     page = context.new_page()
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
+    page.set_default_timeout(180_000)
+    expect.set_options(timeout=180_000)
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url))
     yield page
