@@ -208,7 +208,7 @@ def test_the_embedded_base_s_code_is_searched_too_less_what_is_held_out(run, mon
         code_files.Document("pkg/a.py", "pkg 1.0", "BSD", f"# A file.\n\n{words('c', 30)}\n", pairs.TRAIN),
         code_files.Document("held", "Python 3", "PSF-2.0", words("h", 30), pairs.VALIDATION),
     ]
-    monkeypatch.setattr(code_files, "found", lambda: documents)
+    monkeypatch.setattr(code_files, "documents", lambda: documents)
     _, code = Index.of_run(run_dir, data_dir).spans(answer)
     assert code.sources == [("pkg 1.0", "pkg/a.py, line 3", "BSD", words("c", 30))]
 

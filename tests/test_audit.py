@@ -134,7 +134,7 @@ def test_benchmark_rows_are_shown_beside_the_task(benchmark):
     ]
     found = finding("benchmark_overlap", rows, [benchmark])
     assert found.rows == [0, 1] and found.counts["tasks found"] == 2
-    assert "T/1: 13 words in a row" in found.examples[0].note and "def peaks" in found.examples[0].beside
+    assert "T/1: 13 consecutive words" in found.examples[0].note and "def peaks" in found.examples[0].beside
     assert "T/2: its whole solution" in found.examples[1].note
     assert set(left_out("benchmark_overlap", rows, [benchmark])) == {0, 1}
 
@@ -332,7 +332,7 @@ def test_gpteacher_beside_what_is_known_of_it(shared_data):
     )
     # 15 tasks share a run of words with the data, two more have a solution of a few words in it.
     overlap = found["benchmark_overlap"].counts
-    assert (overlap["tasks found"], overlap["tasks whose whole solution is in a row"]) == (17, 2)
+    assert (overlap["tasks found"], overlap["tasks with a whole solution in a row"]) == (17, 2)
     # 72 responses to prompts that name Python do not parse: all but these are prose or in another language.
     assert found["unparsable"].count == 13
     # 51 rows match an e-mail pattern as JSON, where `\n@app.route` does too; 34 as text; 27 have only example.com.

@@ -70,7 +70,7 @@ def test_files_that_nobody_wrote_are_left_out(tmp_path, text):
 @pytest.mark.slow
 def test_the_modules_held_out_are_those_of_the_pairs_and_none_is_trained_on(monkeypatch, library_pairs):
     monkeypatch.setattr(code_files, "PACKAGES", ())
-    documents = code_files.distinct(code_files.found())
+    documents = code_files.distinct(code_files.documents())
     held_out = {document.name for document in documents if document.split == VALIDATION}
     assert held_out and all(pairs.split_of(name) == VALIDATION for name in held_out)
     held_out_pairs = pairs.load(library_pairs, VALIDATION)
@@ -139,7 +139,7 @@ def test_rows_hold_the_whole_text_and_only_our_special_tokens(tokenizer):
 def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path, monkeypatch):
     some = [_document(f"file{i}", _code(f"name{i}")) for i in range(6)]
     some += [_document("held", _code("secret"), VALIDATION), _document("lib", _code("lib"), TRAIN, "PSF-2.0")]
-    monkeypatch.setattr(corpus, "found", lambda: some)
+    monkeypatch.setattr(corpus, "documents", lambda: some)
     fresh, run_dir = tmp_path / "fresh-base", tmp_path / "runs" / "base"
     small = dict(max_length=256, tokens_per_device=512, train_batch_size=4, num_train_epochs=1.0, warmup_steps=0.0)
     config = PRESETS["base"].with_changes(model_name_or_path=str(fresh), **small)

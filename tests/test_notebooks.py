@@ -120,9 +120,9 @@ def test_the_summary_agrees_with_the_books(small_run):
     _, data_dir = small_run
     (run_dir,) = (data_dir / "runs").iterdir()
     summary = (run_dir / "summary.txt").read_text()
-    books = json.loads((data_dir / "pairs" / "python-stdlib" / "report.json").read_text())
-    assert books["num_read"] == books["num_kept"] + books["num_rejected"] + books["num_duplicates"]
-    assert f"{books['num_read']:,} read = {books['num_kept']:,} kept" in summary
+    row_counts = json.loads((data_dir / "pairs" / "python-stdlib" / "report.json").read_text())
+    assert row_counts["num_read"] == row_counts["num_kept"] + row_counts["num_rejected"] + row_counts["num_duplicates"]
+    assert f"{row_counts['num_read']:,} read = {row_counts['num_kept']:,} kept" in summary
     assert summary.count("  before:") == summary.count("  after:") == 3
 
 

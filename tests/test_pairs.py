@@ -1,4 +1,4 @@
-"""Strict reading, cleaning, the split by origin and the books."""
+"""Strict reading, cleaning, the split by origin and the row counts."""
 
 import json
 from pathlib import Path
@@ -27,16 +27,16 @@ def _file(folder: Path, rows: list, name="mine.jsonl") -> str:
     return str(folder / name)
 
 
-def _assert_books_balance(folder: Path) -> dict:
-    books, parts = pairs.load_books(folder), {part: pairs.load(folder, part) for part in pairs.PARTS}
-    assert books["num_read"] == books["num_kept"] + books["num_rejected"] + books["num_duplicates"]
-    assert books["num_kept"] == books["num_train"] + books["num_validation"]
+def _assert_counts_add_up(folder: Path) -> dict:
+    counts, parts = pairs.row_counts(folder), {part: pairs.load(folder, part) for part in pairs.PARTS}
+    assert counts["num_read"] == counts["num_kept"] + counts["num_rejected"] + counts["num_duplicates"]
+    assert counts["num_kept"] == counts["num_train"] + counts["num_validation"]
     assert [len(parts[part]) for part in pairs.PARTS] == [
-        books[name] for name in ("num_train", "num_validation", "num_rejected")
+        counts[name] for name in ("num_train", "num_validation", "num_rejected")
     ]
     assert not {row["origin"] for row in parts["train"]} & {row["origin"] for row in parts["validation"]}
-    assert json.loads((folder / pairs.REPORT).read_text()) == books
-    return books
+    assert json.loads((folder / pairs.REPORT).read_text()) == counts
+    return counts
 
 
 BAD_LINES = [
@@ -75,9 +75,9 @@ def test_bad_rows_that_are_skipped_are_kept_byte_for_byte_and_every_row_is_accou
     path = tmp_path / "mine.jsonl"
     path.write_bytes(b"\n".join([*(json.dumps(row).encode() for row in good), *BAD_LINES]))
     folder, is_kept = pairs.prepare(str(path), tmp_path, skip_bad=True)
-    books = _assert_books_balance(folder)
+    counts = _assert_counts_add_up(folder)
     assert not is_kept
-    assert (books["num_kept"], books["num_duplicates"], books["num_rejected"]) == (2, 2, len(BAD_LINES))
+    assert (counts["num_kept"], counts["num_duplicates"], counts["num_rejected"]) == (2, 2, len(BAD_LINES))
     rejects = pairs.load(folder, "rejects")
     assert [row["text"].encode("utf-8", "surrogateescape") for row in rejects] == BAD_LINES
     assert [row["line"] for row in rejects] == [*range(5, 5 + len(BAD_LINES))]
@@ -89,7 +89,7 @@ def test_a_syntax_error_in_an_array_that_is_skipped_costs_the_rest_of_it(tmp_pat
     with pytest.raises(pairs.Refused, match="mine.json:1:"):
         pairs.prepare(str(tmp_path / "mine.json"), tmp_path)
     folder, _ = pairs.prepare(str(tmp_path / "mine.json"), tmp_path, skip_bad=True)
-    assert _assert_books_balance(folder)["num_kept"] == 2
+    assert _assert_counts_add_up(folder)["num_kept"] == 2
 
 
 ROWS = st.builds(_row, st.sampled_from("abc"), st.sampled_from(["x", "y", " ", ""]))
@@ -109,8 +109,8 @@ def test_the_books_balance_whatever_is_in_the_file(tmp_path_factory, lines):
     except UserError as error:
         assert "none of its" in str(error)
         return
-    books = _assert_books_balance(pairs_dir)
-    assert books["num_read"] == sum(bool(line.strip()) for line in b"\n".join(lines).split(b"\n"))
+    counts = _assert_counts_add_up(pairs_dir)
+    assert counts["num_read"] == sum(bool(line.strip()) for line in b"\n".join(lines).split(b"\n"))
 
 
 def test_the_command_tells_every_fault_and_exits_by_what_it_found(tmp_path, capsys):
@@ -151,9 +151,9 @@ def test_chosen_repairs_are_recorded_and_what_they_leave_out_is_kept(tmp_path):
     tasks = [f"Write a function that adds the numbers in a list of {n} integers and returns the sum." for n in "ab"]
     path = _file(tmp_path, [_row(tasks[0]), _row(tasks[1]), _row("Mail to ann@mail.org.", "ann@mail.org")])
     folder, _ = pairs.prepare(path, tmp_path, repairs=("near_duplicates", "emails"))
-    books = _assert_books_balance(folder)
-    assert (books["num_kept"], books["num_rejected"]) == (2, 1)
-    assert [record["repair"] for record in books["repairs"]] == ["emails", "near_duplicates"]
+    counts = _assert_counts_add_up(folder)
+    assert (counts["num_kept"], counts["num_rejected"]) == (2, 1)
+    assert [record["repair"] for record in counts["repairs"]] == ["emails", "near_duplicates"]
     (reject,) = pairs.load(folder, "rejects")
     assert reject["reason"].startswith("near_duplicates: ") and json.loads(reject["text"])["instruction"] == tasks[1]
     kept = (folder / "train.jsonl").read_text() + (folder / "validation.jsonl").read_text()
@@ -169,7 +169,7 @@ def test_a_benchmark_with_field_names_of_its_own_reaches_the_repair(tmp_path):
     named = f"{tmp_path / 'tasks.jsonl'}:prompt=text,canonical_solution=code"
     benchmarks = sources.benchmarks(named, tmp_path)
     folder, _ = pairs.prepare(path, tmp_path, repairs=("benchmark_overlap",), benchmarks=benchmarks)
-    assert (_assert_books_balance(folder)["num_kept"], len(pairs.load(folder, "rejects"))) == (1, 1)
+    assert (_assert_counts_add_up(folder)["num_kept"], len(pairs.load(folder, "rejects"))) == (1, 1)
     with pytest.raises(UserError, match="none.jsonl cannot be read"):
         pairs.prepare(path, tmp_path, benchmarks=sources.benchmarks("none.jsonl", tmp_path))
 
@@ -180,7 +180,7 @@ def test_pairs_are_kept_until_something_they_were_made_from_changes(tmp_path, mo
     assert [pairs.prepare(path, tmp_path, fields=fields)[1] for _ in range(2)] == [False, True]
     _file(tmp_path, [_row(output="other"), _row("Subtract.", output="-")])
     folder, is_kept = pairs.prepare(path, tmp_path, fields=fields)
-    assert not is_kept and pairs.load_books(folder)["num_read"] == 2
+    assert not is_kept and pairs.row_counts(folder)["num_read"] == 2
     (folder / "train.jsonl").unlink()
     assert not pairs.prepare(path, tmp_path, fields=fields)[1]
     monkeypatch.setattr(pairs.artifacts, "code_sha256", lambda *modules: "another version")
@@ -196,7 +196,7 @@ def test_rows_keep_their_side_when_rows_are_added(tmp_path):
     sides = []
     for name, some in (("few.jsonl", rows), ("more.jsonl", more)):
         folder, _ = pairs.prepare(_file(tmp_path, some, name), tmp_path)
-        _assert_books_balance(folder)
+        _assert_counts_add_up(folder)
         sides.append({row["response"]: part for part in pairs.PARTS[:2] for row in pairs.load(folder, part)})
     few, many = sides
     assert few.items() <= many.items()
@@ -229,9 +229,9 @@ def test_odd_characters_come_back_as_they_were(tmp_path):
 @pytest.mark.slow
 def test_the_standard_library_is_split_by_module(library_pairs):
     folder = library_pairs
-    books = _assert_books_balance(folder)
-    assert books["num_train"] >= 2500 and books["num_validation"] >= 50 and books["num_rejected"] == 0
-    assert sum(books["kinds"].values()) == books["num_kept"]
+    counts = _assert_counts_add_up(folder)
+    assert counts["num_train"] >= 2500 and counts["num_validation"] >= 50 and counts["num_rejected"] == 0
+    assert sum(counts["kinds"].values()) == counts["num_kept"]
     for row in pairs.load(folder, "validation"):
         assert row["source"] == "python-stdlib" and row["license"] == "PSF-2.0"
         assert pairs.split_of(row["origin"]) == "validation"
@@ -241,8 +241,8 @@ def test_every_row_of_gpteacher_is_accounted_for(tmp_path):
     if not GPTEACHER_FILE.exists():
         pytest.skip(f"GPTeacher's file is not at {GPTEACHER_FILE}")
     folder, _ = pairs.prepare(sources.GPTEACHER, tmp_path, gpteacher_file=str(GPTEACHER_FILE))
-    books = _assert_books_balance(folder)
-    assert books["num_read"] == books["num_kept"] == 4535
+    counts = _assert_counts_add_up(folder)
+    assert counts["num_read"] == counts["num_kept"] == 4535
 
 
 def test_what_is_not_there_is_told(tmp_path):

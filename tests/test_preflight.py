@@ -143,12 +143,16 @@ def test_the_books_balance_to_the_last_row(tmp_path):
     config = RunConfig(model_name_or_path="x", pairs=str(tmp_path / "some.jsonl"), max_length=160)
     pairs.prepare(config.pairs, tmp_path, skip_bad=True)
     dataset.prepare(tmp_path, config, chat_tokenizer())
-    books = preflight.balance(tmp_path, config)
-    assert books["num_read"] == sum(books.values()) - books["num_read"] == len(lines)
-    assert (books["num_duplicates"], books["num_rejected"], books["num_without_trained_token"]) == (2, 2, 0)
+    row_counts = preflight.balance(tmp_path, config)
+    assert row_counts["num_read"] == sum(row_counts.values()) - row_counts["num_read"] == len(lines)
+    assert (row_counts["num_duplicates"], row_counts["num_rejected"], row_counts["num_without_trained_token"]) == (
+        2,
+        2,
+        0,
+    )
     rows = [dataset.load(artifacts.tokens_dir(tmp_path, config), split) for split in dataset.SPLITS]
-    assert books["num_over_long"] == sum(int((part.lengths > 160).sum()) for part in rows) > 0
-    assert books["num_kept"] == sum(len(packing.choose_rows(part, 160, 0, 0)) for part in rows)
+    assert row_counts["num_over_long"] == sum(int((part.lengths > 160).sum()) for part in rows) > 0
+    assert row_counts["num_kept"] == sum(len(packing.choose_rows(part, 160, 0, 0)) for part in rows)
 
 
 def test_a_sample_is_taken_of_many_rows(own, monkeypatch):

@@ -2,6 +2,9 @@
 
 import ast
 import hashlib
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -34,7 +37,7 @@ class Box:
         return width ** 3
 
     def todo(self):
-        """Do what nobody has written."""
+        """Do what is not written yet."""
         raise NotImplementedError
 
     def short(self):
@@ -122,13 +125,17 @@ def test_an_unknown_source_names_the_nearest(tmp_path):
 
 @pytest.fixture
 def remote(tmp_path, monkeypatch):
-    """GPTeacher's file on a host of the test's own."""
+    """GPTeacher's file on a server of the test's own."""
     path = tmp_path / "remote" / "codegen-instruct.json"
     path.parent.mkdir()
     path.write_text("[]")
-    monkeypatch.setattr(sources, "GPTEACHER_URL", path.as_uri())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=path.parent))
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(sources, "GPTEACHER_URL", f"http://127.0.0.1:{server.server_port}/{path.name}")
     monkeypatch.setattr(sources, "GPTEACHER_SHA256", hashlib.sha256(b"[]").hexdigest())
-    return path
+    yield path
+    server.shutdown()
+    server.server_close()
 
 
 def test_gpteacher_is_downloaded_once_and_verified_every_time(tmp_path, remote):
@@ -148,7 +155,7 @@ def test_a_download_with_another_checksum_leaves_nothing(tmp_path, remote):
     assert not [path for path in (tmp_path / "raw").rglob("*") if path.is_file()]
 
 
-def test_an_unreachable_host_is_told_with_the_way_round_it(tmp_path, remote):
+def test_an_unreachable_file_is_reported_with_a_workaround(tmp_path, remote):
     copy = remote.rename(tmp_path / "copy.json")
     with pytest.raises(UserError, match="GPTEACHER_FILE"):
         sources.find("gpteacher-codegen", tmp_path)

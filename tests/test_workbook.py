@@ -19,9 +19,10 @@ config = RunConfig.from_preset(environ["PRESET"], **json.loads(environ["OVERRIDE
 data, run = Path(environ["DATA"]), Path(environ["DATA"]) / "runs" / environ["RUN"]
 """
 PREPARE = """\
-books = dict(num_read=10, num_kept=7, num_rejected=2, num_duplicates=1)
+row_counts = dict(num_read=10, num_kept=7, num_rejected=2, num_duplicates=1)
 tokens = dict(num_tokens_train=1234, num_train=6, num_tokens_validation=56, num_validation=1)
-for folder, facts in ((artifacts.pairs_dir(data, config.pairs), books), (artifacts.tokens_dir(data, config), tokens)):
+folders = artifacts.pairs_dir(data, config.pairs), artifacts.tokens_dir(data, config)
+for folder, facts in zip(folders, (row_counts, tokens), strict=True):
     with artifacts.building(folder, {}, facts):
         pass
 print("\\x1b[1mthe pairs were up to date")

@@ -219,11 +219,11 @@ def summarize(plan: Plan, seconds: dict[str, float]) -> str:
     """What came out of all notebooks, as plain text; `seconds` is the time each of them took."""
     pairs_dir = artifacts.pairs_dir(plan.data_dir, plan.config.pairs)
     tokens_dir = artifacts.tokens_dir(plan.data_dir, plan.config)
-    books = artifacts.require(pairs_dir, "01_data")["facts"]
+    counts = artifacts.require(pairs_dir, "01_data")["facts"]
     tokens = artifacts.require(tokens_dir, "02_alpaca_format")["facts"]
     lines = [
-        f"Pairs: {books['num_read']:,} read = {books['num_kept']:,} kept + {books['num_rejected']:,} rejected "
-        f"+ {books['num_duplicates']:,} duplicates",
+        f"Pairs: {counts['num_read']:,} read = {counts['num_kept']:,} kept + {counts['num_rejected']:,} rejected "
+        f"+ {counts['num_duplicates']:,} duplicates",
         f"Tokens: {tokens['num_tokens_train']:,} in {tokens['num_train']:,} pairs for training, "
         f"{tokens['num_tokens_validation']:,} in {tokens['num_validation']:,} for validation",
         *_training_lines(metrics.read(plan.run_dir)),

@@ -30,24 +30,24 @@ def _check_file(path: Path, fields: Fields) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """`check` or `prepare` a file of pairs; returns 0 where it is clean, 1 for faults, 2 where it cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m utils.data", description="Read instruction pairs strictly.")
-    parser.add_argument("action", choices=("check", "prepare"), help="tell every fault, or make clean pairs of it")
+    parser.add_argument("action", choices=("check", "prepare"), help="report every fault, or write clean pairs")
     parser.add_argument(
         "file", help="a .jsonl or .json file, also as .gz, or .parquet; prepare also takes other sources"
     )
     parser.add_argument("--map", nargs="*", default=[], metavar="OURS=THEIRS", help="such as response=output")
-    parser.add_argument("--ignore", nargs="*", default=[], metavar="FIELD", help="fields that are no part of a pair")
+    parser.add_argument("--ignore", nargs="*", default=[], metavar="FIELD", help="fields that are not part of a pair")
     parser.add_argument(
-        "--skip-bad", action="store_true", help="prepare what is good, and keep the rest in rejects.jsonl"
+        "--skip-bad", action="store_true", help="leave out rows with faults, and keep them in rejects.jsonl"
     )
-    parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="where prepare keeps what it makes")
+    parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="the folder that prepare writes to")
     options = parser.parse_args(arguments)
     try:
         fields = Fields.parse(" ".join(options.map), " ".join(options.ignore))
         if options.action == "check":
             return _check_file(Path(options.file), fields)
         folder, is_kept = pairs.prepare(options.file, options.data, fields=fields, skip_bad=options.skip_bad)
-        print(folder, "was up to date and is kept" if is_kept else "was made")
-        print(json.dumps(pairs.load_books(folder), indent=2, ensure_ascii=False))
+        print(folder, "was up to date" if is_kept else "written")
+        print(json.dumps(pairs.row_counts(folder), indent=2, ensure_ascii=False))
         return 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

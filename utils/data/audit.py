@@ -1,6 +1,6 @@
-"""The data doctor: what is wrong with pairs, shown by examples, and repairs that are made only where they are chosen.
+"""The data doctor: findings about pairs, with examples, and repairs that are made only on request.
 
-Every finding is made by a rule that can be told in a sentence. What is private is masked in everything shown or saved.
+Private data is masked in everything shown or saved.
 """
 
 from collections import Counter
@@ -19,15 +19,15 @@ from utils.data.reader import PAIR_FIELDS
 from utils.errors import UserError, unknown
 
 NEAR_DUPLICATES, BENCHMARK_OVERLAP, UNPARSABLE = "near_duplicates", "benchmark_overlap", "unparsable"
-# The repairs in the order they are made: what is replaced first, so that nothing is compared that changes later; the
-# near-duplicates last, so that no row stays only to be left out for another reason.
+# In the order they are made: replacements first, since they change what is compared; near-duplicates last, so that the
+# row kept of each group is not left out for another reason.
 REPAIRS = {
     pii.EMAILS: "every e-mail address becomes user@example.com",
     pii.IP_ADDRESSES: "every IP address becomes 192.0.2.1 or 2001:db8::1",
     pii.SECRETS: "every key becomes REDACTED_SECRET",
     UNPARSABLE: "these rows are left out",
     BENCHMARK_OVERLAP: "these rows are left out",
-    NEAR_DUPLICATES: "the first row of its like stays, the others are left out",
+    NEAR_DUPLICATES: "of similar rows the first is kept, the others are left out",
 }
 SIMILAR = 0.8
 FINDINGS = "findings.json"
@@ -56,11 +56,11 @@ def examine(rows: Sequence[dict[str, str]], benchmarks: Sequence[str] = ()) -> l
 def apply_repairs(
     rows: Sequence[dict[str, str]], names: Iterable[str], benchmarks: Sequence[str] = ()
 ) -> tuple[list[dict[str, str] | None], list[dict]]:
-    """Every row as the named repairs leave it, None where it is left out, and one record for each repair.
+    """Every row after the named repairs, None where it is left out, and one record per repair.
 
     A record is {"repair", "num_changed", "num_left_out", "reasons": {number of the row: why it is left out}}. Repairs
-    are made in the order of `REPAIRS`, whatever the order of `names`; repaired rows need no repair any more. Raises
-    `UserError` for an unknown name, and for `benchmark_overlap` without a benchmark. Rows given are not changed.
+    are made in the order of `REPAIRS`. Raises `UserError` for an unknown name, and for `benchmark_overlap` without a
+    benchmark. The argument `rows` is not changed.
     """
     names = list(names)
     for name in names:
@@ -86,7 +86,7 @@ def apply_repairs(
 
 
 def save(findings: Sequence[Finding], folder: Path) -> Path:
-    """Write the findings beside the pairs, as findings.json, and return its path; nothing private is in it whole."""
+    """Write findings.json beside the pairs, private data masked, and return its path."""
     path = Path(folder) / FINDINGS
     report = {"rows": "numbered from 0 as they were examined", "findings": [asdict(finding) for finding in findings]}
     files.write_json(path, report)
@@ -94,7 +94,7 @@ def save(findings: Sequence[Finding], folder: Path) -> Path:
 
 
 def _left_out(name: str, rows: list[dict], numbers: list[int], benchmarks: Sequence[str]) -> dict[int, str]:
-    """The rows one repair leaves out and why, under the numbers they have among all rows."""
+    """The numbers of the rows that one repair leaves out, and why."""
     if name == BENCHMARK_OVERLAP:
         overlaps = bench.overlaps(rows, bench.read(benchmarks)).items()
         found = {row: pii.mask(first.note) for row, (first, *_) in overlaps}
@@ -111,7 +111,7 @@ def _left_out(name: str, rows: list[dict], numbers: list[int], benchmarks: Seque
 
 
 def _similar(rows: Sequence[dict], languages: list[str]) -> dict[int, tuple[int, float]]:
-    # The same task in another language is another task, and so is explaining what another row asks to write.
+    # The same task in another language is another task, and so is explaining code instead of writing it.
     groups = [f"{language} {row.get('kind', '')}" for row, language in zip(rows, languages, strict=True)]
     return near_duplicates.similar([f"{row['instruction']}\n{row['input']}" for row in rows], groups, SIMILAR)
 
@@ -124,17 +124,17 @@ def _near_duplicates(rows: Sequence[dict], languages: list[str]) -> Finding:
             f"like row {first}: Jaccard {same:.2f}",
             shown(rows[row]),
             shown(rows[first]),
-            diff(rows[row], rows[first], f"row {row}, left out", f"row {first}, which stays"),
+            diff(rows[row], rows[first], f"row {row}, left out", f"row {first}, kept"),
         )
         for row, (first, same) in some(found.items())
     ]
     num_same = sum(same == 1 for _, same in found.values())
     meaning = (
-        "Instruction and input are made of nearly the same words as an earlier row's in the same language "
-        f"(Jaccard {SIMILAR} or more of their words): it counts double, and may flatter the validation."
+        "Instruction and input have nearly the same words as an earlier row in the same language "
+        f"(Jaccard index {SIMILAR} or more). The pair counts double, and may flatter the validation loss."
     )
-    counts = {"the very same words": num_same, "nearly the same": len(found) - num_same}
-    counts["different rows they are like"] = len({first for first, _ in found.values()})
+    counts = {"same words": num_same, "nearly the same words": len(found) - num_same}
+    counts["distinct rows they resemble"] = len({first for first, _ in found.values()})
     return Finding(
         NEAR_DUPLICATES, "Near-duplicates", meaning, len(found), examples, counts, NEAR_DUPLICATES, sorted(found)
     )
@@ -157,11 +157,13 @@ def _benchmark_overlap(rows: Sequence[dict], benchmarks: Sequence[str]) -> Findi
         for row, overlaps in some(found.items())
     ]
     every = [overlap for overlaps in found.values() for overlap in overlaps]
-    counts = {"tasks looked for": len(tasks), "tasks found": len({overlap.task.name for overlap in every})}
-    counts["tasks whose whole solution is in a row"] = len({one.task.name for one in every if one.has_solution})
+    counts = {"tasks checked": len(tasks), "tasks found": len({overlap.task.name for overlap in every})}
+    counts["tasks with a whole solution in a row"] = len(
+        {overlap.task.name for overlap in every if overlap.has_solution}
+    )
     meaning = (
-        f"A run of {bench.NUM_WORDS} words, or a whole solution, is also in a benchmark: a score on these tasks "
-        "would measure memory. Short runs can be chance: look at them."
+        f"{bench.NUM_WORDS} consecutive words, or a whole solution, also occur in a benchmark. A score on these tasks "
+        "would measure memorization. Short matches can be coincidence: look at them."
     )
     return Finding(BENCHMARK_OVERLAP, title, meaning, len(found), examples, counts, BENCHMARK_OVERLAP, sorted(found))
 
@@ -178,8 +180,8 @@ def _unparsable(rows: Sequence[dict], languages: list[str]) -> Finding:
         for row, fault in some(found.items())
     ]
     meaning = (
-        "The response is Python and Python's own parser refuses it, so the model would learn to write broken code. "
-        "Prose and other languages are not judged."
+        "The response is Python, but Python's parser rejects it: the model would learn to write broken code. "
+        "Prose and other languages are not checked."
     )
     counts = {"responses in Python": languages.count(PYTHON)}
     title = "Python that does not parse"
@@ -187,19 +189,19 @@ def _unparsable(rows: Sequence[dict], languages: list[str]) -> Finding:
 
 
 PRIVATE = {
-    pii.EMAILS: ("E-mail addresses", "Somebody may read mail there; example.com and its like do not count."),
-    pii.IP_ADDRESSES: ("IP addresses", "Somebody's machine; private, loopback and example ones do not count."),
-    pii.SECRETS: ("Keys and passwords", "What looks like a real key: a model can repeat it to anybody."),
+    pii.EMAILS: ("E-mail addresses", "Possibly real mailboxes; example.com and similar names do not count."),
+    pii.IP_ADDRESSES: ("IP addresses", "Possibly real machines; private, loopback and example addresses do not count."),
+    pii.SECRETS: ("Keys and passwords", "Look like real keys: a model can repeat them to anyone."),
 }
 
 
 def _private(rows: Sequence[dict]) -> list[Finding]:
-    """One finding for each kind of private data."""
+    """One finding per kind of private data."""
     found: dict[str, dict[int, list[str]]] = {kind: {} for kind in pii.KINDS}
     for number, row in enumerate(rows):
         for name in PAIR_FIELDS:
-            for one in pii.find(row[name]):
-                found[one.kind].setdefault(number, []).append(f"{one.mask} in {name}")
+            for match in pii.find(row[name]):
+                found[match.kind].setdefault(number, []).append(f"{match.mask} in {name}")
     return [
         Finding(
             kind,
@@ -228,42 +230,42 @@ def _replaced(row: dict[str, str], kind: str) -> dict[str, str]:
 
 def _outliers(rows: Sequence[dict]) -> Finding:
     usual = np.percentile([len(row["response"]) for row in rows] or [0], 95)
-    found = {number: why for number, row in enumerate(rows) if (why := _odd(row, 10 * usual))}
+    found = {number: why for number, row in enumerate(rows) if (why := _outlier_reason(row, 10 * usual))}
     examples = [Example(row, why, shown(rows[row])) for row, why in some(found.items())]
-    meaning = "Seldom what one wants to teach: copies of the question, lines over and over, far too long or cut off."
+    meaning = "Rarely worth learning: copies of the question, repeated lines, far too long, or cut off."
     counts = dict(Counter(found.values()).most_common())
-    return Finding("outliers", "Odd ones out", meaning, len(found), examples, counts, rows=sorted(found))
+    return Finding("outliers", "Outliers", meaning, len(found), examples, counts, rows=sorted(found))
 
 
-def _odd(row: dict[str, str], max_characters: float) -> str:
-    """What is odd about a row; empty when nothing is."""
+def _outlier_reason(row: dict[str, str], max_characters: float) -> str:
+    """Why a row is an outlier; empty when it is not."""
     response = row["response"].strip()
     lines = Counter(line.strip() for line in response.split("\n") if line.strip())
     line, num_times = lines.most_common(1)[0] if lines else ("", 0)
     if response in (row["instruction"].strip(), row["input"].strip()):
-        return "the response is the instruction or the input again"
+        return "the response repeats the instruction or the input"
     if len(response) > max_characters:
-        return "the response is over ten times as long as 95 of 100 are"
+        return "the response is over ten times as long as the 95th percentile"
     if num_times >= 10 and len(line) >= 8 and num_times > lines.total() / 2:
-        return "one line over and over"
+        return "one line repeated"
     if response.count("```") % 2:
-        return "a code fence that is not closed"
-    return "a character that was lost (U+FFFD)" if any("\ufffd" in row[name] for name in PAIR_FIELDS) else ""
+        return "an unclosed code fence"
+    return "a replacement character (U+FFFD)" if any("\ufffd" in row[name] for name in PAIR_FIELDS) else ""
 
 
 def _licenses(rows: Sequence[dict]) -> Finding:
     stated = [(row.get("source") or "no source", row.get("license") or "not stated") for row in rows]
     unstated = [number for number, (_, license) in enumerate(stated) if license.startswith("not stated")]
     counts = {f"{source}: {license}": count for (source, license), count in Counter(stated).most_common(MAX_EXAMPLES)}
-    meaning = "Nobody has said that you may use such rows. Sources and licences are counted inside."
+    meaning = "No licence is stated, so you may not be allowed to use these rows. The counts are by source and licence."
     return Finding("licenses", "Licence not stated", meaning, len(unstated), [], counts, rows=unstated)
 
 
 def _languages(guesses: list[tuple[str, str]]) -> Finding:
     counts = Counter(language for language, _ in guesses)
-    hows = Counter(f"how it is known: {how}" for _, how in guesses)
+    hows = Counter(f"rule: {how}" for _, how in guesses)
     unknown_rows = [number for number, (language, _) in enumerate(guesses) if language == UNKNOWN]
-    meaning = "The language of a response is guessed; how many there are of each, and how they are known, is inside."
+    meaning = "The language of each response is guessed by rules. The counts are by language and by rule."
     counts = dict([*counts.most_common(), *hows.most_common()])
     return Finding("languages", "Language not known", meaning, len(unknown_rows), [], counts, rows=unknown_rows)
 
@@ -274,7 +276,7 @@ def _lengths(rows: Sequence[dict]) -> Finding:
     counts = {
         f"{name}: {what}": int(np.percentile(values, share))
         for name, values in (("instruction and input", prompts), ("response", responses))
-        for what, share in (("half are up to", 50), ("95 of 100 are up to", 95), ("the longest", 100))
+        for what, share in (("median", 50), ("95th percentile", 95), ("maximum", 100))
     }
-    meaning = "How long prompts and responses are, in characters. The next notebook counts tokens."
+    meaning = "Lengths of prompts and responses in characters. The next notebook counts tokens."
     return Finding("lengths", "Lengths", meaning, 0, [], counts)

@@ -1,4 +1,4 @@
-"""Benchmarks a model may later be measured on, and the training pairs that share text with their tasks."""
+"""Benchmark contamination: training pairs that share text with the tasks of a benchmark."""
 
 import gzip
 import json
@@ -11,8 +11,8 @@ from utils.data import ngram_index
 from utils.data.reader import PAIR_FIELDS
 from utils.errors import UserError, unknown
 
-NUM_WORDS = 10  # a run of this many words in a row is hardly chance, unless everybody writes it
-MIN_SOLUTION_CHARACTERS = 20  # without the space between: a shorter solution (`return a + b`) is anybody's
+NUM_WORDS = 10  # so many consecutive words are rarely a coincidence, boilerplate aside
+MIN_SOLUTION_CHARACTERS = 20  # without spaces: shorter solutions (`return a + b`) are not specific
 FIELDS = ("prompt", "canonical_solution", "task_id")
 
 
@@ -29,7 +29,7 @@ class Task(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """What a pair shares with a task, in words."""
+    """What a pair shares with a task; `note` says it in words."""
 
     task: Task
     note: str
@@ -37,9 +37,9 @@ class Overlap(NamedTuple):
 
 
 def read(benchmarks: Sequence[str]) -> list[Task]:
-    """The tasks of .jsonl and .jsonl.gz files: `prompt` and, where there are, `canonical_solution` and `task_id`.
+    """The tasks of .jsonl and .jsonl.gz files, with `prompt` and optionally `canonical_solution` and `task_id`.
 
-    Other names are declared behind the file: `mbpp.jsonl:prompt=text,canonical_solution=code`. Raises `UserError` for a
+    Other field names follow the file: `mbpp.jsonl:prompt=text,canonical_solution=code`. Raises `UserError` for a
     file that cannot be read, a line that is not an object, and a field that is missing or not text.
     """
     return [task for benchmark in benchmarks for task in _read(str(benchmark))]
@@ -82,26 +82,28 @@ def _task(path: Path, number: int, line: str, fields: dict[str, str]) -> Task:
         if not isinstance(texts[known], str | int) or known != "task_id" and not isinstance(texts[known], str):
             raise UserError(f"{place}: {name!r} must be text, got {type(texts[known]).__name__}.")
     benchmark, task = re.sub(r"\.jsonl(\.gz)?$", "", path.name), str(texts["task_id"] or number)
-    name = task if task.startswith(benchmark) else f"{benchmark} {task}"  # HumanEval/7 says it already
+    name = task if task.startswith(benchmark) else f"{benchmark} {task}"  # HumanEval/7 has it already
     return Task(name, texts["prompt"], texts["canonical_solution"])
 
 
 def overlaps(rows: Sequence[dict[str, str]], tasks: Sequence[Task]) -> dict[int, list[Overlap]]:
-    """For each row that shares text with tasks, what it shares: {number of the row: its overlaps, one for each task}.
+    """The overlaps of every row that shares text with tasks: {row number: its overlaps, one per task}.
 
-    That is `NUM_WORDS` words in a row, of prompt or solution, whatever stands between the words and in upper or lower
-    case; or a whole solution, whatever the white space. Not covered: a task that was reworded or translated.
+    An overlap is `NUM_WORDS` consecutive words of prompt or solution, case and punctuation ignored, or a whole
+    solution, white space ignored. Not covered: reworded or translated tasks.
     """
     index = ngram_index.NgramIndex((task.text for task in tasks), NUM_WORDS, ngram_index.WORDS)
     solutions = [" ".join(task.solution.split()) for task in tasks]
-    # A longer one has a run of words that finds it.
-    short = [n for n, text in enumerate(solutions) if len(ngram_index.WORDS.findall(text)) < NUM_WORDS and _tells(text)]
+    # Longer solutions are found by their words.
+    short = [
+        n for n, text in enumerate(solutions) if len(ngram_index.WORDS.findall(text)) < NUM_WORDS and _is_specific(text)
+    ]
     found = {}
     for number, row in enumerate(rows):
         text = "\n".join(row[name] for name in PAIR_FIELDS)
         runs = {span.row: text[span.start : span.end] for span in sorted(index.spans(text), key=_length)}
         response = " ".join(row["response"].split()) if runs or short else ""
-        contained = {n for n in {*runs, *short} if _tells(solutions[n]) and solutions[n] in response}
+        contained = {n for n in {*runs, *short} if _is_specific(solutions[n]) and solutions[n] in response}
         if runs or contained:
             found[number] = [_overlap(tasks[n], runs.get(n, ""), n in contained) for n in sorted({*runs, *contained})]
     return found
@@ -111,7 +113,7 @@ def _length(span: ngram_index.Span) -> int:
     return span.end - span.start
 
 
-def _tells(solution: str) -> bool:
+def _is_specific(solution: str) -> bool:
     return len(solution.replace(" ", "")) >= MIN_SOLUTION_CHARACTERS
 
 
@@ -119,4 +121,4 @@ def _overlap(task: Task, run: str, has_solution: bool) -> Overlap:
     if has_solution:
         return Overlap(task, f"{task.name}: its whole solution is in the response", True)
     num_words = len(ngram_index.WORDS.findall(run))
-    return Overlap(task, f"{task.name}: {num_words} words in a row, “{' '.join(run.split())}”", False)
+    return Overlap(task, f"{task.name}: {num_words} consecutive words, “{' '.join(run.split())}”", False)

@@ -1,6 +1,6 @@
-"""What a finding about pairs is: how many rows, what it means, some of them, and what a repair would change.
+"""Findings about pairs: number of rows, meaning, examples, and what a repair would change.
 
-All text of rows goes through here: what is private in it is masked, and what is long is cut.
+All text of rows passes through here: private data is masked, long text is cut.
 """
 
 import re
@@ -16,7 +16,7 @@ MAX_EXAMPLES, MAX_SHOWN_CHARACTERS = 20, 1_500
 
 @dataclass(frozen=True)
 class Example:
-    """One row of a finding: `note` is the evidence, `beside` what it is compared with, `diff` what a repair does."""
+    """One row of a finding: `note` is the evidence, `beside` the text it is compared with, `diff` the repair."""
 
     row: int
     note: str
@@ -27,10 +27,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found: how many rows, what that means, some of them, and the name of a repair where there is one.
+    """One kind of problem: the number of rows, what it means, examples, and the name of its repair if there is one.
 
-    `rows` numbers all rows concerned from 0, as they were given; `counts` are further figures by their names. Without
-    `is_checked` nobody has looked, and `meaning` says what is missing.
+    `rows` are the numbers of all rows concerned, from 0; `counts` are further figures by name. Without `is_checked`,
+    `meaning` says what is missing for the check.
     """
 
     name: str
@@ -45,19 +45,19 @@ class Finding:
 
 
 def some(items: Iterable) -> list:
-    """At most `MAX_EXAMPLES`, from the first to the last at even distances."""
+    """At most `MAX_EXAMPLES` items, evenly spread."""
     items = list(items)
     step = max(len(items) / MAX_EXAMPLES, 1)
     return [items[int(number * step)] for number in range(min(len(items), MAX_EXAMPLES))]
 
 
 def _whole(row: dict[str, str]) -> str:
-    """A row as text, what is private masked."""
+    """A row as text with private data masked."""
     return "\n".join(f"[{name}]\n{pii.mask(row[name])}" for name in PAIR_FIELDS if row.get(name))
 
 
 def cut(text: str) -> str:
-    """The text as long as a page can take it, and without half characters, which no file can hold."""
+    """The text cut to `MAX_SHOWN_CHARACTERS`, without lone surrogates, which no file can hold."""
     text = re.sub(r"[\ud800-\udfff]", "\ufffd", text)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + " … (cut here)"
 
@@ -67,7 +67,7 @@ def shown(row: dict[str, str]) -> str:
 
 
 def diff(before: dict[str, str], after: dict[str, str], name_before: str, name_after: str) -> str:
-    """What changes between two rows line by line, masked; `after` is empty for a row that is left out."""
+    """The unified diff of two rows, masked; `after` is empty for a row that is left out."""
     if after:
         old, new = (_whole(row).split("\n") for row in (before, after))
         lines = unified_diff(old, new, name_before, name_after, n=1, lineterm="")

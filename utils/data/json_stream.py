@@ -1,8 +1,9 @@
-"""The values of a file of JSON lines or of one JSON array, one at a time, with their places and faults of syntax."""
+"""The values of a JSON lines file or of one JSON array, one at a time, with their positions and syntax faults."""
 
 import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from gzip import GzipFile
@@ -12,16 +13,17 @@ from typing import Any
 
 # A longer row is a file without line ends, or an attack; nothing in it would fit a model's context.
 MAX_ROW_BYTES = 2**24
-WINDOW_CHARACTERS = 2**16
+MAX_ARRAY_BYTES = 2**28  # of a JSON array, which is read whole
 SPACE = re.compile(r"[ \t\n\r]*")
-# A JSON string, passed over, or a constant that Python reads and JSON does not have.
+# A JSON string, which is skipped, or a constant that Python accepts and JSON does not have.
 CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
 BYTE_ORDER_MARK = "a byte-order mark; save the file as UTF-8 without one"
+TOO_DEEP = "objects or lists nested thousands deep"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a row, or a file, cannot be used: where (each from 1, None where there is none), what, and the remedy."""
+    """Why a row or a file cannot be used, and the remedy; positions count from 1, None where there is none."""
 
     line: int | None
     column: int | None  # in characters
@@ -35,9 +37,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Value:
-    """One JSON value as it stands in its file; `value` is None, and means nothing, where it could not be read."""
+    """One JSON value and its text in the file; without `is_read`, `value` is meaningless."""
 
-    place: Fault  # with an empty reason
+    place: Fault  # its position, with an empty reason
     text: bytes
     value: Any
     faults: list[Fault]  # of its syntax
@@ -45,9 +47,9 @@ class Value:
 
 
 def lines(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
-    """A value on each line; blank lines are passed over. A fault costs its own line only.
+    """One value per line; blank lines are skipped, and a fault affects only its own line.
 
-    Lines end at `\\n` only: JSON may hold U+2028 unescaped. Of a line of more than `MAX_ROW_BYTES` that much is kept.
+    Only `\\n` ends a line: JSON may contain U+2028 unescaped. Longer lines are cut to `MAX_ROW_BYTES`.
     """
     decoder = _Decoder()
     for number in count(1):
@@ -62,7 +64,7 @@ def lines(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
             num_bytes, rest = len(line), line
             while not rest.endswith(b"\n") and (rest := file.readline(MAX_ROW_BYTES)):
                 num_bytes += len(rest)
-            reason = f"a line of {num_bytes:,} bytes, at most {MAX_ROW_BYTES:,} are read; name a JSON array .json"
+            reason = f"{_too_long('a line', num_bytes)}; name a JSON array .json"
             yield Value(place, line[:MAX_ROW_BYTES], None, [Fault(number, None, reason)], is_read=False)
             continue
         line = line.removesuffix(b"\n")
@@ -81,29 +83,36 @@ def lines(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
 
 
 def elements(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
-    """The elements of one JSON array, up to the first syntax error."""
-    window, decoder = _Window(file), _Decoder()
-    if file.peek(3).startswith(codecs.BOM_UTF8):
-        file.read(3)
+    """The elements of one JSON array of at most `MAX_ARRAY_BYTES`, up to the first syntax error."""
+    content = file.read(MAX_ARRAY_BYTES + 1)
+    if len(content) > MAX_ARRAY_BYTES:
+        reason = f"an array of more than {MAX_ARRAY_BYTES:,} bytes; write one object per line and name the file .jsonl"
+        yield Fault(None, None, reason)
+        return
+    if content.startswith(codecs.BOM_UTF8):
         yield Fault(1, 1, BYTE_ORDER_MARK)
+    array, decoder = _Array(content.removeprefix(codecs.BOM_UTF8)), _Decoder()
     try:
-        if not window.skip_space():
+        if not array.skip_space():
             return
-        window.expect("[", "'[', the start of an array of objects. For one object on each line name the file .jsonl")
-        is_open = window.skip_space() != "]"
+        array.expect("[", "'[', the start of an array of objects. For one object on each line name the file .jsonl")
+        is_open = array.skip_space() != "]"
         number = 0
         while is_open:
             number += 1
-            place = Fault(window.line, None, "", number)
-            text, value, problems = decoder.element(window)
-            yield Value(place, text.encode(), value, problems)
-            is_open = window.skip_space() == ","
+            place = Fault(array.line, None, "", number)
+            text, value, faults = decoder.element(array)
+            content = text.encode()
+            if len(content) > MAX_ROW_BYTES:
+                faults = [Fault(place.line, None, _too_long("an element", len(content)), number)]
+            yield Value(place, content[:MAX_ROW_BYTES], value, faults, is_read=len(content) <= MAX_ROW_BYTES)
+            is_open = array.skip_space() == ","
             if is_open:
-                window.expect(",", "")
-                window.skip_space()
-        window.expect("]", "',' or ']' after an element of the array")
-        if window.skip_space():
-            raise window.fault(window.position, "expected the end of the file after ']'")
+                array.expect(",", "")
+                array.skip_space()
+        array.expect("]", "',' or ']' after an element of the array")
+        if array.skip_space():
+            raise array.fault(array.position, "expected the end of the file after ']'")
     except _SyntaxFault as error:
         yield error.fault
 
@@ -114,89 +123,73 @@ class _SyntaxFault(Exception):
 
 
 class _Decoder:
-    """A JSON decoder that also tells of repeated keys and of the constants that JSON does not have."""
+    """A JSON decoder that also reports repeated keys and the constants that JSON does not have."""
 
     def __init__(self):
-        self.problems: list[str] = []
+        self.repeated: list[str] = []
+        self.has_constants = False
         self.decoder = json.JSONDecoder(
             object_pairs_hook=self._object, parse_constant=self._constant, parse_int=_number
         )
 
     def line(self, text: str, number: int) -> tuple[Any, list[Fault]]:
         """The one value of a line."""
-        self.problems.clear()
         try:
-            value = self.decoder.decode(text)
+            return self.decoder.decode(text), self._faults(text, number)
         except json.JSONDecodeError as error:
             raise _SyntaxFault(Fault(number, error.pos + 1, _syntax_reason(error, text[error.pos :]))) from error
         except RecursionError as error:
-            raise _SyntaxFault(Fault(number, None, "objects or lists nested thousands deep")) from error
-        return value, self._faults(text, number)
+            raise _SyntaxFault(Fault(number, None, TOO_DEEP)) from error
+        finally:
+            self.repeated, self.has_constants = [], False
 
-    def element(self, window: "_Window") -> tuple[str, Any, list[Fault]]:
-        """The element at the window's place, which is then behind it."""
-        while True:
-            self.problems.clear()
-            try:
-                value, end = self.decoder.raw_decode(window.text, window.position)
-                length = end - window.position
-                if end < len(window.text) or not window.grow():
-                    break
-            except json.JSONDecodeError as error:
-                # Perhaps only the rest of it has not been read yet.
-                length = error.pos - window.position
-                if len(window.text) - window.position > MAX_ROW_BYTES or not window.grow():
-                    at = window.position + length
-                    raise window.fault(at, _syntax_reason(error, window.text[at:]), _is_cut_off(error)) from error
-            except RecursionError as error:
-                raise window.fault(window.position, "objects or lists nested thousands deep") from error
-        text, line = window.text[window.position : window.position + length], window.line
-        window.advance(window.position + length)
-        return text, value, self._faults(text, line)
+    def element(self, array: "_Array") -> tuple[str, Any, list[Fault]]:
+        """The element at the array's position, which moves behind it."""
+        start, line = array.position, array.line
+        try:
+            value, end = self.decoder.raw_decode(array.text, start)
+            array.advance(end)
+            return array.text[start:end], value, self._faults(array.text[start:end], line)
+        except json.JSONDecodeError as error:
+            reason = _syntax_reason(error, array.text[error.pos :])
+            raise array.fault(error.pos, reason, _is_cut_off(error)) from error
+        except RecursionError as error:
+            raise array.fault(start, TOO_DEEP) from error
+        finally:
+            self.repeated, self.has_constants = [], False
 
     def _faults(self, text: str, line: int) -> list[Fault]:
-        constants = [match for match in CONSTANT.finditer(text) if match[1]] if self.problems else []
-        faults = [Fault(line, None, problem) for problem in self.problems if problem.startswith("the key")]
-        for match in constants:
-            before = text[: match.start()]
-            column = match.start() - before.rfind("\n")
-            faults.append(Fault(line + before.count("\n"), column, f"{match[1]}, which JSON does not have"))
+        faults = [Fault(line, None, reason) for reason in self.repeated]
+        end, line_start = 0, 0
+        for match in CONSTANT.finditer(text) if self.has_constants else ():
+            if match[1]:
+                line += text.count("\n", end, match.start())
+                line_start = max(line_start, text.rfind("\n", end, match.start()) + 1)
+                end = match.start()
+                faults.append(Fault(line, end - line_start + 1, f"{match[1]}, which JSON does not have"))
         return faults
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
         if len(value) < len(pairs):
-            keys = [key for key, _ in pairs]
-            repeated = [key for key in value if keys.count(key) > 1]
-            self.problems += [f"the key {key!r} stands there {keys.count(key)} times" for key in repeated]
+            counts = Counter(key for key, _ in pairs)
+            self.repeated += [f"the key {key!r} occurs {num} times" for key, num in counts.items() if num > 1]
         return value
 
     def _constant(self, name: str) -> float:
-        self.problems.append(name)
+        self.has_constants = True
         return float(name.replace("Infinity", "inf"))
 
 
-class _Window:
-    """The part of a text file that is being read; knows the line and column of its places."""
+class _Array:
+    """The text of a file, and a position in it with its line."""
 
-    def __init__(self, file: BufferedReader | GzipFile):
-        self.file, self.decode = file, codecs.getincrementaldecoder("utf-8")().decode
-        self.text, self.position, self.line, self.line_start = "", 0, 1, 0
-        self.is_whole, self.encoding_reason = False, ""
-
-    def grow(self) -> bool:
-        """Read on, as much again as there is; False at the end of the file, or of what can be decoded."""
-        if self.is_whole:
-            return False
-        self.text, self.line_start, self.position = self.text[self.position :], self.line_start - self.position, 0
-        content = self.file.read(max(WINDOW_CHARACTERS, len(self.text)))
+    def __init__(self, content: bytes):
+        self.position, self.line, self.line_start, self.encoding_reason = 0, 1, 0, ""
         try:
-            self.text += self.decode(content, final=not content)
+            self.text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            self.text += error.object[: error.start].decode("utf-8")
-            self.encoding_reason = _encoding_reason(error)
-        self.is_whole = not content or bool(self.encoding_reason)
-        return not self.is_whole or bool(self.encoding_reason)
+            self.text, self.encoding_reason = content[: error.start].decode("utf-8"), _encoding_reason(error)
 
     def advance(self, position: int) -> None:
         lines = self.text.count("\n", self.position, position)
@@ -205,14 +198,9 @@ class _Window:
         self.position = position
 
     def skip_space(self) -> str:
-        """The next character that is no white space, or nothing at the end."""
-        while True:
-            # It matches the empty text too.
-            self.advance(SPACE.match(self.text, self.position).end())  # ty: ignore[missing-union-attribute]
-            if self.position < len(self.text):
-                return self.text[self.position]
-            if not self.grow():
-                return ""
+        """The next character that is not white space, or an empty string at the end."""
+        self.advance(SPACE.match(self.text, self.position).end())  # ty: ignore[missing-union-attribute]  # matches ""
+        return self.text[self.position : self.position + 1]
 
     def expect(self, character: str, what: str) -> None:
         if self.text[self.position : self.position + 1] != character:
@@ -220,11 +208,15 @@ class _Window:
         self.advance(self.position + 1)
 
     def fault(self, position: int, reason: str, is_cut_off: bool = False) -> _SyntaxFault:
-        """The error at a place in the window's text; where the text ends early, for bytes that are not UTF-8."""
+        """The error at a position; where the text ends early, that of the bytes that are not UTF-8."""
         if self.encoding_reason and is_cut_off:
             position, reason = len(self.text), self.encoding_reason
         self.advance(position)
         return _SyntaxFault(Fault(self.line, position - self.line_start + 1, reason))
+
+
+def _too_long(what: str, num_bytes: int) -> str:
+    return f"{what} of {num_bytes:,} bytes, at most {MAX_ROW_BYTES:,} are read"
 
 
 def _number(digits: str) -> int | float:
@@ -236,7 +228,7 @@ def _encoding_reason(error: UnicodeDecodeError) -> str:
 
 
 def _syntax_reason(error: json.JSONDecodeError, rest: str) -> str:
-    """The decoder's message in our words; `rest` is the text from the error's place on."""
+    """The decoder's message in plain words; `rest` is the text from the error's position on."""
     if error.msg.startswith("Invalid control character"):
         return f"the control character U+{ord(rest[0]):04X} unescaped in a text"
     if error.msg == "Extra data":

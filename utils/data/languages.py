@@ -1,17 +1,20 @@
-"""The language a response is written in, guessed by rules that can be told, and whether it parses if it is Python.
+"""The programming language of a response, guessed by rules, and whether its Python parses.
 
-Nothing is executed. Only Python is judged: it is the language whose parser comes with the interpreter.
+Nothing is executed. Only Python is checked: its parser comes with the interpreter.
 """
 
 import ast
 import re
 import warnings
 
+from pygments.lexers import find_lexer_class_by_name
+from pygments.util import ClassNotFound
+
 PYTHON, PROSE, UNKNOWN = "Python", "prose", "not known"
 
-# A function's head in C and what came of it: which of them, the instruction has to say.
+# A function's head in C and the languages derived from it; the instruction decides which.
 TYPED = r"(?:static |const |unsigned |long )*(?:int|void|bool|char|float|double|long|size_t|u?int\d+_t)[ *]+\w+\("
-# For each language: how an instruction names it, and how lines begin that are hardly anything else.
+# For each language: its names in instructions, and the beginnings of lines typical of it.
 LANGUAGES = {
     PYTHON: (
         r"(?i:python\d?|django|flask|pandas|numpy|pytorch)",
@@ -56,25 +59,21 @@ LANGUAGES = {
 }
 NAMED = {name: re.compile(rf"(?<![\w+#.'-])(?:{names})(?![\w+#'])") for name, (names, _) in LANGUAGES.items()}
 LOOKS = {name: re.compile(rf"^[ \t]*(?:{look})", re.MULTILINE) for name, (_, look) in LANGUAGES.items()}
-# How a code fence names them, besides the names above in lower case.
-TAGS = {"py": PYTHON, "python3": PYTHON, "js": "JavaScript", "jsx": "JavaScript", "ts": "TypeScript", "cpp": "C++"}
-TAGS |= {"csharp": "C#", "sh": "shell", "bash": "shell", "golang": "Go", "rb": "Ruby", "rs": "Rust"}
-TAGS |= {name.lower(): name for name in LANGUAGES}
 FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+#]*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 TRANSLATION = re.compile(r"\b(?:translat|convert|conversion|equivalent|rewrit)", re.IGNORECASE)
-MAX_CHARACTERS = 200_000  # of a response that is looked at: the time for one has to end somewhere
+MAX_CHARACTERS = 200_000  # of a response, to bound the time
 
 
 def guess(row: dict[str, str]) -> tuple[str, str]:
-    """The language of a row's response, and what gave it away.
+    """The language of a row's response, and the rule that decided.
 
     In this order: a code fence that names it; the language the instruction names (the last of several where it asks
     for a translation, else the first), if a line of the response looks like it; the language most lines look like.
     """
     response = row["response"][:MAX_CHARACTERS]
-    tags = [TAGS[tag.lower()] for tag, _ in FENCE.findall(response) if tag.lower() in TAGS] if "```" in response else []
-    if tags:
-        return tags[0], "a code fence names it"
+    fenced = [_fenced_language(tag) for tag, _ in FENCE.findall(response)] if "```" in response else []
+    if language := next(filter(None, fenced), ""):
+        return language, "a code fence names it"
     named = _named(row["instruction"])
     if named and LOOKS[named].search(response):
         return named, "the instruction names it, and the response looks like it"
@@ -87,6 +86,16 @@ def guess(row: dict[str, str]) -> tuple[str, str]:
     return (named, "the instruction names it") if named else (UNKNOWN, "nothing names it")
 
 
+def _fenced_language(tag: str) -> str:
+    """The language of a code fence's tag, by pygments' aliases; empty for none of ours."""
+    try:
+        name = find_lexer_class_by_name(tag).name
+    except ClassNotFound:
+        return ""
+    name = {"Bash": "shell", "S": "R"}.get(name, name)
+    return name if name in LANGUAGES else ""
+
+
 def _named(instruction: str) -> str:
     found = [(match.start(), name) for name, names in NAMED.items() if (match := names.search(instruction))]
     if not found:
@@ -95,42 +104,41 @@ def _named(instruction: str) -> str:
 
 
 def is_sentence(line: str) -> bool:
-    """Whether a line that is not indented reads like prose: five words or more (three before a colon), little else."""
+    """Whether an unindented line reads like prose: at least five words (three before a colon), and little else."""
     words = line.split() if re.match(r"['\"`(*-]*[A-Z0-9]|'\w+' ", line) else []
     num_plain = sum(re.sub(r"\W", "", word).isalpha() and not re.search(r"\w[\[(=]|[{}]", word) for word in words)
     return len(words) >= (3 if line.endswith(":") else 5) and num_plain >= 0.7 * len(words)
 
 
 def python_fault(row: dict[str, str], language: str) -> str:
-    """Why the Python of a row's response does not parse; empty when it does, or when it cannot be judged.
+    """Why the Python of a row's response does not parse; empty when it does, or when it is not checked.
 
-    In a response with code fences, the blocks are judged that are named Python or not named. Elsewhere the whole is,
-    unless sentences stand in it. A part of a function may be indented. Not covered: whether the code runs, and blocks
-    that are the record of a session (`>>>`).
+    Checked are fenced blocks that are tagged Python or untagged, else the whole response unless it has sentences. A
+    part of a function may be indented. Not covered: whether the code runs, and interactive sessions (`>>>`).
     """
     response = row["response"]
     if language != PYTHON or len(response) > MAX_CHARACTERS:
         return ""
     if "```" in response:
-        blocks = [code for tag, code in FENCE.findall(response) if TAGS.get(tag.lower(), tag or PYTHON) == PYTHON]
+        blocks = [code for tag, code in FENCE.findall(response) if not tag or _fenced_language(tag) == PYTHON]
     else:
         blocks = [] if any(map(is_sentence, response.split("\n"))) else [response]
-    # Whatever its name, a block has to look like Python: it may be a program's output.
+    # A block must also look like Python: it may be a program's output.
     faults = (_syntax_fault(code) for code in blocks if LOOKS[PYTHON].search(code) and ">>>" not in code)
     return next(filter(None, faults), "")
 
 
 def _syntax_fault(code: str) -> str:
-    # A part of a function begins indented: it stands under something.
+    # A part of a function begins indented.
     above = "if True:\n" if re.match(r"(?:[ \t]*\n)*[ \t]+\S", code) else ""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in somebody's data is not ours to report
+            warnings.simplefilter("ignore")  # an invalid escape in the data
             ast.parse(above + code)
     except SyntaxError as error:
         return f"line {error.lineno - bool(above)}: {error.msg}" if error.lineno else str(error.msg)
     except ValueError as error:  # a NUL character
         return str(error)
-    except (RecursionError, MemoryError):  # nested too deeply for the parser: no verdict
+    except (RecursionError, MemoryError):  # nested too deeply for the parser: not checked
         pass
     return ""

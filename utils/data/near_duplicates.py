@@ -1,6 +1,6 @@
-"""Texts made of nearly the same words: MinHash finds the candidates, and their words are then compared.
+"""Near-duplicate texts: MinHash finds candidates, whose words are then compared exactly.
 
-White space and upper or lower case make no difference here.
+Case, white space and punctuation are ignored.
 """
 
 import zlib
@@ -9,23 +9,21 @@ from typing import Any
 
 from utils.data.ngram_index import WORDS
 
-# 36 bands of 7: a pair at Jaccard 0.8 is missed once in 4,800 times, at 0.85 once in 370,000; one at 0.4, of which
-# data made from a template is full, is looked at 6 times in a hundred.
+# 36 bands of 7: a pair with Jaccard index 0.8 is missed once in 4,800 times, with 0.85 once in 370,000; of pairs with
+# 0.4, frequent in data made from a template, 6 % become candidates.
 NUM_BANDS, BAND_SIZE = 36, 7
-# Of a family made from one template, this many stay to be compared with: else the work grows with its square.
+# Of texts made from one template only so many are indexed: otherwise the work grows with their square.
 MAX_CANDIDATES = 100
 
 
 def similar(texts: Sequence[str], groups: Sequence[str] | None = None, threshold: float = 0.8) -> dict[int, tuple]:
-    """The texts made of nearly the same words as an earlier one that stays: {its row: (the row that stays, Jaccard)}.
+    """The texts with nearly the same words as an earlier text that is kept: {row: (the row kept, Jaccard index)}.
 
-    Jaccard is the number of different words that both have over the number that either has, at least `threshold`.
-    Rows of different `groups` are never taken together. A row is compared with rows that stay only, so that each
-    one named is really like the one it is given to. MinHash finds the candidates, and their words are then compared:
-    a similarity is exact, and a pair may be missed as often as `NUM_BANDS` says. Not covered: two rows that each look
-    somewhat like `MAX_CANDIDATES` earlier ones, unless their words are the same.
+    The Jaccard index is the number of distinct words in both over the number in either; at least `threshold`. Only
+    rows of the same group are compared. Similarities are exact; a pair may be missed as rarely as `NUM_BANDS` says.
+    Not covered: rows somewhat similar to `MAX_CANDIDATES` earlier ones, unless their words are the same.
     """
-    # Only here: training imports this module by way of `pairs`, and needs neither datasketch nor SciPy.
+    # Imported here: training imports this module through `pairs` and needs neither datasketch nor SciPy.
     from datasketch import MinHash, MinHashLSH
 
     model = MinHash(num_perm=NUM_BANDS * BAND_SIZE, hashfunc=int)
@@ -36,14 +34,15 @@ def similar(texts: Sequence[str], groups: Sequence[str] | None = None, threshold
         words = frozenset(WORDS.findall(text.casefold()))
         if not words:
             continue
-        if (words, group) in first_with:  # the most frequent case by far where there are many
+        if (words, group) in first_with:  # by far the most frequent case
             found[row] = first_with[words, group], 1.0
             continue
         sketch = MinHash(hashfunc=int, permutations=model.permutations, scheme=model.scheme, num_perm=model.num_perm)
         sketch.update_batch([zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in words])
-        candidates = [one for one in index.query(sketch) if groups[one] == group]
-        near = [(len(words & words_of[one]), one) for one in candidates]
-        best = max(((same / (len(words) + len(words_of[one]) - same), -one) for same, one in near), default=(0.0, 0))
+        candidates = [other for other in index.query(sketch) if groups[other] == group]
+        common = [(len(words & words_of[other]), other) for other in candidates]
+        jaccard = ((same / (len(words) + len(words_of[other]) - same), -other) for same, other in common)
+        best = max(jaccard, default=(0.0, 0))
         if best[0] >= threshold:
             found[row] = -best[1], best[0]
             continue

@@ -1,7 +1,6 @@
-"""Runs of words shared between texts, word for word, by an index of hashed n-grams.
+"""Word sequences shared between texts, found by an index of hashed n-grams.
 
-White space makes no difference here. Everything that is reported is exact: hashes only find the candidates, and each
-is then compared word for word.
+White space is ignored. Results are exact: hashes find candidates, which are then compared word by word.
 """
 
 import re
@@ -12,14 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-WORDS = re.compile(r"\w+")  # what prose is compared by: punctuation makes no difference
-TOKENS = re.compile(r"\w+|[^\w\s]")  # what code is compared by: it does
-# Ids of no word: what stands between two texts, and what is in none of them.
+WORDS = re.compile(r"\w+")  # for prose: punctuation is ignored
+TOKENS = re.compile(r"\w+|[^\w\s]")  # for code: punctuation counts
+# Ids that are no word: the separator of two texts, and words that occur in none.
 SEPARATOR, UNKNOWN = 0, 2**32 - 1
 
 
 class Span(NamedTuple):
-    """A stretch of a text, in characters, that stands in row `row` of what was indexed."""
+    """A stretch of a text, in characters, that also occurs in the indexed row `row`."""
 
     start: int
     end: int
@@ -27,9 +26,9 @@ class Span(NamedTuple):
 
 
 class NgramIndex:
-    """All runs of `n` words of some texts, to look up which stretches of another text stand among them.
+    """All n-grams of some texts, to find the stretches that another text shares with them.
 
-    Upper or lower case makes no difference. 12 bytes a word. Not covered: stretches shorter than `n`.
+    Case is ignored. 12 bytes per word. Not covered: stretches of fewer than `n` words.
     """
 
     def __init__(self, texts: Iterable[str], n: int = 10, pattern: re.Pattern = TOKENS):
@@ -38,7 +37,7 @@ class NgramIndex:
         self.ngrams = Ngrams(ids, *grams_of(ids, n), n)
 
     def spans(self, text: str) -> list[Span]:
-        """The stretches of `text` that stand in the rows, each as long as it can be, for every row it stands in."""
+        """The longest stretches of `text` that occur in the rows, one span per row."""
         words = list(self.pattern.finditer(text))
         matches = self.ngrams.matches(self.vocabulary.get(word[0].casefold(), UNKNOWN) for word in words)
         rows = np.searchsorted(self.starts, [place for _, _, place in matches], side="right") - 1
@@ -47,7 +46,7 @@ class NgramIndex:
 
 
 class Ngrams:
-    """The words of texts as `numbered` gives them, and every `stride`-th of their runs of `n` words as of `grams_of`.
+    """Word ids as `numbered` returns them, and every `stride`-th n-gram as `grams_of` returns them.
 
     The arrays may be memory-mapped. Not covered: a `stride` above `n`.
     """
@@ -58,17 +57,17 @@ class Ngrams:
     def matches(
         self, words: Iterable[int], max_places: int | None = None, min_different: int = 1
     ) -> list[tuple[int, int, int]]:
-        """The longest runs of these words that stand in the texts: start, end, and the place; the longest first.
+        """The longest sequences of these words that occur in the texts: start, end and place, longest first.
 
-        Each has at least `n + stride - 1` words. Of n words that stand at more places than `max_places` these many are
-        looked at, and n words of fewer than `min_different` different ones find nothing by themselves.
+        Each has at least `n + stride - 1` words. At most `max_places` places of an n-gram are examined; n-grams with
+        fewer than `min_different` distinct words are not looked up.
         """
-        answer = np.array([UNKNOWN, *words, UNKNOWN], np.uint32)  # so that no run goes past an end
+        answer = np.array([UNKNOWN, *words, UNKNOWN], np.uint32)  # so that no match extends past an end
         grams = _hashes(answer, self.n, 1)
         first = np.searchsorted(self.grams, grams, side="left")
         counts = np.minimum(np.searchsorted(self.grams, grams, side="right") - first, max_places or len(self.grams))
         counts[_num_different(answer, self.n) < min_different] = 0
-        # One candidate for each place of each gram: its number in the answer, and its index in the arrays.
+        # One candidate per place of each n-gram: its index in the answer and in the arrays.
         at = np.repeat(np.arange(len(grams)), counts)
         index = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
         shifts = self.places[index].astype(np.int64) - at
@@ -77,7 +76,7 @@ class Ngrams:
             at, shifts = at[is_same], shifts[is_same]
         order = np.lexsort((at, shifts))
         at, shifts = at[order], shifts[order]
-        # Those at one shift that follow each other are parts of one run; only its ends are looked beyond.
+        # Consecutive candidates at one shift are one match; only its ends are extended.
         is_first = np.append(True, (np.diff(shifts) != 0) | (np.diff(at) != self.stride))[: len(at)]
         is_last = np.append(is_first[1:], True)[: len(at)]
         starts, ends, shifts = at[is_first], at[is_last], shifts[is_first]
@@ -89,7 +88,7 @@ class Ngrams:
         return sorted(matches, key=lambda match: (match[0] - match[1], match[0], match[2]))
 
     def _num_same(self, answer: np.ndarray, at: np.ndarray, shifts: np.ndarray, step: int) -> np.ndarray:
-        """For each candidate the number of words, from number `at` on, that are those `shifts` further in the texts."""
+        """For each candidate, how many words from `at` on equal those `shifts` further in the texts."""
         lengths, going = np.zeros(len(at), np.int64), np.arange(len(at))
         while len(going):
             here = at[going] + step * lengths[going]
@@ -100,7 +99,7 @@ class Ngrams:
 
 
 def numbered(texts: Iterable[Iterable[str]]) -> tuple[dict[str, int], np.ndarray, list[int]]:
-    """The id of each word; the ids of all texts, a separator before, between and after them; where each text begins."""
+    """The id of each word, the ids of all texts with separators around them, and the start of each text."""
     vocabulary: defaultdict[str, int] = defaultdict(lambda: len(vocabulary) + SEPARATOR + 1)
     ids, starts = array("I", [SEPARATOR]), []
     for words in texts:
@@ -111,14 +110,14 @@ def numbered(texts: Iterable[Iterable[str]]) -> tuple[dict[str, int], np.ndarray
 
 
 def grams_of(ids: np.ndarray, n: int, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The hashes of the `n` words from every `stride`-th place on, in order, and their places, the first ones first."""
+    """The sorted hashes of every `stride`-th n-gram, and their places."""
     grams = _hashes(ids, n, stride)
     order = np.argsort(grams, kind="stable")
     return grams[order], (order * stride).astype(np.uint32)
 
 
 def _hashes(words: np.ndarray, n: int, stride: int) -> np.ndarray:
-    """A hash of 32 bits of the `n` words from every `stride`-th on; different words may have the same one."""
+    """32-bit hashes of every `stride`-th n-gram; they may collide."""
     last = max(len(words) - n + 1, 0)
     sums = np.zeros(len(range(0, last, stride)), np.uint64)
     for offset in range(n):
@@ -127,7 +126,7 @@ def _hashes(words: np.ndarray, n: int, stride: int) -> np.ndarray:
 
 
 def _num_different(words: np.ndarray, n: int) -> np.ndarray:
-    """How many different words each `n` of them have, [number of words] -> [number of words - n + 1]."""
+    """The number of distinct words in each n-gram: (T,) to (T - n + 1,)."""
     if len(words) < n:
         return np.zeros(0, np.int64)
     runs = np.sort(np.lib.stride_tricks.sliding_window_view(words, n), axis=1)  # [number of runs, n]

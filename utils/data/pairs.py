@@ -1,9 +1,7 @@
-"""Raw rows become clean pairs: read strictly, cleaned, split into train and validation, and every row accounted for.
+"""From raw rows to clean pairs: read strictly, cleaned, split into train and validation, every row counted.
 
 A pair is {"instruction", "input", "response", "origin", "source", "license"}, all text, and "kind" where the source has
-kinds. `origin` is where it comes from, which decides its side of the split.
-
-`python -m utils.data check FILE` tells every fault of a file; `prepare FILE` does what notebook 01 does.
+kinds. Pairs of one `origin` are on the same side of the split.
 """
 
 import hashlib
@@ -27,16 +25,16 @@ PARTS = TRAIN, VALIDATION, REJECTS = "train", "validation", "rejects"
 REPORT = "report.json"
 NUM_FAULTS_SHOWN = 20
 FIELDS_HINT = (
-    "If your file calls a field otherwise, say so: MAP='response=output'; IGNORE='id' passes over fields that are no "
+    "If your file uses other field names, map them: MAP='response=output'. IGNORE='id' leaves out fields that are no "
     "part of a pair."
 )
 
-# A twentieth of some thousand pairs is enough for a steady validation loss, and leaves nearly all of them to train on.
+# Of some thousand pairs, enough for a steady validation loss.
 VALIDATION_SHARE = 0.05
 
 
 class Refused(UserError):
-    """A source with faults that were not to be skipped."""
+    """The source has faults, and `skip_bad` was not set."""
 
 
 def prepare(
@@ -48,14 +46,14 @@ def prepare(
     repairs: tuple[str, ...] = (),
     benchmarks: tuple[str, ...] = (),
 ) -> tuple[Path, bool]:
-    """The folder with the clean pairs of a source (see `sources.find`), and whether it was kept as it was.
+    """The folder with the clean pairs of a source (see `sources.find`), and whether it was already up to date.
 
-    It is made again when the source, these choices or the code have changed. It holds train.jsonl, validation.jsonl,
-    rejects.jsonl (rows left out, byte for byte, each with its place and reason) and report.json (the books). Memory
-    holds one row at a time, and all of them only for `repairs`, those of `utils.data.audit`.
+    It is written again when the source, the arguments or the code have changed: train.jsonl, validation.jsonl,
+    rejects.jsonl (rows left out, byte for byte, with position and reason) and report.json (the row counts). Memory
+    holds one row at a time, with `repairs` (of `utils.data.audit`) all of them.
 
-    Raises `UserError`, and leaves the folder as it was, when the source cannot be read or none of its rows can be used,
-    and `Refused` for faults and duplicates in a source that was not made here, unless `skip_bad`.
+    Raises `UserError` when the source cannot be read or has no usable row, and `Refused` for faults and duplicates in
+    a source from outside, unless `skip_bad`. The folder is then left as it was.
     """
     source = sources.find(pairs, data_dir, gpteacher_file)
     folder = artifacts.pairs_dir(data_dir, pairs)
@@ -71,11 +69,11 @@ def prepare(
     is_whole = all((folder / f"{part}.jsonl").exists() for part in PARTS)
     if is_whole and not artifacts.stale_inputs(folder, inputs):
         return folder, True
-    books: dict[str, Any] = {"source": source.name, "license": source.license}
-    with artifacts.building(folder, inputs, books) as building, ExitStack() as stack:
+    facts: dict[str, Any] = {"source": source.name, "license": source.license}
+    with artifacts.building(folder, inputs, facts) as building, ExitStack() as stack:
         outputs = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
-        books |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks)
-        files.write_json(building / REPORT, books)
+        facts |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks)
+        files.write_json(building / REPORT, facts)
     return folder, False
 
 
@@ -89,17 +87,17 @@ def stream(folder: Path, part: str) -> Iterator[dict[str, str]]:
 
 
 def load(folder: Path, part: str) -> list[dict[str, str]]:
-    """As `stream`, all of them at once."""
+    """All rows of `stream`."""
     return list(stream(folder, part))
 
 
-def load_books(folder: Path) -> dict[str, Any]:
-    """The books of a folder of pairs: where the rows come from, and how many were read, kept, rejected and so on."""
+def row_counts(folder: Path) -> dict[str, Any]:
+    """How many rows of a folder of pairs were read, kept, rejected and so on, and their source."""
     return artifacts.require(Path(folder), "01_data")["facts"]
 
 
 def sort_rows(source, outputs, fields=Fields(), skip_bad=True, repairs=(), benchmarks=()) -> dict[str, Any]:
-    """Write every row of a source into one of `outputs`, by part, and return the books, which count each row once."""
+    """Write every row of a source into one of `outputs`, by part; returns the row counts, each row counted once."""
     counts: Counter[str] = Counter()
     faults: list[str] = []
     rejects = outputs[REJECTS]
@@ -138,14 +136,14 @@ def sort_rows(source, outputs, fields=Fields(), skip_bad=True, repairs=(), bench
         why = f" The first: {name}{faults[0]}." if faults else ""
         raise UserError(f"{name}: none of its {counts['num_read']} rows can be used.{why} {FIELDS_HINT}")
     names = ("num_read", "num_rejected", "num_duplicates", "num_train", "num_validation")
-    books = {"num_kept": num_kept} | {name: counts[name] for name in names}
-    return books | {"num_origins": len(origins), "kinds": dict(kinds), "repairs": records}
+    facts = {"num_kept": num_kept} | {name: counts[name] for name in names}
+    return facts | {"num_origins": len(origins), "kinds": dict(kinds), "repairs": records}
 
 
 def check(source: sources.Source, fields: Fields = Fields()) -> Iterator[tuple[Row | Fault, list[Fault]]]:
-    """Every row of a source, or fault that belongs to no row, beside its faults; a repeated row is one too.
+    """Every row of a source with its faults, and the faults that belong to no row; duplicates are faults.
 
-    Rows are the same when their cleaned texts are. Memory grows by some 200 bytes a row, to know them again.
+    Rows are duplicates when their cleaned texts are equal. Memory grows by about 200 bytes per row.
     """
     seen: dict[bytes, Fault] = {}
     for item in _raw_rows(source, fields):
@@ -160,15 +158,15 @@ def check(source: sources.Source, fields: Fields = Fields()) -> Iterator[tuple[R
 
 
 def split_of(origin: str) -> str:
-    """The side all pairs of this origin stand on, whatever other rows there are."""
+    """The side of the split of all pairs of this origin, independent of other rows."""
     share = int(artifacts.sha256_text(origin)[:8], 16) / 16**8
     return VALIDATION if share < VALIDATION_SHARE else TRAIN
 
 
 def clean(text: str) -> str:
-    """The text with `\\n` line ends, without blank lines before it and without white space after it.
+    """The text with `\\n` line ends, without leading blank lines and trailing white space.
 
-    The first line keeps its indentation, which a response that goes on with a function needs.
+    The first line keeps its indentation, which a response that completes a function needs.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
     return re.sub(r"\A(?:[^\S\n]*\n)+", "", text)
@@ -177,7 +175,7 @@ def clean(text: str) -> str:
 def _clean_row(row: dict[str, str], source: sources.Source) -> dict[str, str]:
     pair = {name: clean(text) for name, text in row.items() if name in reader.PAIR_FIELDS}
     pair["instruction"] = pair["instruction"].lstrip()
-    # Only the rows made here say themselves where they are from, and of what kind.
+    # Only pairs of the standard library have their own origin and kind.
     pair |= {
         "origin": row.get("origin") or _origin(pair["instruction"]),
         "source": source.name,
@@ -191,7 +189,7 @@ def _origin(instruction: str) -> str:
 
 
 def _repaired(rows, repairs, benchmarks, rejects, counts) -> tuple[Iterable[dict[str, str]], list[dict[str, Any]]]:
-    """The rows after the chosen repairs of `audit`; those left out are rejects, with the repair as reason."""
+    """The rows after the chosen repairs; rows left out are written to the rejects, with the repair as reason."""
     repaired, records = audit.apply_repairs(rows, list(repairs), benchmarks)
     reasons = {
         index: f"{record['repair']}: {why}" for record in records for index, why in record.pop("reasons").items()
@@ -199,7 +197,7 @@ def _repaired(rows, repairs, benchmarks, rejects, counts) -> tuple[Iterable[dict
     for index, reason in sorted(reasons.items()):
         counts["num_rejected"] += 1
         _write(rejects, _reject(json.dumps(rows[index], ensure_ascii=False).encode(), Fault(None, None, ""), reason))
-    # What was replaced in an instruction must not live on in its origin.
+    # The origin must not keep what was replaced in the instruction.
     kept = [
         row | {"origin": _origin(row["instruction"])} if row["origin"] == _origin(old["instruction"]) else row
         for row, old in zip(repaired, rows, strict=True)
@@ -209,7 +207,7 @@ def _repaired(rows, repairs, benchmarks, rejects, counts) -> tuple[Iterable[dict
 
 
 def _reject(text: bytes, place: Fault, reason: str) -> dict[str, Any]:
-    """A row that was left out. `text` has bytes that are not UTF-8 as Python's surrogate escapes."""
+    """A row that was left out; bytes that are not UTF-8 become surrogate escapes."""
     numbers = {name: getattr(place, name) for name in ("line", "row") if getattr(place, name)}
     return numbers | {"reason": reason, "text": text.decode("utf-8", "surrogateescape")}
 
@@ -233,6 +231,6 @@ def _refusal(name: str, faults: list[str], num_faults: int) -> str:
 
 
 def _write(file, row: dict[str, Any]) -> None:
-    # Half a surrogate pair, which stands for a byte that is not UTF-8, cannot be written but as an escape.
+    # A lone surrogate, for a byte that is not UTF-8, can only be written escaped.
     is_plain = not reader.SURROGATE.search(row.get("text", ""))
     file.write(json.dumps(row, ensure_ascii=not is_plain) + "\n")

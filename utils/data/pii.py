@@ -1,7 +1,7 @@
-"""E-mail addresses, IP addresses and keys in text: found, masked for showing, replaced by placeholders.
+"""E-mail addresses, IP addresses and keys in text: found, masked, or replaced by placeholders.
 
-A placeholder keeps code valid, is found by nothing here, and belongs to nobody: example.com, 192.0.2.1 and
-2001:db8::1 are reserved for documentation (RFC 2606, 5737, 3849).
+Placeholders keep code valid and are not found again: example.com, 192.0.2.1 and 2001:db8::1 are reserved for
+documentation (RFC 2606, 5737, 3849).
 """
 
 import ipaddress
@@ -15,19 +15,19 @@ EMAILS, IP_ADDRESSES, SECRETS = "emails", "ip_addresses", "secrets"
 KINDS = (EMAILS, IP_ADDRESSES, SECRETS)
 
 EMAIL = re.compile(r"(?<![\w.+-])([\w+-][\w.+-]{0,63})@((?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})(?![\w-]|\(|\.\w)")
-# Nobody's mailbox: the reserved names, `git@host:path`, and attributes in code (`x@self.weight`).
+# Not mailboxes: the reserved names, `git@host:path`, and attributes in code (`x@self.weight`).
 RESERVED_HOST = re.compile(r"(?:^|\.)example\.(?:com|net|org|edu)$|\.(?:example|test|invalid|localhost|local)$|^self\.")
 NO_MAILBOX = {"git", "noreply", "no-reply"}
 
 IP_V4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d|\.\w)")
 IP_V6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])")
-# What stands just before four numbers that are a version.
+# What precedes four numbers that are a version.
 VERSION = re.compile(r"(?:version\W{0,4}|\bver\W{0,2}|[=<>~]=\s?|(?<![/:])/v?|\w-)$", re.IGNORECASE)
-PUBLIC_RESOLVERS = {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "1.2.3.4"}  # and the counting example
+PUBLIC_RESOLVERS = {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "1.2.3.4"}  # 1.2.3.4 is a common example
 
 
 class Found(NamedTuple):
-    """A stretch of text that is private: where, of which kind, how it is shown, and what may stand there instead."""
+    """A private stretch of text: its position, kind, masked form and placeholder."""
 
     start: int
     end: int
@@ -37,35 +37,35 @@ class Found(NamedTuple):
 
 
 def find(text: str, kinds: tuple[str, ...] = KINDS) -> list[Found]:
-    """What is private in a text, in order and without overlaps; a key wins over an address within it.
+    """The private data in a text, in order and without overlaps; a key takes precedence over an address in it.
 
-    Not counted: reserved example addresses, IP addresses that are not global or that read like a version, and
-    values that say they are made up. Not covered: names, phone numbers, keys without a known form or a telling name.
+    Ignored: reserved example addresses, IP addresses that are not global or look like a version, and obviously made-up
+    values. Not covered: names, phone numbers, keys with neither a known form nor a variable named like a secret.
     """
     finders = {SECRETS: _secrets, EMAILS: _emails, IP_ADDRESSES: _ip_addresses}
     found: list[Found] = []
     for finder in (finders[kind] for kind in (SECRETS, EMAILS, IP_ADDRESSES) if kind in kinds):
-        for one in finder(text):
-            if all(one.end <= other.start or one.start >= other.end for other in found):
-                found.append(one)
+        for match in finder(text):
+            if all(match.end <= other.start or match.start >= other.end for other in found):
+                found.append(match)
     return sorted(found)
 
 
 def mask(text: str) -> str:
-    """The text with the middle of everything private left out."""
+    """The text with private data masked."""
     return _substituted(text, find(text), "mask")
 
 
 def replace(text: str, kind: str) -> str:
-    """The text with a placeholder for everything private of one kind."""
+    """The text with placeholders for one kind of private data."""
     return _substituted(text, find(text, (kind,)), "placeholder")
 
 
 def _substituted(text: str, found: list[Found], by: str) -> str:
     parts, end = [], 0
-    for one in found:
-        parts += [text[end : one.start], getattr(one, by)]
-        end = one.end
+    for match in found:
+        parts += [text[end : match.start], getattr(match, by)]
+        end = match.end
     return "".join([*parts, text[end:]])
 
 

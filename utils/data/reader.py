@@ -1,7 +1,7 @@
-"""Rows of a file, read strictly and one at a time: every fault with its place, nothing guessed, nothing repaired.
+"""Rows of a file, read strictly and one at a time: every fault with its position, nothing guessed or repaired.
 
-JSON lines, a JSON array (both plain or as `.gz`), Parquet, and data sets of the hub at a commit are held to the same
-checks. A row is an object with the text fields `instruction` and `response`, and `input` where it needs one.
+The same checks apply to JSON lines, a JSON array (both also as `.gz`), Parquet, and data sets of the hub at a commit. A
+row is an object with the text fields `instruction` and `response`, and optionally `input`.
 """
 
 import gzip
@@ -18,7 +18,7 @@ from utils.errors import UserError, unknown
 
 PAIR_FIELDS = ("instruction", "input", "response")
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
-# Tabs and line ends belong to text, and a form feed to much Python source; a model should learn no other one.
+# Tabs and line ends are text, form feeds occur in Python source; a model should learn no other control character.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x84\x86-\x9f]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 UTF16_REMEDY = "convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"
@@ -26,21 +26,21 @@ UTF16_REMEDY = "convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"
 
 @dataclass(frozen=True)
 class Fields:
-    """What a file calls the fields of a pair, and which other fields of its rows are passed over."""
+    """The names of a pair's fields in a file, and the fields that are ignored."""
 
     names: tuple[tuple[str, str], ...] = ()  # (ours, theirs)
     ignored: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, mapping: str = "", ignored: str = "") -> "Fields":
-        """From `response=output instruction=prompt` and `id tags`; raises `UserError` for what is neither."""
+        """Parse `response=output instruction=prompt` and `id tags`; raises `UserError` for anything else."""
         names = []
         for part in mapping.replace(",", " ").split():
             ours, is_pair, theirs = part.partition("=")
             if ours not in PAIR_FIELDS:
                 raise unknown("field of a pair", ours, PAIR_FIELDS)
             if not (is_pair and theirs):
-                raise UserError(f"{part!r} maps nothing. Write OURS=THEIRS, such as response=output.")
+                raise UserError(f"{part!r} is not a mapping. Write OURS=THEIRS, such as response=output.")
             names.append((ours, theirs))
         return cls(tuple(names), tuple(ignored.replace(",", " ").split()))
 
@@ -50,19 +50,19 @@ class Fields:
 
 @dataclass(frozen=True)
 class Row:
-    """One row as it stands in its file, its fields by our names, and its faults; `pair` is None when it has any."""
+    """One row: its text in the file, its fields by our names, and its faults; `pair` is None when it has any."""
 
-    place: Fault  # with an empty reason
+    place: Fault  # its position, with an empty reason
     text: bytes
     pair: dict[str, str] | None
     faults: list[Fault] = field(default_factory=list)
 
 
 def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
-    """Every row of a file in its order, and the faults that belong to no row, such as a byte-order mark.
+    """Every row of a file in order, and the faults that belong to no row, such as a byte-order mark.
 
-    Memory holds one row at a time. A syntax error ends a JSON array; in JSON lines it costs its own line. Raises
-    `UserError` when the file cannot be read. Not covered: duplicates, which need the rows before.
+    Memory holds one row at a time, of a JSON array the whole text. A syntax error ends an array; in JSON lines it
+    affects only its line. Raises `UserError` when the file cannot be read. Not covered: duplicates.
     """
     name = path.name.lower()
     if not name.endswith(SUFFIXES):
@@ -81,19 +81,19 @@ def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
                 is_empty = False
                 yield _row(item, fields) if isinstance(item, Value) else item
             if is_empty:
-                yield Fault(1, None, "an empty file: there is not one row in it")
+                yield Fault(1, None, "an empty file: it has no rows")
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{path} cannot be read: {reason[0].lower()}{reason[1:].rstrip('.')}.") from error
 
 
 def hub_rows(name: str, commit: str, fields: Fields = Fields()) -> Iterator[Row | Fault]:
-    """The rows of a hub data set's `train` split at a commit, streamed; raises `UserError` when it cannot be had."""
+    """The rows of a hub data set's `train` split at a commit, streamed; raises `UserError` when it cannot be read."""
     try:
         from datasets import load_dataset
 
         yield from _values(load_dataset(name, revision=commit, split="train", streaming=True), fields)
-    except Exception as error:  # of the network, the hub, or one of the formats
+    except Exception as error:  # of the network, the hub or a format
         raise UserError(f"{name}@{commit} cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -115,7 +115,7 @@ def _values(data, fields: Fields) -> Iterator[Row]:
 
 
 def _row(item: Value, fields: Fields) -> Row:
-    """A row from its JSON value, with all that is wrong with it."""
+    """The row of a JSON value, with its faults."""
     faults = list(item.faults)
     if item.is_read:
         faults += [replace(item.place, reason=reason) for reason in reasons(item.value, fields)]
@@ -126,7 +126,7 @@ def _row(item: Value, fields: Fields) -> Row:
 
 
 def reasons(value: Any, fields: Fields = Fields()) -> Iterator[str]:
-    """Why a value is no pair; nothing when it is one."""
+    """Why a value is not a pair; nothing when it is."""
     if not isinstance(value, dict):
         yield f"expected an object with the fields of a pair, got {_shown(value)}"
         return
@@ -139,7 +139,7 @@ def reasons(value: Any, fields: Fields = Fields()) -> Iterator[str]:
             near = f"; if one of them is meant, map it: {ours}={extra[0]}" if extra else ""
             yield f"no field {name!r}, only {', '.join(map(repr, value)) or 'an empty object'}{near}"
     for name in extra:
-        yield f"a field {name!r} that a pair does not have; map it to one, or ignore it"
+        yield f"an unknown field {name!r}; map it to a field of a pair, or ignore it"
 
 
 def _text_reasons(name: str, text: Any, is_needed: bool) -> Iterator[str]:
@@ -152,11 +152,11 @@ def _text_reasons(name: str, text: Any, is_needed: bool) -> Iterator[str]:
         yield f"{name!r} holds the control character U+{ord(control[0]):04X} at character {control.start() + 1}"
     if surrogate := SURROGATE.search(text):
         at = surrogate.start() + 1
-        yield f"{name!r} holds half a surrogate pair, U+{ord(surrogate[0]):04X}, at character {at}: it is no character"
+        yield f"{name!r} holds a lone surrogate, U+{ord(surrogate[0]):04X}, at character {at}"
 
 
 def _shown(value: Any) -> str:
-    """A value of the wrong type, in JSON's words."""
+    """A value of the wrong type, in JSON terms."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
     text = json.dumps(value, default=lambda value: type(value).__name__)

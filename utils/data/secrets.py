@@ -1,11 +1,11 @@
-"""Keys and passwords in text, by their known forms, or by a telling name and random letters."""
+"""Keys and passwords in text: known formats, or random characters assigned to a name like `token`."""
 
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator
 
-# Each with a text that has to be there, which is quick to look for.
+# By a substring they contain, which is quick to search for.
 KEYS = {
     "AKIA": r"\bAKIA[0-9A-Z]{16}\b",
     "ASIA": r"\bASIA[0-9A-Z]{16}\b",
@@ -32,7 +32,7 @@ MIN_ENTROPY_BITS = 3.5  # per character; English words joined by _ have about 3,
 
 
 def find(text: str) -> Iterator[tuple[int, int, str]]:
-    """Where a secret starts and ends, and how it is shown."""
+    """Start, end and masked form of every secret."""
     for needed, pattern in KEY_PATTERNS.items():
         if needed in text:
             for match in pattern.finditer(text):
@@ -48,12 +48,12 @@ def find(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _masked_key(key: str) -> str:
-    """Its first characters, a fifth at most, and how long it is."""
+    """Its first characters, at most a fifth, and its length."""
     start = "-----BEGIN … PRIVATE KEY-----" if key.startswith("-----") else key[: min(4, len(key) // 5)]
     return f"{start}…({len(key)} characters)"
 
 
 def _entropy_bits(text: str) -> float:
-    """Bits per character, as far as the frequencies of its characters tell."""
+    """Entropy per character, from the character frequencies."""
     shares = [count / len(text) for count in Counter(text).values()]
     return -sum(share * math.log2(share) for share in shares)

@@ -1,12 +1,9 @@
-"""Where raw pairs come from: the interpreter's own standard library, GPTeacher's code file, or a file of the user's.
+"""Sources of raw pairs: the interpreter's standard library, GPTeacher's code file, a file, or a data set of the hub.
 
-`find` says what a source is and pins its content by a sha256; reading and judging rows is `utils.data.pairs`' work.
+`find` pins the content of a source by its sha256; `data.pairs` reads and checks the rows.
 """
 
-import hashlib
-import http.client
 import re
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +29,7 @@ DOWNLOAD_TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Source:
-    """Raw pairs that were found: a file, a data set of the hub at a commit, or neither when they are made here."""
+    """A file, a data set of the hub at a commit, or neither for pairs made from the standard library."""
 
     name: str
     license: str
@@ -48,8 +45,8 @@ class Source:
 def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
     """The source that `pairs` names: `python-stdlib`, `gpteacher-codegen`, a file, or `OWNER/NAME@COMMIT` of the hub.
 
-    `gpteacher_file` is a local copy used in place of a download. Raises `UserError` for an unknown name, a file that is
-    missing, a host that cannot be reached and a checksum that differs. Not covered: whether the rows are any good.
+    `gpteacher_file` is a local copy that replaces the download. Raises `UserError` for an unknown name, a missing file,
+    an unreachable host and a different checksum. Not covered: faults in the rows.
     """
     if pairs == PYTHON_STDLIB:
         content = "".join(f"{name} {artifacts.sha256_file(path)}\n" for name, path in stdlib_pairs.modules())
@@ -71,7 +68,7 @@ def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
 def benchmarks(names: str, data_dir: Path) -> tuple[str, ...]:
     """Benchmarks as `contamination.read` takes them: `humaneval` becomes its file, downloaded once and verified.
 
-    Raises `UserError` when that cannot be had.
+    Raises `UserError` when it is neither cached nor reachable.
     """
     return tuple(
         str(_pinned(name, Path(data_dir), HUMANEVAL_URL, HUMANEVAL_SHA256)) if name == HUMANEVAL else name
@@ -86,14 +83,14 @@ def _existing(path: Path) -> Path:
 
 
 def _pinned(name: str, data_dir: Path, url: str, sha256: str, local_copy: str = "") -> Path:
-    """A pinned file, verified: the local copy where it lies, else the cached one, downloaded the first time."""
+    """A pinned file, verified: the local copy if there is one, else the cached file, downloaded on first use."""
     path = Path(local_copy).expanduser() if local_copy else data_dir / "raw" / name / Path(url).name
     if not local_copy and not path.exists():
         _download(url, path, sha256)
-    found = artifacts.sha256_file(_existing(path))
-    if found != sha256:
+    actual = artifacts.sha256_file(_existing(path))
+    if actual != sha256:
         raise UserError(
-            f"{path.absolute()} is not the file of {name} that this workbook pins: its sha256 is {found}, "
+            f"{path.absolute()} is not the file of {name} that this workbook pins: its sha256 is {actual}, "
             f"expected {sha256}. Delete it and get it again from {url}."
         )
     return path
@@ -101,15 +98,15 @@ def _pinned(name: str, data_dir: Path, url: str, sha256: str, local_copy: str = 
 
 def _download(url: str, path: Path, sha256: str) -> None:
     """Fetch `url` to `path`, which exists afterwards only if its content has this sha256."""
+    import pooch
+
+    files.make_folder(path.parent)
+    downloader = pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT_SECONDS)
     try:
-        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:
-            content = response.read()
-        found = hashlib.sha256(content).hexdigest()
-        if found != sha256:
-            raise UserError(f"{url} has sha256 {found}, expected {sha256}. It changed on its way: try again later.")
-        files.make_folder(path.parent)
-        files.write_bytes(path, content)
-    except (OSError, http.client.HTTPException) as error:  # urllib's own errors are OSErrors
+        pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
+    except ValueError as error:  # pooch's word for another checksum
+        raise UserError(f"{url} does not have the sha256 {sha256}: it changed, or the transfer failed.") from error
+    except OSError as error:  # those of requests too
         raise UserError(
             f"{url} cannot be downloaded: {error}. Go online, or name a local copy of the file: GPTEACHER_FILE for the "
             f"pairs, BENCHMARKS for a benchmark."

@@ -12,13 +12,13 @@ from pathlib import Path
 from utils import artifacts
 from utils.errors import UserError
 
-# Left out of the standard library: tests, other people's packages, programs, tables, Tk (not installed everywhere, and
-# nearly every method is one call into Tcl), and what an administrator may have put there.
+# Not read: tests, other packages, programs, tables, Tk (not installed everywhere, and nearly every method is one call
+# into Tcl), and local additions.
 SKIPPED = {
     *("test", "tests", "idle_test", "site-packages", "dist-packages", "ensurepip", "sitecustomize", "usercustomize"),
     *("idlelib", "turtledemo", "lib2to3", "encodings", "pydoc_data", "tkinter", "lib-dynload", "__pycache__"),
 }
-# A function longer than this is mostly one program's business, and teaches a small model little.
+# Longer functions teach a small model little.
 MAX_LINES, MAX_CHARACTERS = 40, 1500
 MAX_DESCRIPTION_CHARACTERS = 400
 
@@ -46,10 +46,10 @@ def modules() -> list[tuple[str, Path]]:
     root = Path(sysconfig.get_paths()["stdlib"])
     modules = []
     for folder, folders, names in os.walk(root):
-        folders[:] = set(folders) - SKIPPED  # never walks into what is left out
+        folders[:] = set(folders) - SKIPPED  # skipped folders are not entered
         for path in (Path(folder, name) for name in names if name.endswith(".py")):
             parts = path.relative_to(root).with_suffix("").parts
-            # What cannot be imported by its name is a script or a build's settings.
+            # Other names are scripts or build settings.
             if all(map(str.isidentifier, parts)) and path.stem not in SKIPPED:
                 modules.append((".".join(parts).removesuffix(".__init__"), path))
     if not modules:
@@ -69,7 +69,7 @@ def _functions(body: list[ast.stmt], class_name: str = "") -> Iterator[tuple[str
 
 
 def _function_pairs(name: str, class_name: str, node: Function, lines: list[str]) -> Iterator[dict[str, str]]:
-    """The pairs of one function; none when its docstring says too little or its source does not stand by itself."""
+    """The pairs of one function; none when its docstring says too little or its source cannot be separated."""
     description = _description(ast.get_docstring(node) or "")
     if not description or all(_is_stub(statement) for statement in node.body[1:]):
         return
@@ -83,7 +83,7 @@ def _function_pairs(name: str, class_name: str, node: Function, lines: list[str]
     if function.count("\n") >= MAX_LINES or len(function) > MAX_CHARACTERS:
         return
     what = f"method of the Python class `{class_name}`" if class_name else "Python function"
-    # The signature ends the instruction, so that it is always found at the same place, next to the response.
+    # The signature ends the instruction: always at the same place, next to the response.
     yield _pair("write", f"Write this {what}. {description}\n\n{header}", "", function)
     half = len(body) // 2
     if int(artifacts.sha256_text(name), 16) % 2 and half and body[half].lineno > _end(body[half - 1]):
@@ -100,25 +100,25 @@ def _pair(kind: str, instruction: str, input: str, response: str) -> dict[str, s
 
 
 def _end(statement: ast.stmt) -> int:
-    return statement.end_lineno or statement.lineno  # what was parsed has it
+    return statement.end_lineno or statement.lineno
 
 
 def _header(node: Function) -> str:
-    """Decorators and signature, the signature on one line: the same text in the instruction and in the response."""
+    """Decorators and signature, on one line: the same text in instruction and response."""
     bare = copy.copy(node)
     bare.body = []
     return ast.unparse(bare).strip()
 
 
 def _description(docstring: str) -> str:
-    """The sentences a docstring begins with, each paragraph on one line; empty when it does not begin with any."""
+    """The sentences that begin a docstring, one paragraph per line; empty when it begins with none."""
     paragraphs, num_characters = [], 0
     for block in docstring.strip().split("\n\n"):
         paragraph = " ".join(block.split())
         num_characters += len(paragraph)
         is_prose = paragraph[:1].isupper() and not re.search(r"\n[ *-]|>>>|->|--|[:,]$|[:@]param", block)
         is_sentence = paragraph.endswith((".", "!", "?"))
-        # Many a one-line docstring lacks its full stop; what lacks one further down is a heading or a table.
+        # One-line docstrings often lack the full stop; later paragraphs without one are headings or tables.
         if not is_prose or (paragraphs and not is_sentence) or num_characters > MAX_DESCRIPTION_CHARACTERS:
             break
         paragraphs.append(paragraph if is_sentence else paragraph + ".")
@@ -131,7 +131,7 @@ def _is_stub(statement: ast.stmt) -> bool:
 
 
 def _dedented(lines: list[str], num_columns: int) -> list[str] | None:
-    """The lines without their first columns, or None when one of them has text there."""
+    """The lines without their first columns; None when one of them has text there."""
     return None if any(line[:num_columns].strip() for line in lines) else [line[num_columns:] for line in lines]
 
 

@@ -195,7 +195,7 @@ def _pair_texts(pairs_dir: Path) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _code_texts() -> Iterator[tuple[str, str, str, str]]:
-    for one in code_files.capped([one for one in code_files.found() if one.split == pairs.TRAIN]):
+    for one in code_files.capped([one for one in code_files.documents() if one.split == pairs.TRAIN]):
         yield one.origin, one.name, one.license, one.text
 
 

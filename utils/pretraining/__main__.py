@@ -11,11 +11,13 @@ from utils.pretraining.presets import PRESETS, PYTHON_CORPUS
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Make the corpus and the run that learns it, or export what it learned."""
+    """Write the corpus and a run's config.json, or export a finished run to data/base."""
     parser = argparse.ArgumentParser(prog="python -m utils.pretraining", description=main.__doc__)
-    parser.add_argument("--preset", choices=PRESETS, default="base", help="from random weights, or on from data/base")
+    parser.add_argument(
+        "--preset", choices=PRESETS, default="base", help="base starts from random weights, base-gaps from data/base"
+    )
     parser.add_argument("--export", action="store_true", help="save the finished run's model in data/base")
-    parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="where everything is kept")
+    parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="the data folder")
     options = parser.parse_args(arguments)
     run_dir = options.data / "runs" / f"{options.preset}-{PYTHON_CORPUS}"
     if options.export:
@@ -26,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
         start = options.data / "base-start"
         config = config.with_changes(model_name_or_path=str(start))
     folder, is_kept = corpus.prepare(options.data, config, start)
-    print(folder, "was up to date and is kept" if is_kept else "was made")
+    print(folder, "was up to date" if is_kept else "written")
     files.make_folder(run_dir)
     config.save(run_dir / "config.json")
     print(f"train it with: python -m utils.training {run_dir}")

@@ -1,7 +1,6 @@
-"""The files of code that are at hand: the standard library, and installed packages with a permissive licence.
+"""Installed Python code: the standard library and packages with a permissive licence.
 
-Tests, generated and vendored files, tables and what says the same as a file before are left out, and so is every file
-with a stretch of a module that is held out.
+Left out: tests, generated and vendored files, tables, near-duplicates, and what shares text with a held-out module.
 """
 
 import re
@@ -15,7 +14,7 @@ from utils import artifacts
 from utils.data import near_duplicates, ngram_index, pairs, stdlib_pairs
 from utils.data.pairs import TRAIN, VALIDATION
 
-# What the workbook installs, large and hand-written; each is read only if its own metadata names a permissive licence.
+# Large hand-written packages that the workbook installs; read only if their metadata names a permissive licence.
 PACKAGES = (
     "accelerate", "anyio", "attrs", "beautifulsoup4", "click", "datasets", "filelock", "fonttools", "fsspec", "httpx",
     "huggingface_hub", "ipykernel", "ipython", "ipywidgets", "jedi", "Jinja2", "jsonschema", "jupyter_client",
@@ -36,15 +35,15 @@ GENERATED = re.compile(
 )
 MIN_CHARACTERS, MAX_CHARACTERS, MAX_LINE_CHARACTERS = 200, 150_000, 500
 MAX_DIGIT_SHARE = 0.15
-# Words in a row that stand in a held-out module: more than a signature or a licence that everybody repeats.
+# Consecutive words shared with a held-out module: more than a signature or a licence text.
 HELD_OUT_WORDS = 60
-# So that no package is half of the corpus.
+# So that no package dominates the corpus.
 MAX_PACKAGE_CHARACTERS = 8_000_000
 
 
 @dataclass(frozen=True)
 class Document:
-    """One file of code, where it is from, and on which side of the split it stands."""
+    """One file of code, its origin and its side of the split."""
 
     name: str
     origin: str  # package and version
@@ -53,16 +52,13 @@ class Document:
     split: str
 
 
-def found() -> list[Document]:
-    """Every file of code there is: the standard library's, and those of the packages; tests and the like left out.
-
-    The modules that the embedded pairs hold out are held out here.
-    """
+def documents() -> list[Document]:
+    """The files of the standard library and of the packages; modules held out from the embedded pairs are held out."""
     return standard_library() + [document for package in PACKAGES for document in _package_documents(package)]
 
 
 def standard_library() -> list[Document]:
-    """The modules of the running interpreter's library, each on the side of the split that its functions' pairs are."""
+    """The modules of the standard library, each on the same side of the split as its functions' pairs."""
     version = ".".join(map(str, sys.version_info[:3]))
     return [
         Document(name, f"Python {version}", "PSF-2.0", text, pairs.split_of(name))
@@ -72,19 +68,19 @@ def standard_library() -> list[Document]:
 
 
 def distinct(documents: list[Document]) -> list[Document]:
-    """Those held out, and those to train on that neither repeat one before nor hold a stretch of one held out."""
+    """The held-out documents, and the others without near-duplicates and text shared with a held-out one."""
     held_out = [document for document in documents if document.split == VALIDATION]
     index = ngram_index.NgramIndex((document.text for document in held_out), HELD_OUT_WORDS)
-    train = [one for one in documents if one.split == TRAIN and not index.spans(one.text)]
+    train = [document for document in documents if document.split == TRAIN and not index.spans(document.text)]
     repeated = near_duplicates.similar([document.text for document in train])
     return held_out + capped([document for number, document in enumerate(train) if number not in repeated])
 
 
 def capped(documents: list[Document]) -> list[Document]:
-    """The documents, of a large package as many as may be taken of it, drawn by a hash of their names."""
+    """The documents, of each package at most `MAX_PACKAGE_CHARACTERS`, chosen by a hash of their names."""
     taken: dict[str, int] = {}
     chosen = []
-    for document in sorted(documents, key=lambda one: artifacts.sha256_text(one.name)):
+    for document in sorted(documents, key=lambda document: artifacts.sha256_text(document.name)):
         taken[document.origin] = taken.get(document.origin, 0) + len(document.text)
         if taken[document.origin] <= MAX_PACKAGE_CHARACTERS:
             chosen.append(document)
@@ -92,7 +88,7 @@ def capped(documents: list[Document]) -> list[Document]:
 
 
 def _package_documents(package: str) -> Iterator[Document]:
-    """The files of an installed package; nothing when it is not installed or its licence is not permissive."""
+    """The files of a package; nothing when it is not installed or its licence is not permissive."""
     try:
         distribution = metadata.distribution(package)
     except metadata.PackageNotFoundError:
@@ -107,7 +103,7 @@ def _package_documents(package: str) -> Iterator[Document]:
 
 
 def license_of(distribution: metadata.Distribution) -> str:
-    """The licence that a package's metadata states, in its own words."""
+    """The licence in a package's metadata."""
     stated = distribution.metadata
     classifiers = [text.split("::")[-1].strip() for text in stated.get_all("Classifier") or [] if "License ::" in text]
     expression, license = (" ".join(stated.get_all(name) or []) for name in ("License-Expression", "License"))
@@ -115,7 +111,7 @@ def license_of(distribution: metadata.Distribution) -> str:
 
 
 def _text(path: Path) -> str:
-    """The file's text; empty when it is not there, or not code that somebody wrote."""
+    """The file's text; empty when it is missing, generated or not code."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

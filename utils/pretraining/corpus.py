@@ -1,8 +1,4 @@
-"""The code that the embedded base model learns from, as token rows for the same training engine.
-
-The standard library and the installed packages with a permissive licence, a file a document, half of them turned into
-fill-in-the-middle. `python -m utils.pretraining` makes the rows and a run of preset `base`.
-"""
+"""The pretraining corpus of the embedded model: files of code as token rows, a share of them as fill-in-the-middle."""
 
 import math
 import random
@@ -20,7 +16,7 @@ from utils.config import EMBEDDED, RunConfig
 from utils.data.pairs import TRAIN, VALIDATION
 from utils.errors import UserError
 from utils.model import loading
-from utils.pretraining.code_files import Document, distinct, found
+from utils.pretraining.code_files import Document, distinct, documents
 from utils.pretraining.presets import FIM_RATES, PRESETS, PYTHON_CORPUS
 from utils.runs import curves
 from utils.tokens import dataset
@@ -28,28 +24,26 @@ from utils.tokens.prompts import encode_texts
 
 END, PREFIX, MIDDLE, SUFFIX = range(4)  # the ids of `loading.SPECIAL_TOKENS`
 MAX_BASE_BYTES = 15 * 2**20
-# Tokens of a text with a gap, short ones more often, since they give more gaps to learn from. Of any length: where all
-# texts end at about the same positions, the model learns to end its answers there, whatever stands in them.
+# Minimum tokens of a text with a gap. Lengths are log-uniform: if all texts ended near the same positions, the model
+# would learn to stop there.
 MIN_GAP_LENGTH = 64
-CHARACTER_RATE = (
-    1 / 3
-)  # of the gaps, cut at any two characters; the others are whole lines, as a person leaves them out
+CHARACTER_RATE = 1 / 3  # of the gaps, cut between any two characters; the others are whole lines
 NUM_GAP_LINES = (1, 1, 1, 1, 2, 3)
-SUFFIX_FIRST_RATE = 0.7  # the prefix right before the middle is by far the easier order to learn
+SUFFIX_FIRST_RATE = 0.7  # with the prefix right before the middle, the easier order to learn
 LINE = re.compile(r"\S[^\n]*")
 NUM_STDLIB_COPIES = 3  # the library that the pairs are made from
-ROOM_FOR_MARKS = 16  # special tokens, and the few more tokens that a text cut in three has
+ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
 
 
 def _copies(document: Document) -> list[Document]:
-    """The document as often as it is read; a copy of another name has its gaps elsewhere."""
+    """The document, repeated for the standard library; each copy has other gaps."""
     is_repeated = document.license == "PSF-2.0" and document.split == TRAIN
     number = NUM_STDLIB_COPIES if is_repeated else 1
     return [replace(document, name=f"{document.name} {copy}") for copy in range(number)]
 
 
 def pieces(lines: list[str], counts: list[int], lengths: Iterator[int]) -> list[str]:
-    """A text's lines joined to pieces of at most the next of `lengths` tokens; `counts` are those of the lines.
+    """Lines joined into pieces of at most the next of `lengths` tokens; `counts` are the tokens of each line.
 
     A longer line is a piece of its own.
     """
@@ -64,11 +58,10 @@ def pieces(lines: list[str], counts: list[int], lengths: Iterator[int]) -> list[
 
 
 def fill_in_the_middle(text: str, draw: random.Random) -> list[str | int]:
-    """A text with a gap, as the parts of a row: ids of special tokens, and texts between them, each tokenised alone.
+    """A text with a gap as the parts of a row: ids of special tokens, and texts, each tokenized on its own.
 
-    In both orders: prefix, suffix, middle; and the suffix first, then prefix and middle. Tokenised alone, the prefix
-    ends as a prompt ends. Source: Bavarian et al. 2022, arXiv:2207.14255, with StarCoder's tokens; the gaps that are
-    whole lines are our own addition.
+    Two orders: prefix, suffix, middle, and suffix, prefix, middle (Bavarian et al. 2022, arXiv:2207.14255, with
+    StarCoder's tokens). Gaps of whole lines are our addition.
     """
     first, second = _gap(text, draw)
     prefix, middle, suffix = text[:first], text[first:second], text[second:]
@@ -78,7 +71,7 @@ def fill_in_the_middle(text: str, draw: random.Random) -> list[str | int]:
 
 
 def _gap(text: str, draw: random.Random) -> tuple[int, int]:
-    """Where a gap begins and ends: at any two characters, or at the first letter and the end of some lines."""
+    """Start and end of a gap: between any two characters, or whole lines without the indentation of the first."""
     lines = [match.span() for match in LINE.finditer(text)]
     if not lines or draw.random() < CHARACTER_RATE:
         first, second = sorted(draw.randint(0, len(text)) for _ in range(2))
@@ -89,14 +82,14 @@ def _gap(text: str, draw: random.Random) -> tuple[int, int]:
 
 
 def _length(context: int, draw: random.Random) -> int:
-    """Tokens, log-uniform."""
+    """A number of tokens, log-uniform."""
     return round(math.exp(draw.uniform(math.log(MIN_GAP_LENGTH), math.log(context))))
 
 
 def token_rows(documents: list[Document], tokenizer, context: int, fim_rate: float, seed: int) -> dataset.TokenRows:
-    """The documents as rows of at most `context` tokens, all of them trained on; the few that come out longer are left.
+    """The documents as rows of at most `context` tokens, all of them target tokens; longer rows are dropped.
 
-    A longer document is several rows; the last one ends with end-of-text, and so does every one with a middle.
+    A long document becomes several rows. The last one, and every row with a gap, ends with end-of-text.
     """
     lines = [document.text.splitlines(keepends=True) for document in documents]
     counts = iter(encode_texts([line for some in lines for line in some], tokenizer))
@@ -117,15 +110,15 @@ def token_rows(documents: list[Document], tokenizer, context: int, fim_rate: flo
 
 
 def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]:
-    """Make the corpus's token rows, and in `start` an untrained model if none is there; kept where up to date."""
-    documents, fim_rate = found(), FIM_RATES[config.preset]
+    """Write the token rows, and an untrained model to `start` if it has none; returns whether they were up to date."""
+    files_of_code, fim_rate = documents(), FIM_RATES[config.preset]
     if not (start / "config.json").exists():
         files.make_folder(start, files.PRIVATE)
-        loading.create_fresh(start, (document.text for document in documents if document.split == TRAIN))
+        loading.create_fresh(start, (document.text for document in files_of_code if document.split == TRAIN))
     tokenizer, folder = loading.load_tokenizer(str(start)), artifacts.tokens_dir(data_dir, config)
     inputs = {
         "documents": artifacts.sha256_text(
-            "".join(f"{one.name} {artifacts.sha256_text(one.text)}" for one in documents)
+            "".join(f"{document.name} {artifacts.sha256_text(document.text)}" for document in files_of_code)
         ),
         "tokenizer": artifacts.sha256_file(start / "tokenizer.json"),
         "seed": str(config.seed),
@@ -134,21 +127,21 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
     }
     if not artifacts.stale_inputs(folder, inputs):
         return folder, True
-    documents = distinct(documents)
+    files_of_code = distinct(files_of_code)
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
         for split, rate in ((TRAIN, fim_rate), (VALIDATION, 0.0)):
-            chosen = [copy for document in documents if document.split == split for copy in _copies(document)]
+            chosen = [copy for document in files_of_code if document.split == split for copy in _copies(document)]
             batches = (chosen[start : start + 200] for start in range(0, len(chosen), 200))
             chunks = (token_rows(batch, tokenizer, config.max_length, rate, config.seed) for batch in batches)
             num_rows, num_tokens = dataset.save(temporary, split, chunks, np.uint16)
             facts |= {f"num_{split}": num_rows, f"num_tokens_{split}": num_tokens}
-        facts["num_documents"], facts["origins"] = len(documents), _origins(documents)
+        facts["num_documents"], facts["origins"] = len(files_of_code), _origins(files_of_code)
     return folder, False
 
 
 def _origins(documents: list[Document]) -> list[dict[str, Any]]:
-    """Each package with its licence, and how much of it there is."""
+    """Each package with its licence and size."""
     sizes_of: dict[tuple[str, str], list[int]] = {}
     for document in documents:
         sizes_of.setdefault((document.origin, document.license), []).append(len(document.text))
@@ -159,9 +152,9 @@ def _origins(documents: list[Document]) -> list[dict[str, Any]]:
 
 
 def export(run_dir: Path, folder: Path) -> None:
-    """Save a finished run's model in bfloat16, as the workbook carries it, with its sources and its loss curve.
+    """Save a finished run's model in bfloat16, with its sources, those of the run it started from, and its loss curve.
 
-    What the base had read that it went on from is written down too. Raises `UserError` when it is too large.
+    Raises `UserError` when it is too large.
     """
     network, tokenizer = loading.load(str(run_dir / "model"))
     config = RunConfig.load(run_dir / "config.json")
@@ -176,10 +169,10 @@ def export(run_dir: Path, folder: Path) -> None:
         figure.savefig(temporary / "loss_curve.png", dpi=110)
         num_bytes = (temporary / "model.safetensors").stat().st_size
         if num_bytes > MAX_BASE_BYTES:
-            raise UserError(f"the model has {num_bytes:,} bytes, at most {MAX_BASE_BYTES:,} are carried along.")
+            raise UserError(f"the model has {num_bytes:,} bytes, at most {MAX_BASE_BYTES:,} are allowed.")
 
 
 def _earlier(run_dir: Path, config: RunConfig) -> list[Path]:
-    """The runs whose models this one went on from."""
+    """The runs that this one continued."""
     presets = list(PRESETS)
     return [run_dir.with_name(f"{preset}-{PYTHON_CORPUS}") for preset in presets[: presets.index(config.preset)]]

@@ -1,4 +1,4 @@
-"""The presets that made the embedded base model: code in place of pairs, a row in place of a pair.
+"""The presets that made the embedded base model: rows of code in place of pairs.
 
 `--preset` of `python -m utils.pretraining` takes them; the form of notebook 03 does not.
 """
@@ -26,7 +26,7 @@ BASE = RunConfig(
     save_steps=200,
     save_total_limit=1,
 )
-# What it read next, so as to fill gaps too: more and shorter texts with a gap.
+# The second run, for fill-in-the-middle: more and shorter texts with a gap.
 BASE_GAPS = BASE.with_changes(
     preset="base-gaps",
     model_name_or_path=EMBEDDED,
@@ -36,6 +36,5 @@ BASE_GAPS = BASE.with_changes(
     seed=1,
 )
 PRESETS = {config.preset: config for config in (BASE, BASE_GAPS)}
-# The share of the documents with gaps, of each preset that reads the corpus. After the first the model writes Python
-# but fills hardly any gap: the second goes on from there.
+# The share of documents with gaps, by preset. After the first run the model writes Python but fills hardly any gap.
 FIM_RATES = {"base": 0.5, "base-gaps": 0.8}

@@ -1,10 +1,9 @@
-"""What a run's curves say about its settings: hints, each with the numbers it rests on.
+"""Diagnostics of a run from its curves: hints about settings, each with its numbers.
 
-A hint is given only where the curve leaves a margin, so that a healthy run gets none: every threshold is a multiple
-of the noise measured on the same curve, and at least a change worth acting on. The noise of one update's loss is taken
-from the differences between neighbours, which a slow trend does not reach; medians keep single bad batches out. Not
-covered: pairs in an order of their own, such as from easy to hard, which looks like the course of training; and a
-run that memorises and diverges as well, of which only the first is told.
+Thresholds are multiples of the noise measured on the same curve, and large enough to act on, so healthy runs get no
+hint. The noise of one update's loss is estimated from differences between neighbours, which exclude slow trends; medians
+exclude single bad batches. Not covered: pairs in a meaningful order, such as easy to hard, and a run that both
+memorizes and diverges, of which only the first is reported.
 """
 
 from dataclasses import dataclass
@@ -15,19 +14,19 @@ import numpy as np
 from utils.config import RunConfig
 from utils.runs.metrics import eval_lines, train_lines
 
-# The least change worth a hint, in nats: 2 % of perplexity, about what another seed changes.
+# The smallest change worth a hint, in nats: 2 % of perplexity, about the effect of another seed.
 SMALL = 0.02
-# A rise counts from 0.1 nats (a tenth of perplexity) or 5 % of the loss on, and from 7 standard errors: as much does
-# not happen by chance among the 20,000 blocks of 100,000 updates, and seldom where the noise has heavy tails.
+# The smallest rise: 0.1 nats or 5 % of the loss, and 7 standard errors, so that none is found in pure noise over the
+# 20,000 blocks of 100,000 updates, and few in noise with heavy tails.
 LARGE, LARGE_SHARE, NUM_ERRORS = 0.1, 0.05, 7
 MIN_BLOCK, MIN_BLOCKS = 5, 12
 MIN_EVALS = 5
-MAD_TO_SIGMA = 1.4826  # the standard deviation of a normal distribution, of its median absolute deviation
+MAD_TO_SIGMA = 1.4826  # standard deviation over median absolute deviation of a normal distribution
 
 
 @dataclass(frozen=True)
 class Hint:
-    """Something seen in the curves: its `kind`, plain sentences on what it is and what to try, and its numbers."""
+    """A finding in the curves: its `kind`, what it means and what to try, and its numbers."""
 
     kind: str
     text: str
@@ -35,29 +34,28 @@ class Hint:
 
 
 def read(records: list[dict[str, Any]], config: RunConfig) -> list[Hint]:
-    """The hints for one run's metrics; none for a curve that gives no reason, or is too short to tell (60 updates).
+    """The hints for one run's metrics; none for a healthy curve or fewer than 60 updates.
 
-    Kinds: `divergence`, `learning rate too high`, `learning rate too low`, `overfitting`, `memorising`.
+    Kinds: `divergence`, `learning rate too high`, `overfitting`, `memorization`.
     """
     train, evals = train_lines(records), eval_lines(records)
     if len(train) < MIN_BLOCK * MIN_BLOCKS:
         return []
-    steps = memorising(train)
-    # Where the loss drops at every epoch's end, it can rise between for the same reason.
-    rise = None if steps else divergence(train) or rate_too_high(train, config)
-    found = [rise, overfitting(train, evals), steps, None if rise else rate_too_low(train, evals, config)]
-    return [hint for hint in found if hint]
+    drops = memorization(train)
+    # If the loss drops at the end of each epoch, it can rise in between for the same reason.
+    rise = None if drops else divergence(train) or rate_too_high(train, config)
+    return [hint for hint in (rise, overfitting(train, evals), drops) if hint]
 
 
 def overfitting(train: list[dict], evals: list[dict]) -> Hint | None:
-    """Validation stays above its lowest for three evaluations or more, while the training loss goes on falling."""
+    """The validation loss stays above its minimum for three evaluations or more while the training loss falls."""
     losses = _values(evals, "eval_loss")
     best = int(np.argmin(losses)) if len(losses) else 0
     if len(losses) < MIN_EVALS or len(losses) - best <= 3:
         return None
-    # The neighbours' median: of many noisy values the lowest one is low by chance.
+    # The median with its neighbours: the minimum of many noisy values is biased.
     low, end = float(np.median(losses[max(best - 1, 0) : best + 2])), float(np.median(losses[-3:]))
-    # What an evaluation differs from the line between its neighbours by; the untrained model is no part of the curve.
+    # Deviations from the mean of the two neighbours; the untrained model is not part of the curve.
     bends = losses[2:-1] - (losses[1:-2] + losses[3:]) / 2
     noise = MAD_TO_SIGMA * float(np.median(np.abs(bends))) / 1.5**0.5
     if end - low < max(SMALL, 4 * noise) or losses[-3:].min() <= low:
@@ -71,29 +69,29 @@ def overfitting(train: list[dict], evals: list[dict]) -> Hint | None:
         return None
     text = (
         f"The validation loss was lowest at step {step:,} ({losses[best]:.3f}) and rose to {end:.3f} by step {last:,}, "
-        f"while the training loss fell from {then:.3f} to {now:.3f}: since then the model learns the training pairs "
-        f"by heart. Stop near step {step:,} (`early_stopping_patience`), or use more pairs or a lower learning rate."
+        f"while the training loss fell from {then:.3f} to {now:.3f}: since then the model memorizes the training "
+        f"pairs. Stop near step {step:,} (`early_stopping_patience`), or use more pairs or a lower learning rate."
     )
     evidence = {"best step": step, "lowest validation loss": float(losses[best]), "validation loss at the end": end}
     return Hint("overfitting", text, evidence | {"training loss then": then, "training loss at the end": now})
 
 
 def divergence(train: list[dict]) -> Hint | None:
-    """The loss left its lowest level by much and did not come back."""
+    """The loss rose far above its minimum and stayed there."""
     steps = _values(train, "step")
     rises = _rises(_values(train, "loss"))
     for rise in rises:
-        # Large blocks miss a swing that small ones see come down again.
+        # Large blocks miss that a short rise is over.
         if any(other.is_over and other.last - rise.first > rise.size for other in rises):
             continue
-        # It stays: for a twentieth of all updates, as a spike of the last moment may pass, and is not half down again.
+        # Still high: for a twentieth of all updates, and less than half of the rise is gone.
         is_long = rise.num_blocks >= 3 and rise.last - rise.first >= len(train) / 20
         if not rise.is_over and is_long and rise.end - rise.low > (rise.top - rise.low) / 2:
             low, first = int(steps[rise.lowest]), int(steps[rise.first])
             text = (
-                f"The training loss was down at {rise.low:.3f} by step {low:,}, rose from step {first:,} on, and "
-                f"stands at {rise.end:.3f}: the run diverged. Begin again with a lower learning rate (a third) or a "
-                "longer warm-up, or go on from a checkpoint before that step."
+                f"The training loss was {rise.low:.3f} at step {low:,}, rose from step {first:,} on, and is now "
+                f"{rise.end:.3f}: the run diverged. Start again with a lower learning rate (a third) or a "
+                "longer warm-up, or resume from a checkpoint before that step."
             )
             evidence = {"step of the rise": first, "loss before": rise.low, "loss at the end": rise.end}
             return Hint("divergence", text, evidence)
@@ -101,55 +99,34 @@ def divergence(train: list[dict]) -> Hint | None:
 
 
 def rate_too_high(train: list[dict], config: RunConfig) -> Hint | None:
-    """The loss jumped up early and recovered, swings by more than its noise, or gradients grow without gain."""
+    """The loss jumped early and recovered, or oscillates by more than its noise."""
     steps, losses, rates = (_values(train, name) for name in ("step", "loss", "learning_rate"))
     advice = f"Try a lower learning rate (a third: {config.learning_rate / 3:.1g}) or a longer warm-up."
     rises, num_planned = _rises(losses), train[-1]["step"] * config.num_train_epochs / train[-1]["epoch"]
     early = [rise for rise in rises if rise.is_over and rise.num_blocks >= 2 and steps[rise.first] < num_planned / 3]
-    # A jump while the learning rate is still small has another cause.
+    # A jump at a small learning rate has another cause.
     early = [rise for rise in early if rates[rise.first] >= config.learning_rate / 2]
     if early:
         rise, first = early[0], int(steps[early[0].first])
         text = (
             f"Near step {first:,} the training loss jumped from {rise.low:.3f} to {rise.top:.3f} and took until step "
         )
-        text += f"{int(steps[rise.last]):,} to come down again: the updates were too large. {advice}"
+        text += f"{int(steps[rise.last]):,} to recover: the updates were too large. {advice}"
         evidence = {"step of the jump": first, "loss before": rise.low, "loss after": rise.top}
         return Hint("learning rate too high", text, evidence)
     for size in sorted({rise.size for rise in rises}):
         swings = [rise for rise in rises if rise.size == size]
         if len(swings) >= 3:
             height, noise = float(np.median([rise.top - rise.low for rise in swings])), _noise(losses)
-            text = f"The training loss swings: it rose {len(swings)} times by about {height:.3f}, averaged over {size} "
-            text += f"updates, though from one update to the next it scatters by {noise:.3f} only. {advice}"
+            text = f"The training loss oscillates: averaged over {size} updates, it rose {len(swings)} times by about "
+            text += f"{height:.3f}, while the noise of a single update is only {noise:.3f}. {advice}"
             evidence = {"number of rises": len(swings), "height": height, "noise of an update": noise}
             return Hint("learning rate too high", text, evidence)
-    return _growing_gradients(train, advice)
+    return None
 
 
-def _growing_gradients(train: list[dict], advice: str) -> Hint | None:
-    """The gradient norm became four times as large, and the loss is no lower for it; up to twice is common."""
-    norms, losses = _values(train, "grad_norm"), _values(train, "loss")
-    parts = np.array_split(np.arange(len(train)), 10)[1:]  # the first tenth has the warm-up in it
-    medians = np.array([np.median(norms[part]) for part in parts])
-    low, size = int(np.argmin(medians)), len(parts[0])
-    if not medians[-1] > 4 * medians[low]:
-        return None
-    doubled = low + int(np.argmax(medians[low:] > 2 * medians[low]))
-    then, now = (float(np.median(losses[parts[place]])) for place in (doubled, -1))
-    if then - now > 2 * _error(_noise(losses), size):
-        return None
-    step = train[parts[low][-1]]["step"]
-    text = (
-        f"The gradient norm grew from {medians[low]:.3g} near step {step:,} to {medians[-1]:.3g} at the end, and since "
-        f"it doubled the training loss has not fallen ({then:.3f}, now {now:.3f}): training is unstable. {advice}"
-    )
-    evidence = {"gradient norm then": float(medians[low]), "gradient norm at the end": float(medians[-1])}
-    return Hint("learning rate too high", text, evidence | {"loss then": then, "loss at the end": now})
-
-
-def memorising(train: list[dict]) -> Hint | None:
-    """The training loss drops where an epoch ends and the pairs come again, and not so between."""
+def memorization(train: list[dict]) -> Hint | None:
+    """The training loss drops at the end of each epoch, when pairs repeat, but not in between."""
     epochs, losses = _values(train, "epoch"), _values(train, "loss")
     ends = range(1, int(np.ceil(epochs[-1])))
     drops = [drop for end in ends if (drop := _drop(epochs, losses, end))]
@@ -159,56 +136,20 @@ def memorising(train: list[dict]) -> Hint | None:
     size = float(np.mean([drop.size for drop in drops]))
     error = float(np.sqrt(np.sum([drop.error**2 for drop in drops]))) / len(drops)
     level = float(np.mean([drop.level for drop in drops]))
-    # Below 5 % of the loss a step is what every second pass shows. Five errors, as few updates tell their own badly.
+    # Smaller drops, below 5 % of the loss, are usual in a second epoch. Five errors: with few updates they are rough.
     if size < max(LARGE_SHARE * level, 5 * error) or size < 2 * np.mean([drop.size for drop in middles]):
         return None
     text = (
         f"The training loss drops by {size:.3f} where an epoch ends (from {level:.3f}, mean of {len(drops)}), and only "
-        "slowly between: the model recognises pairs that it has seen. Trust the validation loss alone, and "
-        "use fewer epochs or more pairs if that does not fall as well."
+        "slowly between: the model recognizes pairs that it has seen. Rely on the validation loss, and "
+        "use fewer epochs or more pairs if it does not fall too."
     )
-    return Hint("memorising", text, {"drop": size, "its standard error": error, "loss before": level})
-
-
-def rate_too_low(train: list[dict], evals: list[dict], config: RunConfig) -> Hint | None:
-    """A finished run whose loss fell all the time at one pace, as small steps far from any goal do.
-
-    The pace is that per learning rate, so that the schedule's shape does not matter. Only updates at half the peak rate
-    or more are looked at: as the rate falls to 0, the loss falls once more in runs of any rate.
-    """
-    if train[-1]["epoch"] < 0.99 * config.num_train_epochs:
-        return None
-    steps, rates = _values(train, "step"), _values(train, "learning_rate")
-    high = steps[rates >= rates.max() / 2]
-    # Evaluations are always on the same pairs and scatter far less, if there are enough of them.
-    lines = [line for line in evals if high[0] - 1 <= line["step"] <= high[-1]]
-    name = "eval_loss" if len(lines) >= MIN_EVALS + 1 else "loss"
-    lines = lines if name == "eval_loss" else [line for line in train if high[0] <= line["step"] <= high[-1]]
-    losses, travelled = _values(lines, name), np.interp(_values(lines, "step"), steps, np.cumsum(rates))
-    u = 2 * (travelled - travelled[0]) / ((travelled[-1] - travelled[0]) or 1) - 1
-    terms = np.vander(u, 3, increasing=True)  # 1, u, u²
-    fit, *_ = np.linalg.lstsq(terms, losses, rcond=None)
-    covariance = np.linalg.pinv(terms.T @ terms) * np.sum((losses - terms @ fit) ** 2) / max(1, len(losses) - 3)
-    start, end, fall = np.array([0, -1, 2]), np.array([0, -1, -2]), np.array([0, -2, 0])
-    excess = end - 0.5 * start  # above 0: at the end more than half as steep as at the start
-    errors = [float(np.sqrt(weights @ covariance @ weights)) for weights in (fall, excess)]
-    if fall @ fit < max(SMALL, 4 * errors[0]) or excess @ fit < max(2 * errors[1], 0) or start @ fit <= 0:
-        return None
-    what, ratio = "validation" if name == "eval_loss" else "training", float(end @ fit / (start @ fit))
-    first, last = float(terms[0] @ fit), float(terms[-1] @ fit)
-    text = (
-        f"The {what} loss fell evenly, from {first:.3f} at step {lines[0]['step']:,} to {last:.3f} at step "
-        f"{lines[-1]['step']:,}, and was at the end {ratio:.1f} times as steep as at the start, for the same learning "
-        f"rate: the run ended far from what it can reach. Try a higher learning rate (three times: "
-        f"{config.learning_rate * 3:.1g}), or more epochs."
-    )
-    evidence = {"loss at the start": first, "loss at the end": last, "steepness, end to start": ratio}
-    return Hint("learning rate too low", text, evidence)
+    return Hint("memorization", text, {"drop": size, "its standard error": error, "loss before": level})
 
 
 @dataclass(frozen=True)
 class _Rise:
-    """Blocks of `size` updates with a median loss well above the lowest before them; places are indices of updates."""
+    """Blocks of `size` updates whose median loss is well above the previous minimum; positions are update indices."""
 
     size: int
     lowest: int
@@ -222,7 +163,7 @@ class _Rise:
 
 
 def _rises(losses: np.ndarray) -> list[_Rise]:
-    """Every rise of the loss at several scales, small blocks first: long runs show slow ones, all runs quick ones."""
+    """Every rise of the loss, at block sizes from small to large."""
     found, size = [], MIN_BLOCK
     while len(losses) // size >= MIN_BLOCKS:
         found += _rises_at(losses, size)
@@ -234,14 +175,14 @@ def _rises_at(losses: np.ndarray, size: int) -> list[_Rise]:
     num_blocks = len(losses) // size
     start = len(losses) - num_blocks * size
     blocks = np.median(losses[start:].reshape(num_blocks, size), axis=1).tolist()
-    # The noise changes over a run: each stretch of 50 updates or more has its own, but none less than the whole has.
+    # The noise changes over a run: estimated per stretch of at least 50 updates, but not below that of the whole run.
     stretches = np.array_split(losses[start:], max(1, len(losses) // max(50, 10 * size)))
     noises = np.maximum(np.concatenate([np.full(len(part), _noise(part)) for part in stretches]), _noise(losses))
     found, lowest, since = [], 0, None
     for place, loss in enumerate([*blocks, None]):
         low = blocks[lowest]
         height = max(LARGE, LARGE_SHARE * low, NUM_ERRORS * _error(noises[lowest * size], size))
-        # A rise is over when half of it is gone.
+        # A rise ends when half of it is gone.
         if since is not None and (loss is None or loss <= low + height / 2):
             parts, (reached, end) = blocks[since:place], (start + (at + 1) * size - 1 for at in (lowest, place - 1))
             first = start + since * size
@@ -258,7 +199,7 @@ def _rises_at(losses: np.ndarray, size: int) -> list[_Rise]:
 
 @dataclass(frozen=True)
 class _Drop:
-    """How far the loss falls at one place, with the standard error, from the level just before."""
+    """A drop of the loss at one position, its standard error, and the level before."""
 
     size: float
     error: float
@@ -266,13 +207,13 @@ class _Drop:
 
 
 def _drop(epochs: np.ndarray, losses: np.ndarray, at: float) -> _Drop | None:
-    """The gap at an epoch between lines through the half epoch before and the half after; None with too few updates."""
+    """The gap between the lines fitted to the half epochs before and after; None with too few updates."""
     ends, variances = [], []
     for is_before in (True, False):
         chosen = (epochs > at - 0.5) & (epochs <= at) if is_before else (epochs > at) & (epochs <= at + 0.5)
         if chosen.sum() < MIN_BLOCK:
             return None
-        terms = np.vander(epochs[chosen] - at, 2)  # the second of a line's terms is its value at the gap
+        terms = np.vander(epochs[chosen] - at, 2)  # the second coefficient is the value at the gap
         fit, *_ = np.linalg.lstsq(terms, losses[chosen], rcond=None)
         variance = np.sum((losses[chosen] - terms @ fit) ** 2) / (chosen.sum() - 2)
         ends.append(float(fit[1]))

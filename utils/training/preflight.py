@@ -44,7 +44,7 @@ class Check:
 
 def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
     """All checks of the token rows of `config`, kept in their folder as `checks.json`; `require` reads them."""
-    counts, books = count(data_dir, config, tokenizer), balance(data_dir, config)
+    counts, row_counts = count(data_dir, config, tokenizer), balance(data_dir, config)
     again = "run notebooks 01 and 02 again; if it stays, the template or the tokenizer is not what it was"
     defect = "do not train: this is a defect of the workbook, please report it"
     unwritable = "take another tokenizer, or take what it cannot write out of the pairs"
@@ -62,13 +62,13 @@ def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
         for name, key, where, remedy in points
     ]
     parts = ("kept", "rejected", "duplicates", "over_long", "without_trained_token")
-    sums = " + ".join(f"{books[f'num_{part}']:,} {part.replace('_', ' ')}" for part in parts)
-    is_even = books["num_read"] == sum(books[f"num_{part}"] for part in parts)
-    long = f"{books['num_over_long']:,} rows over {config.max_length:,} tokens are left out whole; no row is cut"
+    sums = " + ".join(f"{row_counts[f'num_{part}']:,} {part.replace('_', ' ')}" for part in parts)
+    is_even = row_counts["num_read"] == sum(row_counts[f"num_{part}"] for part in parts)
+    long = f"{row_counts['num_over_long']:,} rows over {config.max_length:,} tokens are left out whole; no row is cut"
     checks += [
         Check("Packed loss is unpacked loss", *_compared(data_dir, config), defect),
-        Check("The books balance", is_even, f"{books['num_read']:,} read = {sums}", again),
-        Check("Long rows", books["num_kept"] > 0, long, "raise max_length"),
+        Check("The row_counts balance", is_even, f"{row_counts['num_read']:,} read = {sums}", again),
+        Check("Long rows", row_counts["num_kept"] > 0, long, "raise max_length"),
     ]
     files.write_json(artifacts.tokens_dir(data_dir, config) / CHECKS, [asdict(check) for check in checks])
     return checks
@@ -87,17 +87,17 @@ def balance(data_dir: Path, config: RunConfig) -> dict[str, int]:
 
     `num_kept` are here the rows that can be trained and evaluated on.
     """
-    report = pairs.load_books(artifacts.pairs_dir(data_dir, config.pairs))
-    books = {name: report[name] for name in ("num_read", "num_rejected", "num_duplicates")}
-    books |= {"num_kept": 0, "num_over_long": 0, "num_without_trained_token": 0}
+    report = pairs.row_counts(artifacts.pairs_dir(data_dir, config.pairs))
+    row_counts = {name: report[name] for name in ("num_read", "num_rejected", "num_duplicates")}
+    row_counts |= {"num_kept": 0, "num_over_long": 0, "num_without_trained_token": 0}
     for split in SPLITS:
         rows = dataset.load(artifacts.tokens_dir(data_dir, config), split)
         is_long = rows.lengths > config.max_length
         is_untrained = ~is_long & (rows.lengths <= np.maximum(1, rows.prompt_lengths))
         for name, number in (("over_long", is_long.sum()), ("without_trained_token", is_untrained.sum())):
-            books[f"num_{name}"] += int(number)
-        books["num_kept"] += int((~is_long & ~is_untrained).sum())
-    return books
+            row_counts[f"num_{name}"] += int(number)
+        row_counts["num_kept"] += int((~is_long & ~is_untrained).sum())
+    return row_counts
 
 
 def count(data_dir: Path, config: RunConfig, tokenizer) -> dict[str, int]:
