@@ -14,7 +14,7 @@ from utils.model import activation_checkpointing, attention, loading
 from utils.model.shape import config_key
 from utils.planning import memory
 from utils.tokens import dataset, packing
-from utils.training.loss import trained_loss
+from utils.training.loss import target_loss
 
 CPU = torch.device("cpu")
 
@@ -33,7 +33,7 @@ class Operations(TorchDispatchMode):
 
 def results_of(network, block):
     """Loss and gradients of a block, and the operations of the backward pass."""
-    loss = trained_loss(network.train(), block, CPU)
+    loss = target_loss(network.train(), block, CPU)
     with Operations() as backward:
         loss.backward()
     return [loss.detach(), *(parameter.grad for parameter in network.parameters())], backward.counts

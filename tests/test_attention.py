@@ -12,7 +12,7 @@ from utils import artifacts
 from utils.model import attention, loading
 from utils.model.attention import Documents
 from utils.tokens import dataset, packing
-from utils.training.loss import trained_loss
+from utils.training.loss import target_loss
 
 CPU = torch.device("cpu")
 
@@ -83,7 +83,7 @@ def test_all_documents_at_once_are_each_on_its_own(num_key_heads, kernel):
 
 def results_of(network, block):
     network.zero_grad()
-    loss = trained_loss(network, block, CPU)
+    loss = target_loss(network, block, CPU)
     loss.backward()
     return [loss.detach(), *(parameter.grad.clone() for parameter in network.parameters())]
 
@@ -144,7 +144,7 @@ class Questions(TorchDispatchMode):
 def test_a_block_goes_forward_and_back_without_asking_the_device(world):
     network, block = loading.load_for_training(world[1], CPU, 1), blocks_of(world)[0]
     with Questions() as questions:
-        trained_loss(network, block, CPU).backward()
+        target_loss(network, block, CPU).backward()
     assert not questions.asked
 
 

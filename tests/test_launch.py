@@ -86,7 +86,7 @@ def test_a_run_that_fails_says_why(world, run_dir):
 def test_another_setting_does_not_go_on_in_the_same_run(world, run_dir):
     run_dir.mkdir(parents=True)
     world[1].save(run_dir / "config.json")
-    with pytest.raises(UserError, match="a run with another learning_rate, seed"):
+    with pytest.raises(UserError, match="has another learning_rate, seed"):
         launch.start(run_dir, world[1].with_changes(learning_rate=1e-4, seed=1))
 
 

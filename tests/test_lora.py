@@ -19,7 +19,7 @@ from utils.playground import model_pool
 from utils.runs import metrics
 from utils.tokens import dataset, packing
 from utils.training import mfu
-from utils.training.loss import num_trained_tokens, trained_loss
+from utils.training.loss import num_target_tokens, target_loss
 from utils.training.trainer import main
 
 CPU = torch.device("cpu")
@@ -49,8 +49,8 @@ def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
     rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     block = packing.build_block(rows, [0, 5])
     per_token, per_target = mfu.flops_per_token(network)
-    needed = per_token * len(block.input_ids) + per_target * num_trained_tokens(block)
-    assert matrix_flops(lambda: trained_loss(network, block, CPU).backward()) == pytest.approx(needed, rel=0.04)
+    needed = per_token * len(block.input_ids) + per_target * num_target_tokens(block)
+    assert matrix_flops(lambda: target_loss(network, block, CPU).backward()) == pytest.approx(needed, rel=0.04)
     # c_attn 32 x (32 + 2 x 8), c_proj 32 x 32, the feed-forward 2 x 32 x 128, in two layers; the head 320 x 32.
     frozen, rank_one = 2 * (32 * 48 + 32 * 32 + 2 * 32 * 128), 2 * (32 + 48 + 32 + 32 + 2 * (32 + 128))
     assert mfu.flops_per_token(network) == (4 * frozen + 6 * 4 * rank_one, 4 * 320 * 32)

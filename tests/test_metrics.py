@@ -45,7 +45,7 @@ def test_a_line_that_is_no_json_is_named_each_time_and_read_on_when_it_is_gone(t
     assert tail.read()
     path.write_bytes(b'{"step": 1}\n{"step": 2}\n' + broken + b'\n{"step": 5}\n')
     for read in (tail.read, tail.read, lambda: metrics.read(tmp_path)):
-        with pytest.raises(UserError, match="metrics.jsonl:3: this line is no JSON. Delete it"):
+        with pytest.raises(UserError, match="metrics.jsonl:3: this line is not JSON. Delete it"):
             read()
     path.write_bytes(b'{"step": 1}\n{"step": 2}\n{"step": 5}\n')
     assert tail.read() and [record["step"] for record in tail.records] == [1, 2, 5]

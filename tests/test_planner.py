@@ -18,7 +18,7 @@ from utils.planning import memory, planner, timing, workload
 from utils.runs import metrics
 from utils.tokens import dataset, packing
 from utils.training import optim
-from utils.training.loss import num_trained_tokens, trained_loss
+from utils.training.loss import num_target_tokens, target_loss
 
 STARCODER = GPTBigCodeConfig(n_layer=40, n_head=48, n_embd=6144, n_positions=8192, vocab_size=49152)
 WIDTH, HEADS = 64, 4
@@ -164,15 +164,15 @@ def test_the_time_by_the_matrix_rate_is_that_of_the_operations_that_torch_counts
     config = config.with_changes(activation_checkpointing=checkpointing, eval_steps=3)
     block = packing.build_block(dataset.load(artifacts.tokens_dir(data_dir, config), "train"), [0, 5])
     network = loading.load_for_training(config, torch.device("cpu"), 1)
-    update = matrix_flops(lambda: trained_loss(network, block, torch.device("cpu")).backward())
+    update = matrix_flops(lambda: target_loss(network, block, torch.device("cpu")).backward())
     with torch.no_grad():
-        evaluation = matrix_flops(lambda: trained_loss(network, block, torch.device("cpu")))
+        evaluation = matrix_flops(lambda: target_loss(network, block, torch.device("cpu")))
     monkeypatch.setattr(timing, "_matrix_rate", lambda *_: 1e9)
-    num_tokens, num_targets = len(block.input_ids), num_trained_tokens(block)
+    num_tokens, num_targets = len(block.input_ids), num_target_tokens(block)
     work = workload.Workload(6, num_tokens, num_targets, num_tokens, num_tokens, num_targets, 1, 128, "")
     seconds, _ = timing.expected_seconds(config, tmp_path, shape_of(config_key(network.config)), work, "cpu", 2)
     # Evaluations before the first, after the third and after the sixth update, on as many tokens as in an update.
-    needed, planned = 6 * update + 3 * evaluation, seconds * 2e9 * timing.RATE_SHARE
+    needed, planned = 6 * update + 3 * evaluation, seconds * 2e9 * timing.ASSUMED_MFU
     # Of a block that is computed again torch leaves out the last product, which no gradient needs.
     assert planned == pytest.approx(needed) if checkpointing == "none" else needed < planned < 1.1 * needed
 
@@ -256,7 +256,7 @@ def test_the_work_is_counted_from_the_token_rows(world):
     assert work.num_tokens == pytest.approx(rows.lengths[chosen].sum() / (work.num_updates // 2))
     assert work.num_blocks == pytest.approx(max(numbers), abs=1)
     assert work.num_block_tokens == pytest.approx(max(blocks), rel=0.15)
-    assert work.num_block_trained == pytest.approx(max(trained), rel=0.3)
+    assert work.num_block_targets == pytest.approx(max(trained), rel=0.3)
     missing = workload.count(config.with_changes(pairs="others"), data_dir, 1)
     assert missing.num_updates is None and missing.num_tokens == config.train_batch_size * config.max_length
 
@@ -328,7 +328,7 @@ def test_the_time_comes_from_an_earlier_run_where_there_is_one(world, monkeypatc
     half_deleted = run_dir.rename(run_dir.with_name(".earlier.removed"))
     assert "matrix rate" in itself.seconds_basis and "matrix rate" in planner.plan(config, data_dir).seconds_basis
     shutil.rmtree(half_deleted)
-    assert "earlier run here, earlier" in plan.seconds_basis
+    assert "of the earlier run earlier" in plan.seconds_basis
     # 500 tokens a second; evaluations at 0, 4, 8 and 10.
     assert plan.seconds == pytest.approx(10 * plan.tokens_per_update / 500 + 4 * 3)
 
@@ -344,7 +344,7 @@ def test_an_earlier_run_is_found_while_the_number_of_processes_is_not_decided(wo
         metrics.append(run_dir, line(step, 2.0, total_tokens=1000 * step, seconds=2.0 * step))
     bases = [planner.plan(one, data_dir).seconds_basis for one in (undecided, config.with_changes(num_processes=1))]
     shutil.rmtree(run_dir)
-    assert "earlier run here, identical" in bases[0] and "matrix rate" in bases[1]
+    assert "of the earlier run identical" in bases[0] and "matrix rate" in bases[1]
 
 
 def test_the_plan_is_compared_with_what_was_measured(world):
@@ -366,7 +366,7 @@ def line(step, update_seconds, **more):
             kind="train",
             step=step,
             num_tokens=1000,
-            num_trained_tokens=500,
+            num_target_tokens=500,
             tokens_per_second=speed,
             memory_bytes=2**30,
         )
@@ -375,7 +375,7 @@ def line(step, update_seconds, **more):
 
 
 def test_the_time_left_counts_evaluations_and_forgets_the_slow_start():
-    evaluation = dict(kind="eval", num_trained_tokens=500)
+    evaluation = dict(kind="eval", num_target_tokens=500)
     records = [evaluation | dict(step=0, eval_seconds=30.0), line(1, 9.0), line(2, 5.0)]
     for step in range(3, 21):
         records.append(line(step, 2.0))

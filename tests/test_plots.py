@@ -19,7 +19,7 @@ ROWS = [
 def test_histograms_count_every_pair():
     prompts, responses = plots.pair_lengths(ROWS).axes
     assert [sum(bar.get_height() for bar in axis.patches) for axis in (prompts, responses)] == [3, 3]
-    assert prompts.get_lines()[0].get_label() == "half are below 4"
+    assert prompts.get_lines()[0].get_label() == "median 4"
     (axis, _) = plots.pair_lengths([ROWS[0] | {"instruction": "", "input": ""}]).axes
     assert sum(bar.get_height() for bar in axis.patches) == 1, "a length of 0 has a bar too"
     figure = plots.token_lengths([10, 20, 30], [1, 90, 30], max_length=60)

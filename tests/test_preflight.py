@@ -145,7 +145,7 @@ def test_the_books_balance_to_the_last_row(tmp_path):
     dataset.prepare(tmp_path, config, chat_tokenizer())
     row_counts = preflight.balance(tmp_path, config)
     assert row_counts["num_read"] == sum(row_counts.values()) - row_counts["num_read"] == len(lines)
-    assert (row_counts["num_duplicates"], row_counts["num_rejected"], row_counts["num_without_trained_token"]) == (
+    assert (row_counts["num_duplicates"], row_counts["num_rejected"], row_counts["num_without_target_token"]) == (
         2,
         2,
         0,

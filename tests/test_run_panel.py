@@ -102,7 +102,7 @@ def made_run(data_dir, config, name="one", outcome="stopped"):
     files.write_json(run_dir / "outcome.json", {"outcome": outcome, "reason": "<b>no</b> memory"})
     files.write_json(run_dir / artifacts.MANIFEST, {"inputs": {}, "facts": {"num_updates": 10}})
     line = dict(kind="train", loss=2.0, learning_rate=1e-3, grad_norm=1.0, tokens_per_second=100.0, seconds=1.0)
-    line |= dict(memory_bytes=10**9, num_tokens=100, num_trained_tokens=50, step=1, epoch=0.1, total_tokens=100)
+    line |= dict(memory_bytes=10**9, num_tokens=100, num_target_tokens=50, step=1, epoch=0.1, total_tokens=100)
     metrics.append(run_dir, line)
     sample = dict(step=0, row=3, prompt="<script>", response="b", answer="<img src=x onerror=alert(1)>", reason="limit")
     metrics.append(run_dir, sample, metrics.SAMPLES)

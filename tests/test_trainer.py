@@ -25,11 +25,11 @@ from utils.runs import launch, metrics
 from utils.tokens import dataset, packing
 from utils.training import mfu, optim, samples
 from utils.training.distributed import Ranks, only_one
-from utils.training.loss import SummedCrossEntropy, num_trained_tokens, trained_loss
+from utils.training.loss import SummedCrossEntropy, num_target_tokens, target_loss
 from utils.training.trainer import Training, main
 
 CPU = torch.device("cpu")
-MEASURED = ("seconds", "eval_seconds", "tokens_per_second", "matrix_share", "memory_bytes")
+MEASURED = ("seconds", "eval_seconds", "tokens_per_second", "mfu", "memory_bytes")
 
 
 def losses(records):
@@ -61,7 +61,7 @@ def test_packed_and_padded_give_the_same_loss(world):
     padded = functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
 
     network = loading.load_for_training(config, CPU, 1)
-    packed = sum(trained_loss(network, block, CPU) for block in packing.blocks_of(rows, chosen, 512))
+    packed = sum(target_loss(network, block, CPU) for block in packing.blocks_of(rows, chosen, 512))
     torch.testing.assert_close(packed, padded, rtol=1e-5, atol=0)
 
 
@@ -69,9 +69,9 @@ def test_the_pairs_of_a_block_do_not_see_each_other(world):
     data_dir, config = world
     rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     network = loading.load_for_training(config, CPU, 1)
-    alone = trained_loss(network, packing.build_block(rows, [7]), CPU)
-    first = trained_loss(network, packing.build_block(rows, [2]), CPU)
-    both = trained_loss(network, packing.build_block(rows, [2, 7]), CPU)
+    alone = target_loss(network, packing.build_block(rows, [7]), CPU)
+    first = target_loss(network, packing.build_block(rows, [2]), CPU)
+    both = target_loss(network, packing.build_block(rows, [2, 7]), CPU)
     torch.testing.assert_close(both, alone + first, rtol=1e-5, atol=0)
 
 
@@ -85,7 +85,7 @@ def test_two_ranks_make_the_updates_of_one(new_run, reshard, checkpointing):
     assert [record["step"] for record in alone] == [record["step"] for record in together]
     np.testing.assert_allclose(losses(together), losses(alone), rtol=1e-5)
     assert losses(alone)[-1] < losses(alone)[0] * 0.8
-    assert [r.get("num_trained_tokens") for r in alone] == [r.get("num_trained_tokens") for r in together]
+    assert [r.get("num_target_tokens") for r in alone] == [r.get("num_target_tokens") for r in together]
     for name, tensor in weights(one).items():
         torch.testing.assert_close(weights(two)[name], tensor, rtol=0, atol=2e-4)
 
@@ -361,7 +361,7 @@ def test_running_out_of_memory_says_what_to_change(world, new_run, monkeypatch):
     def fail(*arguments):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
 
-    monkeypatch.setattr("utils.training.trainer.trained_loss", fail)
+    monkeypatch.setattr("utils.training.trainer.target_loss", fail)
     monkeypatch.setattr(training, "evaluate", lambda: None)
     with pytest.raises(UserError, match=r"holds weights 0\.2 MiB.*Lower tokens_per_device \(now 512\)"):
         training.train()
@@ -373,8 +373,8 @@ def test_the_share_of_the_matrix_rate_counts_what_is_needed(world):
     rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     # Of two blocks with unlike shares of target tokens, which have only one solution.
     blocks = [packing.build_block(rows, chosen) for chosen in ([0, 5], [4, 7, 9])]
-    sizes = np.array([(len(block.input_ids), num_trained_tokens(block)) for block in blocks])
-    counted = [matrix_flops(lambda block=block: trained_loss(network, block, CPU).backward()) for block in blocks]
+    sizes = np.array([(len(block.input_ids), num_target_tokens(block)) for block in blocks])
+    counted = [matrix_flops(lambda block=block: target_loss(network, block, CPU).backward()) for block in blocks]
     np.testing.assert_allclose(mfu.flops_per_token(network), np.linalg.solve(sizes, counted), rtol=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""What the machine gives a run: its devices and their free memory, its matrix rate, its dtypes."""
+"""The machine: devices and their free memory, matrix multiplication rate, supported dtypes."""
 
 import contextlib
 import os
@@ -16,10 +16,10 @@ from utils import files
 from utils.errors import UserError
 
 GIB = 2**30
-# Large enough to reach the rate, small enough to take a tenth of a second.
+# Large enough to reach the peak rate, small enough for a tenth of a second.
 SIZES = {"cpu": 1024, "cuda": 8192}
 NUM_PRODUCTS, NUM_TRIALS = 4, 3
-# What keeps torch or oneDNN from instructions for bfloat16 that a CPU has.
+# Variables that keep torch or oneDNN from using a CPU's bfloat16 instructions.
 CAPPED = {
     "ATEN_CPU_CAPABILITY": ("default", "avx2"),
     "ONEDNN_MAX_CPU_ISA": (
@@ -29,21 +29,21 @@ CAPPED = {
 
 
 def keep_compiled_code_private() -> None:
-    """Have torch keep what it compiles, and loads again, where only this user can write.
+    """Set torch's cache of compiled code, which it loads again, to a folder that only this user can write.
 
-    By default that is a folder in the shared temporary one, which any user of the machine can make first.
+    The default is in the shared temporary folder, where any user can create it first.
     """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(files.private_folder() / "compiled"))
 
 
 def format_bytes(num_bytes: float) -> str:
-    """Bytes as a reader takes them: 5.4 GiB, 128.0 MiB."""
+    """Bytes for display: 5.4 GiB, 128.0 MiB."""
     return f"{num_bytes / GIB:,.1f} GiB" if num_bytes >= GIB else f"{num_bytes / 2**20:.1f} MiB"
 
 
 @dataclass(frozen=True)
 class Device:
-    """What one process computes on, and the memory that is free for it now."""
+    """The device of one process, and its free memory."""
 
     name: str
     free_bytes: int
@@ -51,11 +51,13 @@ class Device:
 
 
 def devices(num_processes: int = 0) -> tuple[Device, ...]:
-    """One device a process: this machine's GPUs, or its CPU shared by `num_processes` processes (0: two)."""
+    """One device per process: this machine's GPUs, or its CPU shared by `num_processes` processes (0: two)."""
     if torch.cuda.is_available():
         count = torch.cuda.device_count()
         if num_processes > count:
-            raise UserError(f"num_processes is {num_processes}, but this machine has {count} GPUs: at most one each.")
+            raise UserError(
+                f"num_processes is {num_processes}, but this machine has {count} GPUs: use at most one process per GPU."
+            )
         found = [Device(torch.cuda.get_device_name(i), torch.cuda.mem_get_info(i)[0]) for i in range(count)]
         return tuple(found[: num_processes or count])
     count = num_processes or 2
@@ -63,31 +65,31 @@ def devices(num_processes: int = 0) -> tuple[Device, ...]:
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """The best rate at which this process multiplies square matrices of that dtype, in operations per second."""
+    """The highest measured rate of square matrix products in this dtype, in FLOP/s."""
     size = SIZES[device.type]
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     seconds = []
-    for _ in range(1 + NUM_TRIALS):  # the first is the warm-up
+    for _ in range(1 + NUM_TRIALS):  # the first is a warm-up
         _synchronize(device)
         start = time.perf_counter()
         for _ in range(NUM_PRODUCTS):
-            left @ right  # noqa: B018 (only its time is wanted)
+            left @ right  # noqa: B018 (only timed)
         _synchronize(device)
         seconds.append(time.perf_counter() - start)
     return NUM_PRODUCTS * 2 * size**3 / min(seconds[1:])
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """`tensor` on `device`; to a GPU from pinned memory, so that nobody waits for what it has still to compute."""
+    """`tensor` on `device`; copied to a GPU from pinned memory, without synchronization."""
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether this device has instructions for products in bfloat16: a CPU without is many times slower in it.
+    """Whether this device has bfloat16 instructions, without which a CPU is many times slower in bfloat16.
 
-    Neither has one whose libraries the environment caps, `ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2`.
+    Environment variables such as `ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2` disable them.
     """
     if device.type != "cpu":
         return True
@@ -97,18 +99,18 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def product_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """What a run with this `RunConfig.dtype` multiplies in: float32 where the device has no products in bfloat16."""
+    """The dtype of matrix products for a `RunConfig.dtype`: float32 where the device has no bfloat16 instructions."""
     return torch.float32 if dtype == "float32" or not multiplies_bfloat16(device) else torch.bfloat16
 
 
 class Float32Products(TorchDispatchMode):
-    """Inside it, matrix products and attention of bfloat16 tensors on a CPU are computed in float32, then rounded.
+    """A mode in which matrix products and attention of bfloat16 tensors on a CPU are computed in float32 and rounded.
 
-    Forward and backward, where `backward` is called inside too; all that is kept stays in bfloat16. Blocks are not
-    compiled inside it. Not covered: convolutions, and products of vectors.
+    Also in the backward pass when it is run inside the mode. Compiled blocks are not compiled inside it. Not covered:
+    convolutions and products of vectors.
     """
 
-    # How many of an operation's results are rounded to bfloat16; the others are float32 in any case.
+    # How many of an operation's results are rounded to bfloat16; the others are always float32.
     _NUM_ROUNDED = {
         torch.ops.aten.mm.default: 1,
         torch.ops.aten.addmm.default: 1,
@@ -130,7 +132,7 @@ class Float32Products(TorchDispatchMode):
 
 
 def float32_products(dtype: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """`Float32Products` for what is kept in bfloat16 on a CPU without instructions for it, else no mode."""
+    """`Float32Products` for bfloat16 tensors on a CPU without bfloat16 instructions, else no mode."""
     is_needed = dtype == "bfloat16" and not multiplies_bfloat16(device)
     return Float32Products() if is_needed else contextlib.nullcontext()
 
@@ -145,7 +147,7 @@ def _synchronize(device: torch.device) -> None:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory this process has held on its device so far; on a CPU, its resident set."""
+    """Peak memory of this process on its device; on a CPU, its resident set size."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,11 +1,8 @@
-"""Figures from pairs and token lengths, and the frame that all figures share; the curves of runs are in `curves`.
+"""Figures of pairs and token lengths, and the style of all figures; the curves of runs are in `runs.curves`.
 
-Each function takes data and returns a Figure, and saves nothing.
-
-A Figure is made without pyplot, so nothing is kept globally; one that ends a cell shows itself. The background is an
-opaque white: light and dark JupyterLab show the same picture as the exported file, where lines on a transparent
-ground would be hard to see in one of the two. Colours are Okabe and Ito's, told apart by colour-blind readers too,
-and no meaning hangs on colour alone.
+Figures are made without pyplot, which keeps global state; one at the end of a cell displays itself. The background is
+white in light and dark JupyterLab. Colours are Okabe and Ito's, distinct for colour-blind readers, and never the only
+difference.
 """
 
 import base64
@@ -22,13 +19,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#767676", "#222222"
-SCREEN_DPI = 192  # two pixels for each one on the page, for sharp screens
+SCREEN_DPI = 192  # two pixels per CSS pixel
 MAX_BARS = 12
-COUNT = "{x:,.0f}"  # a format string of matplotlib: thousands apart
+COUNT = "{x:,.0f}"  # a format string of matplotlib
 
 
 class Picture(Figure):
-    """A Figure that a notebook shows without pyplot, its label being the text for readers who cannot see it."""
+    """A Figure that displays itself in a notebook; its label is the alternative text."""
 
     def _repr_html_(self) -> str:
         buffer = io.BytesIO()
@@ -41,7 +38,7 @@ class Picture(Figure):
 def subplots(
     num_rows: int, num_columns: int, size: tuple[float, float], label: str, **options
 ) -> tuple[Picture, list[Axes]]:
-    """A Picture of `size` inches and its axes, flat: quiet frame, faint grid behind the data."""
+    """A Picture of `size` inches and a flat list of its axes, in the common style."""
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches
     figure = Picture(figsize=size, layout=layout, facecolor="white", label=label)
     axes = list(figure.subplots(num_rows, num_columns, squeeze=False, **options).flat)
@@ -59,7 +56,7 @@ def title(axis: Axes, text: str) -> None:
 
 
 def pair_lengths(rows: Sequence[dict[str, Any]]) -> Figure:
-    """How long prompts (instruction and input) and responses are, in characters, on a logarithmic axis."""
+    """Histogram of the lengths of prompts (instruction and input) and responses, in characters."""
     lengths = {
         "Instruction and input": [len(row["instruction"]) + len(row["input"]) for row in rows],
         "Response": [len(row["response"]) for row in rows],
@@ -72,14 +69,14 @@ def pair_lengths(rows: Sequence[dict[str, Any]]) -> Figure:
         title(axis, name)
         if values:
             median = float(np.median(values))
-            axis.axvline(median, color=INK, linewidth=1, linestyle="--", label=f"half are below {median:,.0f}")
+            axis.axvline(median, color=INK, linewidth=1, linestyle="--", label=f"median {median:,.0f}")
             axis.legend(frameon=False, fontsize=9)
     axes[0].set_ylabel("pairs")
     return figure
 
 
 def pair_kinds(rows: Sequence[dict[str, Any]]) -> Figure:
-    """How many pairs there are of each kind, or from each source where pairs have no kind; rare ones are summed up."""
+    """The number of pairs of each kind, or from each source where pairs have no kind; rare ones are combined."""
     name = "kind" if any("kind" in row for row in rows) else "source"
     counts = Counter(str(row.get(name, "none")) for row in rows).most_common()
     if len(counts) > MAX_BARS:
@@ -100,14 +97,14 @@ def pair_kinds(rows: Sequence[dict[str, Any]]) -> Figure:
 
 
 def token_lengths(prompt_lengths: Sequence[int], response_lengths: Sequence[int], max_length: int) -> Figure:
-    """How many tokens prompts, responses and both together have, beside the `max_length` that a pair may have."""
+    """Histogram of the tokens in prompts, responses and whole pairs, with `max_length` marked."""
     prompts, responses = np.asarray(prompt_lengths, dtype=int), np.asarray(response_lengths, dtype=int)
     together = prompts + responses
     num_longer = int((together > max_length).sum())
     label = f"Tokens of {len(together):,} pairs; {num_longer:,} are longer than {max_length:,} tokens."
     figure, (axis,) = subplots(1, 1, (9, 3.4), label)
     bins = _log_bins(prompts, responses, together, [max_length])
-    lines = [("prompt (masked)", prompts, BLUE, ":"), ("response (trained on)", responses, ORANGE, "-")]
+    lines = [("prompt (masked)", prompts, BLUE, ":"), ("response (target)", responses, ORANGE, "-")]
     for name, values, color, style in lines:
         look: dict[str, Any] = dict(histtype="step", color=color, linewidth=1.8, linestyle=style)
         axis.hist(np.maximum(values, 1), bins=bins, label=name, **look)
@@ -121,7 +118,7 @@ def token_lengths(prompt_lengths: Sequence[int], response_lengths: Sequence[int]
 
 
 def _log_bins(*lengths: Sequence[int] | np.ndarray) -> list[float]:
-    """Edges of 44 bins, each wider by the same factor, that hold every length; lengths of 0 count as 1."""
+    """Logarithmic edges of 44 bins that hold every length; lengths of 0 count as 1."""
     values = np.concatenate([np.asarray(part, dtype=float) for part in lengths]).clip(min=1)
     return np.geomspace(values.min(initial=100) / 1.05, values.max(initial=100) * 1.05, 45).tolist()
 

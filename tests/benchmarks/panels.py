@@ -66,6 +66,6 @@ def line(step: int) -> dict:
     loss = 2 + 6 / step**0.3 + 0.1 * ((step * 7919) % 100) / 100
     place = dict(step=step, epoch=step / 1000, total_tokens=4000 * step, seconds=0.5 * step)
     if step % 1000 == 0:
-        return dict(kind="eval", eval_loss=loss, num_trained_tokens=5000, eval_seconds=1.0, **place)
-    figures = dict(loss=loss, learning_rate=1e-3, grad_norm=1.0, tokens_per_second=8000.0, matrix_share=0.5)
-    return dict(kind="train", **figures, num_tokens=4000, num_trained_tokens=3000, memory_bytes=2**30, **place)
+        return dict(kind="eval", eval_loss=loss, num_target_tokens=5000, eval_seconds=1.0, **place)
+    figures = dict(loss=loss, learning_rate=1e-3, grad_norm=1.0, tokens_per_second=8000.0, mfu=0.5)
+    return dict(kind="train", **figures, num_tokens=4000, num_target_tokens=3000, memory_bytes=2**30, **place)

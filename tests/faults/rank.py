@@ -37,7 +37,7 @@ def fill_disk(folder: Path, leave_bytes: int = 0) -> None:
 
 def strike_loss(fault: str, number: int) -> None:
     calls = itertools.count(1)
-    train = loss.trained_loss
+    train = loss.target_loss
 
     def struck(*arguments, **options):
         value = train(*arguments, **options)
@@ -47,7 +47,7 @@ def strike_loss(fault: str, number: int) -> None:
             time.sleep(SLOW_SECONDS)
         return value
 
-    loss.trained_loss = struck
+    loss.target_loss = struck
 
 
 def strike_disk(phase: str, number: int, run_dir: Path) -> None:

@@ -24,7 +24,7 @@ from utils.runs import launch, metrics
 from utils.training import checkpoint
 
 # What has to be the same in every bit; times and memory may differ.
-EXACT = ["kind", "step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "num_tokens", "num_trained_tokens"]
+EXACT = ["kind", "step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "num_tokens", "num_target_tokens"]
 SHUTDOWN_SECONDS = 20  # the launcher's grace for ranks that it ends
 RUN_SECONDS = 500  # what anything may take that is given no limit of its own
 

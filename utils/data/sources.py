@@ -103,7 +103,7 @@ def _download(url: str, path: Path, sha256: str) -> None:
     files.make_folder(path.parent)
     downloader = pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT_SECONDS)
     try:
-        pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
+        pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)  # ty: ignore[invalid-argument-type]
     except ValueError as error:  # pooch's word for another checksum
         raise UserError(f"{url} does not have the sha256 {sha256}: it changed, or the transfer failed.") from error
     except OSError as error:  # those of requests too

@@ -1,4 +1,4 @@
-"""Activation checkpointing: what a block's backward pass needs is computed again instead of kept (Chen et al. 2016)."""
+"""Activation checkpointing: recompute activations in the backward pass instead of storing them (Chen et al. 2016)."""
 
 from functools import partial
 from typing import Any
@@ -17,25 +17,24 @@ ATTENTION = (
 
 
 def checkpoint_blocks(network: PreTrainedModel, mode: str) -> None:
-    """Have every block keep only its input (`full`), or also the results of its costly operations (`selective`).
+    """Store only the input of every block (`full`), or also its matrix products and attention (`selective`).
 
-    `full` computes the block again, a third more arithmetic. `selective` computes again what is cheap, norms, GELU and
-    sums, and keeps matrix products and attention: half of the memory that keeping all takes. Not covered by
-    `selective`: compiled blocks, whose operations it cannot see.
+    `full` recomputes the whole block: a third more FLOPs. `selective` recomputes norms, activation functions and sums:
+    half of the memory of storing everything. Not covered: `selective` with compiled blocks.
     """
     options: dict[str, Any] = {"use_reentrant": False}
     if mode == "selective":
         policy = partial(_policy, network.config.hidden_size)
         options["context_fn"] = partial(create_selective_checkpoint_contexts, policy)
-    # The second is its name in older releases of transformers.
+    # The second is its name in earlier transformers.
     enable = getattr(network, "activation_checkpointing_enable", None) or network.gradient_checkpointing_enable
     enable(options)
 
 
 def _policy(width: int, context, operation, *args, **kwargs) -> CheckpointPolicy:
-    """Whether what an operation of a block gives is kept; `width` is that of the block's input."""
+    """Whether to store the result of an operation; `width` is that of the block's input."""
     name = operation.name().partition(".")[0]
-    # The feed-forward's way back, from a wider layer, is the last in its block: nothing there needs its result again.
+    # The down projection of the feed-forward layer is the last in its block: its result is not needed again.
     is_last = name in MATRIX_PRODUCTS and args[-2].shape[-1] > width
     is_kept = name in ATTENTION or (name in MATRIX_PRODUCTS and not is_last)
     return CheckpointPolicy.MUST_SAVE if is_kept else CheckpointPolicy.PREFER_RECOMPUTE

@@ -1,6 +1,6 @@
-"""Attention inside each document of a packed block, without a mask.
+"""Attention within each document of a packed block, without a mask.
 
-A dense mask over a block costs the square of the block; the documents in it are much shorter.
+A dense mask would cost the square of the block's length; documents are much shorter.
 """
 
 from dataclasses import dataclass, field
@@ -18,18 +18,18 @@ except ImportError:  # torch before 2.10
     varlen_attn: Any = None
 
 PACKED = "packed"
-# That queries share heads of keys is taken for granted by torch 2.11, and has to be said to later ones.
+# Grouped-query attention is implicit in torch 2.11, and an argument later.
 SHARED_HEADS: dict[str, Any] = (
     {"enable_gqa": True} if varlen_attn and "enable_gqa" in signature(varlen_attn).parameters else {}
 )
-# On a CPU torch's bfloat16 gradient of a shorter document is slower than its float32 one: 150 tokens and 8 heads take
-# 2.0 ms against 1.2, but 1,024 take 14 against 24.
+# For shorter documents torch's attention gradient on a CPU is faster in float32: 1.2 ms against 2.0 ms in bfloat16 with
+# 150 tokens and 8 heads, but 24 ms against 14 ms with 1,024.
 MIN_BFLOAT16_TOKENS = 400
 
 
 @dataclass
 class Documents:
-    """Where the documents of a block are: made once for it, not in every layer.
+    """The documents of a block, computed once per block.
 
     `starts` are their offsets and the block's length, `offsets` (N + 1,) the same in int32 on the model's device.
     """
@@ -45,10 +45,10 @@ class Documents:
 
 
 def register() -> str:
-    """Make `attn_implementation="packed"` known to transformers, and return that name.
+    """Register `attn_implementation="packed"` with transformers, and return that name.
 
-    The model must then be called with `documents`. It makes no mask, because none is registered by this name: for one
-    that is, transformers looks at the positions first, and waits for the GPU.
+    The model must be called with `documents`. No mask function is registered: transformers would inspect the positions,
+    which synchronizes with the GPU.
     """
     AttentionInterface.register(PACKED, packed_attention)
     return PACKED
@@ -57,42 +57,42 @@ def register() -> str:
 def packed_attention(module, query, key, value, attention_mask, scaling=None, *, documents: Documents, **kwargs):
     """Causal attention within each document: query (1, H, T, D), key and value (1, K, T, D), result (1, T, H, D).
 
-    Not covered: dropout, which a run sets to 0, and caches. The kernel for all documents at once has not been run.
+    Not covered: dropout, which a run sets to 0, and caches. The variable-length kernel has not been run.
     """
-    # By autocast rotary embeddings make queries and keys float32; the values are as their projection made them.
+    # Under autocast, rotary embeddings return float32 queries and keys.
     query, key = query.to(value.dtype), key.to(value.dtype)
     attend = _all_at_once if _has_kernel(query) else _one_by_one
     return attend(query, key, value, scaling, documents), None
 
 
 def _has_kernel(query: torch.Tensor) -> bool:
-    """Whether torch's FlashAttention takes this: half precision, on a GPU from Ampere on, its sizes of heads."""
+    """Whether torch's FlashAttention supports this: half precision, a GPU from Ampere on, the head size."""
     half, size = query.dtype in (torch.bfloat16, torch.float16), query.shape[-1]
     is_gpu = query.device.type == "cuda" and _is_ampere(query.device)
     return varlen_attn is not None and is_gpu and half and size % 8 == 0 and size <= 256
 
 
-@torch.compiler.assume_constant_result  # asked while compiling, not compiled
+@torch.compiler.assume_constant_result  # evaluated while compiling
 def _is_ampere(device: torch.device) -> bool:
     return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _all_at_once(query, key, value, scaling, documents: Documents) -> torch.Tensor:
-    """One call for the whole block; the heads of keys and values are shared, not expanded."""
+    """One call for the whole block; key and value heads are not expanded."""
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, heads, D)
     offsets, longest = documents.offsets, documents.longest
-    options: dict[str, Any] = dict(scale=scaling, window_size=(-1, 0))  # a window to the left alone: causal
+    options: dict[str, Any] = dict(scale=scaling, window_size=(-1, 0))  # only to the left: causal
     output = varlen_attn(query, key, value, offsets, offsets, longest, longest, **options, **SHARED_HEADS)
-    return output.unsqueeze(0)  # ty: ignore[missing-union-attribute]  # a tuple only where `return_aux` asks for more
+    return output.unsqueeze(0)  # ty: ignore[missing-union-attribute]  # a tuple only with `return_aux`
 
 
-@torch.compiler.disable  # its shapes are those of the documents: compiled, every block would be compiled anew
+@torch.compiler.disable  # every block has other shapes and would be compiled again
 def _one_by_one(query, key, value, scaling, documents: Documents) -> torch.Tensor:
     dtype, on_cpu = query.dtype, query.device.type == "cpu"
     if on_cpu:
-        # The gradient for shared key heads runs on fewer cores there and waits at every product: 20 ms against 2.
+        # There the gradient of grouped-query attention uses fewer cores: 20 ms against 2 ms.
         key, value = (states.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for states in (key, value))
-    # Split, not sliced: the gradient of a split is one concatenation, that of each slice a whole block of zeros.
+    # The gradient of a split is one concatenation, that of each slice a block of zeros.
     parts = []
     split = (states.split(documents.lengths, dim=2) for states in (query, key, value))
     with torch.autocast(query.device.type, enabled=False):

@@ -1,10 +1,7 @@
-"""Answers from a model: drafts that grow token by token, one or many at once, or only their ends.
+"""Generation: answers streamed token by token, one or a batch, over a key/value cache.
 
-One decoding loop serves all: the prompts go through the model once, then one token at a time over a key/value cache.
-Every row draws from a generator of its own, so the same seed gives the same text alone, in a batch, or beside another
-model at work. Text is decoded with special tokens shown (only the final end-of-text is left out), so nothing that a
-model writes is hidden. A special token spelled out in a prompt, such as `<|endoftext|>`, stays text, as in training;
-only those that a chat template writes itself are special.
+Every row samples with its own generator, so a seed gives the same text alone and in a batch. Special tokens in answers
+are shown, except the final end-of-text. Special tokens spelled out in a prompt stay text, as in training.
 """
 
 import math
@@ -21,21 +18,21 @@ from utils.errors import UserError
 from utils.tokens.prompts import ALPACA, encode_prompts
 
 END_OF_TEXT, LIMIT, STOP_STRING, STOPPED = "end-of-text", "limit", "stop string", "stopped"
-CACHE_STEP = 64  # a static cache is rounded up to it: answers of nearly the same length share one compiled step
+CACHE_STEP = 64  # static caches are rounded up to it, so that similar lengths share a compiled step
 
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """How an answer is drawn, in transformers' terms; raises `UserError` when a value is outside its limits."""
+    """Sampling parameters with transformers' names; raises `UserError` when a value is outside its limits."""
 
     max_new_tokens: int = 256
-    temperature: float = 0.0  # 0: greedy, always the likeliest token
-    top_p: float = 1.0  # draw among the likeliest tokens that together have this probability
-    top_k: int = 0  # draw among this many likeliest tokens; 0: all
-    repetition_penalty: float = 1.0  # above 1: tokens of the prompt and the answer become less likely
+    temperature: float = 0.0  # 0: greedy
+    top_p: float = 1.0  # sample from the likeliest tokens with this cumulative probability
+    top_k: int = 0  # sample from this many likeliest tokens; 0: all
+    repetition_penalty: float = 1.0  # above 1: tokens of prompt and answer become less likely
     stop: tuple[str, ...] = ()  # the answer ends before the first of these
     seed: int = 0
-    static_cache: bool = False  # a key/value cache of fixed size; on a GPU the decoding step is compiled too
+    static_cache: bool = False  # a fixed-size key/value cache, and on a GPU a compiled decoding step
 
     def __post_init__(self):
         _check("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "at least 1 token")
@@ -54,16 +51,16 @@ def _check(name: str, value: object, is_allowed: bool, allowed: str) -> None:
 
 
 class Answer(NamedTuple):
-    """What a model wrote, and why it ended: `END_OF_TEXT`, `LIMIT` or `STOP_STRING`."""
+    """An answer, and the reason of its end: `END_OF_TEXT`, `LIMIT` or `STOP_STRING`."""
 
     text: str
     reason: str
 
 
 class Draft:
-    """An answer as it grows: `ids`, its `text`, never half a character, and the `reason` of its end, until then empty.
+    """A growing answer: `ids`, `text` of whole characters, and the `reason` of its end, empty until then.
 
-    `text` only grows: what may become a stop string is held back until it is certain. `num_tokens` counts end-of-text.
+    The possible beginning of a stop string is held back from `text`. `num_tokens` includes end-of-text.
     """
 
     def __init__(self, tokenizer, max_new_tokens: int, stop: tuple[str, ...]):
@@ -71,8 +68,8 @@ class Draft:
         self.text = self.reason = ""
         self.num_tokens = 0
         self._tokenizer, self._max_new_tokens, self._stop = tokenizer, max_new_tokens, stop
-        self._whole = ""  # with what is held back
-        # Some tokenizers write a leading space only after another token: `_known` are those before the ids held.
+        self._whole = ""  # including text held back
+        # Some tokenizers decode a leading space only after another token: `_known` are the ids before `_held`.
         self._known: list[int] = []
         self._held: list[int] = []
 
@@ -84,31 +81,31 @@ class Draft:
         self.ids.append(token_id)
         self._held.append(token_id)
         text = _text(self._tokenizer, self._known + self._held)
-        if not text.endswith("\ufffd"):  # else a character's bytes may go on in the next token
+        if not text.endswith("\ufffd"):  # otherwise the character may continue in the next token
             self._take(text)
         if not self.reason and self.num_tokens == self._max_new_tokens:
             self.end(LIMIT)
 
     def end(self, reason: str) -> None:
-        """Show what was held back, and write down why the answer ended."""
+        """Show the text held back, and set the reason."""
         if self._held:
             self._take(_text(self._tokenizer, self._known + self._held))
         if not self.reason:
             self.text, self.reason = self._whole, reason
 
     def _take(self, text: str) -> None:
-        """Append the text of the ids held, and end at a stop string."""
+        """Append the text of the held ids, and end at a stop string."""
         self._whole += text[len(_text(self._tokenizer, self._known)) :]
         self._known, self._held = self._held, []
-        found = [place for stop in self._stop if (place := self._whole.find(stop)) >= 0]
-        if found:
-            self.text, self.reason = self._whole[: min(found)], STOP_STRING
+        ends = [end for stop in self._stop if (end := self._whole.find(stop)) >= 0]
+        if ends:
+            self.text, self.reason = self._whole[: min(ends)], STOP_STRING
         else:
             self.text = self._whole[: len(self._whole) - _overlap(self._whole, self._stop)]
 
 
 def _overlap(text: str, stops: tuple[str, ...]) -> int:
-    """How many characters at the end of `text` may be the beginning of a stop string."""
+    """How many characters at the end of `text` may begin a stop string."""
     sizes = (size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size]))
     return max(sizes, default=0)
 
@@ -122,16 +119,15 @@ def stream(
     caches: MutableMapping[PreTrainedModel, StaticCache] | None = None,
     agree: Callable[[list[int]], list[int]] = list,
 ) -> Iterator[list[Draft]]:
-    """Answers to rows of ids, in one batch padded on the left: yields the drafts after every token, until all end.
+    """Answers to rows of ids, as one left-padded batch: yields the drafts after every token until all have ended.
 
-    Row i draws with the seed `settings.seed + i`. When the event `stop` is set, the open drafts end as `stopped`: at
-    most one more token is computed. Where several processes hold the model together, all must call this, and `agree`
-    gives each the first one's ids: else a near tie could end an answer for one of them alone. In `caches` an answer
-    leaves its model's static cache to the next: a CUDA graph works on the memory that it was recorded with.
+    Row i samples with the seed `settings.seed + i`. After the event `stop`, open drafts end as `stopped` within one
+    token. With a sharded model all ranks must call this, and `agree` returns rank 0's ids, so that near ties end an
+    answer on all ranks. `caches` passes a model's static cache on to the next answer, as CUDA graphs require.
 
     Raises `UserError` for a row that is empty or leaves no room for an answer, and for a static cache that the model
-    cannot use. In low precision the padding, or a compiled step, can tip a near tie between two tokens. Not covered:
-    more rows than fit into memory at once, models whose context is not `config.max_position_embeddings`.
+    does not support. In low precision, padding or compilation can change near ties. Not covered: more rows than fit
+    into memory, models whose context is not `config.max_position_embeddings`.
     """
     context = model.config.max_position_embeddings
     for row in rows:
@@ -141,7 +137,7 @@ def stream(
 
 
 def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree: Callable) -> Iterator[list[Draft]]:
-    writing = list(drafts)  # those that the decoder's rows belong to
+    writing = list(drafts)  # the drafts of the decoder's rows
     while any(not draft.reason for draft in writing):
         if stop is not None and stop.is_set():
             for draft in writing:
@@ -151,7 +147,7 @@ def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree
                 if not draft.reason:
                     draft.add(token_id)
             still_open = [index for index, draft in enumerate(writing) if not draft.reason]
-            # With a static cache the rows stay: another number of rows would be another step to compile.
+            # With a static cache the rows stay: another batch size would be compiled again.
             if 0 < len(still_open) <= len(writing) // 2 and not decoder.is_static:
                 decoder.keep(still_open)
                 writing = [writing[index] for index in still_open]
@@ -161,29 +157,29 @@ def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree
 
 
 def generate_rows(model, tokenizer, rows, settings, **options) -> list[Answer]:
-    """The answers to rows of ids, when all have ended; as `stream`."""
+    """The finished answers to rows of ids; arguments and errors as `stream`."""
     last = deque(stream(model, tokenizer, rows, settings, **options), maxlen=1)
     return [Answer(draft.text, draft.reason) for drafts in last for draft in drafts]
 
 
 def generate_batch(model, tokenizer, prompts: list[str], settings, template: str = ALPACA) -> list[Answer]:
-    """The answers to prompts that `format_prompt` made with this template; as `stream`."""
+    """The finished answers to prompts made by `format_prompt` with this template."""
     return generate_rows(model, tokenizer, encode_prompts(prompts, tokenizer, template), settings)
 
 
 def check_room(num_tokens: int, context: int) -> None:
-    """Raise `UserError` for a prompt that is empty or leaves no room for an answer in the model's context."""
+    """Raise `UserError` for a prompt that is empty or leaves no room for an answer in the context."""
     if not num_tokens:
         raise UserError("The prompt is empty: write at least one character.")
     if num_tokens >= context:
         raise UserError(
-            f"The prompt has {num_tokens:,} tokens; the model's context of {context:,} tokens has to hold the prompt "
+            f"The prompt has {num_tokens:,} tokens; the model's context of {context:,} tokens must hold the prompt "
             f"and the answer. Shorten the prompt by at least {num_tokens - context + 1:,} tokens."
         )
 
 
 class _Decoder:
-    """The rows' next tokens, step after step."""
+    """Computes the next token of every row, step by step."""
 
     def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings, caches: MutableMapping):
         self.model, self.settings, self.is_static, self.caches = model, settings, settings.static_cache, caches
@@ -192,26 +188,26 @@ class _Decoder:
         num_columns = longest + min(settings.max_new_tokens, self.context - shortest)
         dynamic = DynamicCache(config=model.config)
         self.cache = _static_cache(model, rows, num_columns, caches) if self.is_static else dynamic
-        # Padded on the left: every row's newest token is in the last column. Masked, so that the padding is never seen.
+        # Left padding: the newest token of every row is in the last column. The padding is masked.
         padded = [[0] * (longest - len(row)) + row for row in rows]
         self.input_ids = torch.tensor(padded, device=model.device)  # (rows, longest)
         lengths = torch.tensor([len(row) for row in rows], device=model.device)
         columns = torch.arange(max(num_columns, self.cache.get_max_length()), device=model.device)
-        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, columns), with those to be written
-        self.num_seen = longest  # columns, with those that the next step writes
-        # Each row counts from its own first token.
+        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, columns), including future ones
+        self.num_seen = longest  # columns, including those of the next step
+        # Positions count from the first token of each row.
         self.position_ids = (self.mask[:, :longest].cumsum(-1) - 1).clamp(min=0)  # (rows, longest)
         self.is_padded = shortest < longest
         self.forward, self.forward_token = model, _compiled(model) if self.is_static else model
-        # On the CPU, so that a seed draws the same numbers on every device.
+        # On the CPU, so that a seed gives the same numbers on every device.
         self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
-        self.seen: torch.Tensor | None = None  # (rows, vocabulary): what the penalty is for
+        self.seen: torch.Tensor | None = None  # (rows, vocabulary): tokens to penalize
         if settings.repetition_penalty != 1:
             self.seen = torch.zeros(len(rows), model.config.vocab_size, dtype=torch.bool, device=model.device)
             for index, row in enumerate(rows):
                 self.seen[index, row] = True
 
-    @torch.no_grad()  # not inference_mode: a sharded model that is trained on keeps what it gathers here
+    @torch.no_grad()  # not inference_mode: a sharded model in training keeps the gathered weights
     def step(self) -> list[int]:
         """The next id of every row."""
         mask = self.mask if self.is_static else self.mask[:, : self.num_seen]
@@ -229,13 +225,13 @@ class _Decoder:
         if self.seen is not None:
             self.seen.scatter_(1, next_ids[:, None], True)
         self.input_ids = next_ids[:, None]
-        # A row that has ended still takes its turns: it stays on the last position instead of running past it.
+        # Ended rows are still computed; their position is clamped to the context.
         self.position_ids = (self.position_ids[:, -1:] + 1).clamp(max=self.context - 1)
         self.num_seen, self.forward = self.num_seen + 1, self.forward_token
         return next_ids.tolist()
 
     def keep(self, indices: list[int]) -> None:
-        """Go on with these rows only."""
+        """Continue with these rows only."""
         self.cache.batch_select_indices(torch.tensor(indices, device=self.input_ids.device))
         self.input_ids, self.mask, self.position_ids = (
             tensor[indices] for tensor in (self.input_ids, self.mask, self.position_ids)
@@ -245,18 +241,18 @@ class _Decoder:
 
 
 def _static_cache(model, rows: Sequence[list[int]], num_columns: int, caches: MutableMapping) -> StaticCache:
-    """A cache for the rows with at least so many columns: that of the answer before, if it will do.
+    """A static cache with at least `num_columns`, the previous one if it is large enough.
 
-    Raises `UserError` where transformers has none for the model or for its attention.
+    Raises `UserError` where transformers has none for the model or its attention.
     """
     attention = model.config._attn_implementation
-    # Other attention than these two would take the columns not yet written for tokens.
+    # Other implementations would attend to columns not written yet.
     if not model._can_compile_fullgraph or attention not in ("sdpa", "eager"):
         raise UserError(
-            f"static_cache: {type(model).__name__} with {attention!r} attention has no key/value cache of fixed size. "
+            f"static_cache: {type(model).__name__} with {attention!r} attention has no static cache. "
             "Switch static_cache off."
         )
-    free = caches.pop(model, None)  # no other answer's meanwhile
+    free = caches.pop(model, None)  # not for concurrent answers
     if free is not None and free.batch_size == len(rows) and free.get_max_length() >= num_columns:
         free.reset()
         return free
@@ -264,25 +260,24 @@ def _static_cache(model, rows: Sequence[list[int]], num_columns: int, caches: Mu
 
 
 def _compiled(model) -> Callable:
-    """The model for steps of one token: on a GPU compiled at the first, and kept with the model for later answers.
+    """The decoding step: on a GPU compiled once and kept with the model.
 
-    Not covered: torch before 2.13 in a thread of its own, where CUDA graphs fail. The compiled step was not tried on a
-    GPU yet.
+    Not covered: torch before 2.13 in another thread, where CUDA graphs fail. Not tried on a GPU yet.
     """
     return model.get_compiled_call(None) if model.device.type == "cuda" else model
 
 
 def _penalized(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
-    """Logits (rows, vocabulary) with the tokens seen less likely. Source: Keskar et al. 2019, as in transformers."""
+    """Logits (rows, vocabulary) with the repetition penalty (Keskar et al. 2019), as in transformers."""
     return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
 def _choose(logits: torch.Tensor, settings: GenerationSettings, generators: list[torch.Generator]) -> torch.Tensor:
-    """One id per row, (rows,), from logits (rows, vocabulary): the likeliest, or drawn from `top_k` and `top_p`."""
+    """One id per row, (rows,), from logits (rows, vocabulary): greedy, or sampled with `top_k` and `top_p`."""
     if settings.temperature == 0:
         return logits.argmax(-1)
     logits = logits.double()
-    # With the largest logit at 0 even the smallest temperature cannot overflow.
+    # With the largest logit at 0 no temperature overflows.
     scaled = (logits - logits.max(-1, keepdim=True).values) / settings.temperature
     likeliest, ids = scaled.sort(dim=-1, descending=True, stable=True)
     if settings.top_k:
@@ -290,7 +285,7 @@ def _choose(logits: torch.Tensor, settings: GenerationSettings, generators: list
     cumulative = likeliest.softmax(-1).cumsum(-1)  # (rows, kept)
     size = (cumulative < settings.top_p).sum(-1, keepdim=True).clamp(max=cumulative.shape[-1] - 1) + 1  # (rows, 1)
     draws = torch.stack([torch.rand(1, generator=generator, dtype=torch.float64) for generator in generators])
-    # A number drawn below the nucleus's probability falls into one token's share of it; rounded up, into the last.
+    # The draw falls into one token's share of the nucleus; rounded up, into the last.
     threshold = draws.to(logits.device) * cumulative.gather(-1, size - 1)  # (rows, 1)
     chosen = torch.searchsorted(cumulative, threshold, right=True).minimum(size - 1)
     return ids.gather(-1, chosen)[:, 0]

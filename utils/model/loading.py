@@ -1,6 +1,6 @@
-"""Load and save model and tokenizer: from the hub, a local folder or the workbook itself, sharded or whole.
+"""Load and save models and tokenizers: from the hub, a local folder or the workbook, sharded or whole.
 
-Only safetensors are read, and no code that comes with a model is run.
+Only safetensors are read, and no code of a model repository is run.
 """
 
 from collections.abc import Iterable
@@ -32,15 +32,12 @@ SPECIAL_TOKENS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>
 
 
 def locate(name_or_path: str) -> str:
-    """The hub id or local folder that `name_or_path` stands for: `embedded` is the base in `data/base`."""
+    """The hub id or local folder of a model: `embedded` is `data/base`."""
     return str(ROOT / "data" / "base") if name_or_path == EMBEDDED else name_or_path
 
 
 def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144, seed: int = 0) -> None:
-    """Make a small StarCoder with random weights, and a tokenizer trained on these texts.
-
-    Same architecture and special tokens as `bigcode/starcoder`, 7.6 M parameters, dropout 0.
-    """
+    """Write a small StarCoder with random weights (7.6 M parameters) and a tokenizer trained on these texts."""
     tokenizer = Tokenizer(models.BPE())
     digits, byte_level = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
@@ -69,13 +66,13 @@ def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144, see
 
 
 def _from_pretrained(auto_class, name_or_path: str, revision: str, **options):
-    """`auto_class.from_pretrained`, its ways of failing put into words a person can act on."""
+    """`auto_class.from_pretrained`, with its errors as `UserError`s that say what to do."""
     source = locate(name_or_path)
     local = Path(source).is_dir()
     if not local and (source.count("/") != 1 or source.startswith((".", "/", "~"))):
         raise UserError(f"no model at {source!r}: expected a folder with a config.json, a hub id or {EMBEDDED!r}.")
     try:
-        # Said, not left open: transformers would ask at the keyboard whether to run code that comes with a model.
+        # Without it, transformers would ask on the terminal whether to run a model's code.
         options = options | {"trust_remote_code": False} | ({} if local else {"revision": revision})
         return auto_class.from_pretrained(source, **options)
     except (OSError, ValueError, HfHubHTTPError, SafetensorError) as error:
@@ -100,7 +97,7 @@ def _from_pretrained(auto_class, name_or_path: str, revision: str, **options):
 
 
 def load_tokenizer(name_or_path: str, revision: str = "main") -> PreTrainedTokenizerFast:
-    """The model's tokenizer; raises `UserError` when it cannot be had or has no end-of-text token."""
+    """The model's tokenizer; raises `UserError` when it cannot be loaded or has no end-of-text token."""
     tokenizer = _from_pretrained(AutoTokenizer, name_or_path, revision)
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {name_or_path} has no end-of-text token; the model could not learn to stop.")
@@ -108,7 +105,7 @@ def load_tokenizer(name_or_path: str, revision: str = "main") -> PreTrainedToken
 
 
 def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Model and tokenizer for generation, in eval mode: bfloat16 on a GPU where there is one, else float32."""
+    """Model and tokenizer for generation, in eval mode: bfloat16 on a GPU, float32 on a CPU."""
     tokenizer = load_tokenizer(name_or_path, revision)
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
     if device == "cuda":
@@ -118,25 +115,22 @@ def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, Pr
 
 
 def load_config(config: RunConfig):
-    """The configuration of the run's model, without its weights."""
+    """The configuration of the run's model."""
     return _from_pretrained(AutoConfig, config.model_name_or_path, config.revision)
 
 
 def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -> PreTrainedModel:
-    """The model with dropout 0 and packed attention; each of several ranks loads only its shard (FSDP2).
+    """The model without dropout and with packed attention; with several ranks each loads only its shard (FSDP2).
 
-    With `lora_rank` it is frozen and has adapters, whole on each rank. Raises `UserError` when the model cannot be had,
-    peft is missing, or `cpu_offload` is asked for with adapters or without several GPU processes.
+    With `lora_rank`, frozen and with adapters. Raises `UserError` when the model cannot be loaded, peft is missing, or
+    `cpu_offload` is combined with LoRA or set without several GPU processes.
     """
     if config.cpu_offload and (device.type == "cpu" or num_ranks == 1 or config.lora_rank):
-        raise UserError(
-            "cpu_offload moves the weights of several GPU processes to main memory, and knows no adapters (lora_rank): "
-            "switch it off here."
-        )
+        raise UserError("cpu_offload needs several GPU processes and full fine-tuning (lora_rank=0): switch it off.")
     if device.type == "cuda" or config.torch_compile:
         hardware.keep_compiled_code_private()
     model_config = load_config(config)
-    # Every dropout that a transformers configuration knows ends in `dropout` or `_pdrop`.
+    # Dropout settings in transformers end in `dropout` or `_pdrop`.
     for name, value in model_config.to_dict().items():
         if name.endswith(("dropout", "_pdrop")) and isinstance(value, float):
             setattr(model_config, name, 0.0)
@@ -148,7 +142,7 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
             fsdp_size=num_ranks, fsdp_plan=plan, fsdp_cpu_offload=config.cpu_offload
         )
     else:
-        options["device_map"] = {"": device}  # tensor by tensor: the whole is never in main memory too
+        options["device_map"] = {"": device}  # tensor by tensor, without a copy in main memory
     network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, config.revision, **options)
     if config.lora_rank:
         lora.add(network, config.lora_rank, config.lora_alpha, config.seed)
@@ -160,33 +154,33 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
 
 
 def sharding_plan(model_config, reshard_after_forward: bool) -> dict[str, str]:
-    """Which modules FSDP2 gathers one by one: the repeated blocks; the rest is gathered once, at the root."""
+    """The modules that FSDP2 gathers one at a time: the blocks; all other weights are gathered once, at the root."""
     with torch.device("meta"):
         name, _ = _blocks(AutoModelForCausalLM.from_config(model_config))
     return {f"{name}.*": "free_full_weight" if reshard_after_forward else "keep_full_weight"}
 
 
 def compile_blocks(network: PreTrainedModel, backend: str = "inductor") -> None:
-    """Compile what every block computes, once for all blocks and all numbers of tokens, when it is first used.
+    """Compile the blocks on first use, once for all blocks and lengths.
 
-    On a CPU attention is left out of it, and with it whole blocks under `activation_checkpointing`. Not tried on a GPU.
+    On a CPU without attention, and not under `activation_checkpointing`. Not tried on a GPU.
     """
     for block in _blocks(network)[1]:
         block.compile(dynamic=True, backend=backend)
 
 
 def _blocks(network: PreTrainedModel) -> tuple[str, nn.ModuleList]:
-    """The repeated blocks, and their name in the model."""
+    """The blocks, and their name in the model."""
     for name, module in network.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == network.config.num_hidden_layers:
             return name, module
-    raise UserError(f"{type(network).__name__} has no list of repeated blocks: it cannot be sharded or compiled.")
+    raise UserError(f"{type(network).__name__} has no list of blocks: it cannot be sharded or compiled.")
 
 
 def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Save in safetensors what plain `from_pretrained` loads; over several ranks all must call it, rank 0 writes.
+    """Save model and tokenizer for `from_pretrained`; all ranks must call it, rank 0 writes.
 
-    Raises `UserError` when the folder is a link.
+    Raises `UserError` when the folder is a symbolic link.
     """
     files.make_folder(folder)
     network.save_pretrained(folder)

@@ -1,6 +1,6 @@
-"""Low-rank adapters (LoRA, Hu et al. 2021): small matrices that are trained beside frozen linear layers, with peft.
+"""Low-rank adapters (LoRA, Hu et al. 2021) with peft: small trained matrices beside frozen linear layers.
 
-A layer W gives W x + (alpha / r) B A x; A is drawn at random and B is 0, so that training begins at the model itself.
+A layer W computes W x + (alpha / r) B A x. A is random and B is 0, so training starts from the model itself.
 """
 
 import torch
@@ -11,37 +11,37 @@ from utils.errors import UserError
 
 
 def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
-    """Freeze a causal model and put a float32 adapter beside each of its linear layers but the head, in place.
+    """Freeze a causal model and add a float32 adapter to each linear layer except the head, in place.
 
-    The same seed draws the same adapters on every process; they are whole on each, also where the model is sharded.
-    Raises `UserError` when peft is not installed. Not covered: embeddings, and dropout of what goes into an adapter.
+    The same seed gives the same adapters on every process; they are not sharded. Raises `UserError` when peft is not
+    installed. Not covered: embeddings and LoRA dropout.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
-        raise UserError("lora_rank needs peft: pip install peft==0.21.2, or train the weights, lora_rank=0.") from None
+        raise UserError("lora_rank needs peft: pip install peft==0.21.2, or set lora_rank=0.") from None
     with torch.random.fork_rng(devices=[]):  # peft draws on the CPU
         torch.manual_seed(seed)
         config = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear")  # ty: ignore[invalid-argument-type]
         inject_adapter_in_model(config, network)
     for parameter in trained(network):
-        parameter.data = parameter.data.float()  # peft gave them the dtype of the frozen weights
+        parameter.data = parameter.data.float()  # peft uses the dtype of the frozen weights
 
 
 def trained(network: nn.Module) -> list[nn.Parameter]:
-    """The parameters that are not frozen."""
+    """The trainable parameters."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 @torch.no_grad()
 def merge(network: nn.Module) -> None:
-    """Add every adapter to the weights beside it, each sum rounded once, and take it out: a plain model, in place."""
+    """Merge every adapter into its weights, with one rounding, and remove it, in place."""
     from peft.tuners.lora import LoraLayer
 
     for name, layer in list(network.named_modules()):
         if isinstance(layer, LoraLayer):
             weight, change = layer.base_layer.weight, layer.get_delta_weight("default")  # (out, in)
-            if isinstance(weight, DTensor):  # each process keeps its own rows of the change
+            if isinstance(weight, DTensor):  # each process keeps its rows of the change
                 change = DTensor.from_local(change, weight.device_mesh, [Replicate()]).redistribute(
                     placements=weight.placements
                 )

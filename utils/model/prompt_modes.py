@@ -1,4 +1,4 @@
-"""What a person asks of a code model, as a row of ids: an instruction, the start of a text, or a text with a gap."""
+"""Prompts as token ids in three modes: instruction, completion, fill in the middle."""
 
 from dataclasses import dataclass, field
 
@@ -9,8 +9,8 @@ from utils.tokens.prompts import ALPACA, encode_prompts, encode_texts, format_pr
 INSTRUCTION, COMPLETION, FILL = MODES = ("Instruction", "Completion", "Fill in the middle")
 CURSOR = "<cursor>"  # where the gap is
 MAX_ANSWERS = 8
-# The special tokens before prefix, suffix and middle, and whether the suffix may come first: StarCoder's, those of
-# Qwen's coders, and SantaCoder's. BigCode's learned both orders; with the suffix first, the answer follows the prefix.
+# The tokens before prefix, suffix and middle, and whether the suffix may come first: StarCoder, Qwen Coder, SantaCoder.
+# BigCode models learned both orders; with the suffix first, the answer directly follows the prefix.
 FIM_TOKENS = (
     (("<fim_prefix>", "<fim_suffix>", "<fim_middle>"), True),
     (("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"), False),
@@ -19,8 +19,8 @@ FIM_TOKENS = (
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A prompt: the `ids` the model sees, the text of them (`shown`), what was cut off (`note`)."""
+class Prompt:
+    """The `ids` that the model sees, their text (`shown`), and a `note` on what was cut off."""
 
     ids: list[int]
     shown: str
@@ -29,9 +29,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of every model alike; raises `UserError` for a mode or a number that cannot be.
+    """One question to all models; raises `UserError` for an unknown mode or an invalid number of answers.
 
-    `instruction` and `input` belong to the mode Instruction, `text` to the others.
+    `instruction` and `input` are for the mode Instruction, `text` is for the others.
     """
 
     mode: str
@@ -50,51 +50,51 @@ class Question:
 
     @property
     def around(self) -> tuple[str, str]:
-        """What stands before and after the answer: with it, the text that was typed, gone on with or its gap filled."""
+        """The typed text before and after the answer, in completion and fill in the middle."""
         if self.mode == INSTRUCTION:
             return "", ""
         before, _, after = self.text.partition(CURSOR) if self.mode == FILL else (self.text, "", "")
         return before, after
 
-    def ask(self, tokenizer, context: int) -> Asked:
-        """The question as the model with this tokenizer and context is asked it."""
+    def ask(self, tokenizer, context: int) -> Prompt:
+        """The prompt for a model with this tokenizer and context."""
         if self.mode == INSTRUCTION:
             return instruction(self.instruction, self.input, tokenizer, context, self.template)
         ask = completion if self.mode == COMPLETION else fill
         return ask(self.text, tokenizer, context, self.settings.max_new_tokens)
 
 
-def instruction(text: str, input: str, tokenizer, context: int, template: str = ALPACA) -> Asked:
-    """The prompt exactly as in training; raises `UserError` when it is empty or too long, for it cannot be cut."""
+def instruction(text: str, input: str, tokenizer, context: int, template: str = ALPACA) -> Prompt:
+    """The prompt exactly as in training; raises `UserError` when it is empty or too long."""
     if not text.strip():
-        raise UserError("The instruction is empty: write what the model shall do.")
+        raise UserError("The instruction is empty: write what the model should do.")
     shown = format_prompt(text, input, template, tokenizer)
     (ids,) = encode_prompts([shown], tokenizer, template)
     check_room(len(ids), context)
-    return Asked(ids, shown)
+    return Prompt(ids, shown)
 
 
-def completion(text: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
-    """A text to go on with. One that is too long loses its beginning, so that `max_new_tokens` fit behind it."""
+def completion(text: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:
+    """A text to complete; its beginning is cut off so that `max_new_tokens` fit."""
     (ids,) = encode_texts([text], tokenizer)
     kept = ids[-_room(context, max_new_tokens) :]
     check_room(len(kept), context)
-    return Asked(kept, tokenizer.decode(kept), _cut(len(ids) - len(kept), "of its beginning"))
+    return Prompt(kept, tokenizer.decode(kept), _cut(len(ids) - len(kept), "of its beginning"))
 
 
-def fill(text: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
-    """A text with one `CURSOR` in it: what belongs there is asked for; raises `UserError` without exactly one."""
+def fill(text: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:
+    """A text with a gap at its one `CURSOR`; raises `UserError` without exactly one."""
     if text.count(CURSOR) != 1:
         raise UserError(f"Fill in the middle needs one {CURSOR} where the gap is; there are {text.count(CURSOR)}.")
     before, _, after = text.partition(CURSOR)
     return between(before, after, tokenizer, context, max_new_tokens)
 
 
-def between(before: str, after: str, tokenizer, context: int, max_new_tokens: int) -> Asked:
-    """What stands between two texts is asked for, in the order that the model has learned best.
+def between(before: str, after: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:
+    """The prompt for the text between two texts, in the order that the model learned best.
 
-    Texts that are too long lose their far ends: each has half of the room, more where the other is short. Raises
-    `UserError` for a model that has no tokens for it. Source: Bavarian et al. 2022, arXiv:2207.14255.
+    Long texts lose their far ends; each gets half of the context, more where the other is short. Raises `UserError` for
+    a model without fill-in-the-middle tokens. Source: Bavarian et al. 2022, arXiv:2207.14255.
     """
     special, is_suffix_first = fim_ids(tokenizer)
     prefix, suffix = encode_texts([before, after], tokenizer)
@@ -108,7 +108,7 @@ def between(before: str, after: str, tokenizer, context: int, max_new_tokens: in
     else:
         ids = [special[0], *prefix, special[1], *suffix, special[2]]
     notes = [_cut(cut_before, "of its beginning"), _cut(cut_after, "of its end")]
-    return Asked(ids, tokenizer.decode(ids), " ".join(note for note in notes if note))
+    return Prompt(ids, tokenizer.decode(ids), " ".join(note for note in notes if note))
 
 
 def fim_ids(tokenizer) -> tuple[list[int], bool]:
@@ -121,13 +121,12 @@ def fim_ids(tokenizer) -> tuple[list[int], bool]:
         if all(token in vocabulary for token in tokens):
             return [vocabulary[token] for token in tokens], is_suffix_first
     raise UserError(
-        "This model has no tokens for fill-in-the-middle: it was not trained for it. Use Completion, or a model of the "
-        "StarCoder family."
+        "This model has no fill-in-the-middle tokens: it was not trained for it. Use Completion, or a StarCoder model."
     )
 
 
 def _room(context: int, max_new_tokens: int) -> int:
-    """How many tokens a prompt may have: half of the context stays for it, however long the answer may become."""
+    """The maximum tokens of a prompt: at least half of the context."""
     return max(context - max_new_tokens, context // 2)
 
 

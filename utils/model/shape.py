@@ -1,4 +1,4 @@
-"""The sizes of a causal model, counted from its configuration without loading a weight."""
+"""The sizes of a causal model, from its configuration without loading weights."""
 
 import json
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from utils.model import attention, loading
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a causal model, in numbers of values."""
+    """The sizes of a causal model."""
 
     num_parameters: int
     num_layers: int
     num_block_parameters: int  # in the largest of the repeated blocks
-    num_matrix_parameters: int  # in matrices, without embeddings and head: what every token is multiplied with
+    num_matrix_parameters: int  # in matrices, without embeddings and head
     num_head_parameters: int
     num_largest_parameters: int  # in the largest tensor
-    num_rank_parameters: int  # in adapters of rank 1: the inputs and outputs of the linear layers, without the head
+    num_rank_parameters: int  # of LoRA with rank 1
     width: int
     vocab_size: int
 
 
 def config_key(model_config) -> str:
-    """A model's configuration as text: what `shape_of` and others take, so that they can remember their results."""
+    """A model's configuration as text, the key of cached results about it."""
     return model_config.to_json_string()
 
 
 @lru_cache(maxsize=32)
 def shape_of(key: str) -> Shape:
-    """Count a model's parameters without making one."""
+    """The sizes of the model with this configuration."""
     network = meta_network(key)
     config = network.config
     head = network.get_output_embeddings().weight
@@ -57,12 +57,12 @@ def shape_of(key: str) -> Shape:
 
 
 def num_parameters(config: RunConfig) -> int:
-    """The parameters of the run's model, counted from its configuration without loading a weight."""
+    """The number of parameters of the run's model, without loading weights."""
     return shape_of(config_key(loading.load_config(config))).num_parameters
 
 
 def meta_network(key: str, dtype: torch.dtype = torch.float32, **changes) -> PreTrainedModel:
-    """A model without data."""
+    """A model on the meta device."""
     values = json.loads(key) | changes
     if values.get("layer_types"):
         values["layer_types"] = values["layer_types"][: values["num_hidden_layers"]]

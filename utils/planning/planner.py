@@ -1,6 +1,6 @@
-"""What a run needs in memory, disk, updates, time and money, and what there is, before it starts; compared afterwards.
+"""The plan of a run before it starts: memory, disk, updates, time and cost against what is available.
 
-Memory is counted in `utils.planning.memory`. Measured on CPUs only: of GPUs nothing here has been measured.
+Compared with measurements on CPUs only, not on GPUs.
 """
 
 import shutil
@@ -24,11 +24,11 @@ from utils.runs import metrics
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run needs, in parts, beside what there is.
+    """What a run needs, and what is available.
 
-    `memory_bytes_per_process` has the parts weights, gradients, optimizer, activations, logits and workspace, which
-    holds the program itself on a CPU, the driver's context on a GPU, and copies: gathered weights, a checkpoint that is
-    being written. `main_memory_bytes` is what all processes on GPUs need besides. `cost` is in the price's currency.
+    `memory_bytes_per_process` has the parts weights, gradients, optimizer, activations, logits and workspace: the
+    program on a CPU, the CUDA context on a GPU, gathered weights, the copy for a checkpoint. `main_memory_bytes` is the
+    main memory of all GPU processes. `cost` is in the currency of the price.
     """
 
     config: RunConfig
@@ -52,37 +52,36 @@ class Plan:
 
     @property
     def memory_bytes(self) -> int:
-        """What one process needs in all."""
+        """The peak memory of one process."""
         return sum(self.memory_bytes_per_process.values())
 
     @property
     def fits(self) -> bool:
-        """Whether there is memory enough; the disk is another question."""
+        """Whether memory suffices; the disk is checked in `refusal`."""
         has_main_memory = self.main_memory_bytes <= self.free_main_memory_bytes
         return self.memory_bytes <= self.free_bytes_per_process and has_main_memory
 
     @property
     def save_seconds(self) -> int:
-        """How long a checkpoint may take: half a minute, and its bytes at 100 MB/s, as a slow disk writes them."""
+        """Time allowed for a checkpoint: 30 s, and its bytes at 100 MB/s, the speed of a slow disk."""
         return 30 + round(self.disk_bytes["checkpoints"] / 1e8)
 
 
 def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None, begun: Path | None = None) -> Plan:
-    """What the run needs beside what this machine has; `price_per_hour` is that of all its devices together.
+    """The plan of a run on this machine; `price_per_hour` is for all devices together.
 
-    `begun` is the run's folder, where it has one: its time is not estimated from its own speed.
-
-    Raises `UserError` for more processes than GPUs. Not covered: several machines, and models whose blocks differ.
+    `begun` is the run's own folder, if it exists: it is not used as an earlier run for the time estimate. Raises
+    `UserError` for more processes than GPUs. Not covered: several machines, and models whose blocks differ.
     """
     found, key = hardware.devices(config.num_processes), config_key(loading.load_config(config))
     shape, work = shape_of(key), workload.count(config, data_dir, len(found))
     disk = memory.disk_bytes(config, shape)
     kind, num_devices = found[0].type, 1 if found[0].type == "cpu" else len(found)
-    decided = config.with_changes(num_processes=len(found))  # as a run that was started has it
+    decided = config.with_changes(num_processes=len(found))  # as in the config.json of a started run
     seconds, seconds_basis = timing.expected_seconds(decided, data_dir, shape, work, kind, num_devices, begun)
     runs = Path(data_dir) / "runs"
     existing = next(folder for folder in [runs, *runs.absolute().parents] if folder.exists())
-    # Beside the newest checkpoints the best is kept, and one is being written.
+    # Besides the newest checkpoints, the best one and one being written.
     num_checkpoints = config.save_total_limit + 2
     return Plan(
         config=config,
@@ -105,7 +104,7 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None,
 
 
 def _memory(config: RunConfig, key: str, found: tuple[Device, ...], work: workload.Workload) -> dict[str, Any]:
-    """The fields of a plan that say whether there is memory enough."""
+    """The memory fields of a plan."""
     kind, count = found[0].type, len(found)
     return dict(
         num_processes=count,
@@ -118,20 +117,17 @@ def _memory(config: RunConfig, key: str, found: tuple[Device, ...], work: worklo
 
 
 def check(plan: Plan) -> None:
-    """Raise `UserError` when the run does not fit, saying what is needed, what there is and what to change."""
+    """Raise `UserError` when the run does not fit, with what to change."""
     if refused := refusal(plan):
         raise UserError(refused)
 
 
 def refusal(plan: Plan) -> str | None:
-    """Why the run does not fit, into memory or on the disk, and what to change; None when it does."""
+    """Why the run does not fit into memory or on the disk, and what to change; None when it fits."""
     if not plan.fits:
         needed, free = plan.memory_bytes, plan.free_bytes_per_process
         each = f"each of {plan.num_processes} processes" if plan.num_processes > 1 else "the one process"
-        text = (
-            f"{each} needs {format_bytes(needed)} of memory; {plan.devices[0].name} "
-            f"has {format_bytes(free)} free for it. "
-        )
+        text = f"{each} needs {format_bytes(needed)} of memory; {plan.devices[0].name} has {format_bytes(free)} free. "
         if needed <= free:
             text = (
                 f"the processes need {format_bytes(plan.main_memory_bytes)} of main memory; "
@@ -139,8 +135,8 @@ def refusal(plan: Plan) -> str | None:
             )
         if change := smallest_change(plan):
             return f"{text}It would fit with {' and '.join(f'{k}={v}' for k, v in change.items())}."
-        adapters = "" if plan.config.lora_rank else ", or train adapters (lora_rank)"
-        return f"{text}No one or two settings make it fit: choose a smaller model, or more memory{adapters}."
+        adapters = "" if plan.config.lora_rank else ", or train with LoRA (lora_rank)"
+        return f"{text}No one or two settings make it fit: choose a smaller model or a larger machine{adapters}."
     needed = sum(plan.disk_bytes.values())
     if needed > plan.free_disk_bytes:
         return (
@@ -151,17 +147,17 @@ def refusal(plan: Plan) -> str | None:
 
 
 def smallest_change(plan: Plan) -> dict[str, Any] | None:
-    """The one or two settings that make the run fit, what costs least first; None when it fits, or nothing does.
+    """The one or two settings that make the run fit; None when it fits already or nothing helps.
 
-    First what changes no result (smaller blocks, activations computed again), then optimizer and weights of fewer bits,
-    then more processes, then main memory in place of the GPU's.
+    Tried in this order: changes without effect on results (smaller blocks, activation checkpointing), lower precision
+    of optimizer and weights, more processes, offloading to main memory.
     """
     if plan.fits:
         return None
     changes = list(_changes(plan.config))
     for number in (1, 2):
         for chosen in combinations(changes, number):
-            change = {name: value for one in chosen for name, value in one.items()}
+            change = {name: value for setting in chosen for name, value in setting.items()}
             if len(change) < number:  # two values of one setting
                 continue
             config = plan.config.with_changes(**change)
@@ -173,7 +169,7 @@ def smallest_change(plan: Plan) -> dict[str, Any] | None:
 
 
 def _changes(config: RunConfig):
-    """Every single change that can save memory, what costs the user least first."""
+    """Every single change that saves memory, in the order of `smallest_change`."""
     found = hardware.devices(config.num_processes)
     size = config.tokens_per_device // 2
     while size > config.max_length:
@@ -191,7 +187,7 @@ def _changes(config: RunConfig):
     if config.dtype != "bfloat16_weights" and config.optim != "muon" and not config.lora_rank:
         yield {"dtype": "bfloat16_weights"}
     if found[0].type == "cpu":
-        if len(found) > 1:  # they share the machine's memory, and each is a program of its own
+        if len(found) > 1:  # they share main memory, and each has its own program
             yield {"num_processes": 1}
         return
     if config.optim != "muon":
@@ -202,9 +198,9 @@ def _changes(config: RunConfig):
 
 
 def compare(plan: Plan, records: list[dict[str, Any]]) -> list[tuple[str, float, float]]:
-    """What was planned beside what a run measured so far: memory and time, and the tokens of its updates.
+    """Planned and measured memory of the largest process, time, and tokens, as (what, planned, measured).
 
-    Memory is that of the largest process, without a GPU's context; the time is without loading and saving.
+    Memory without the CUDA context; time without loading and saving.
     """
     train = metrics.train_lines(records)
     if not train:
@@ -212,9 +208,9 @@ def compare(plan: Plan, records: list[dict[str, Any]]) -> list[tuple[str, float,
     last = train[-1]
     memory_bytes = plan.memory_bytes
     if plan.devices[0].type != "cpu":
-        memory_bytes -= memory.CONTEXT_BYTES  # torch counts its own tensors only
+        memory_bytes -= memory.CONTEXT_BYTES  # torch counts only its tensors
     rows = [("memory of a process, bytes", memory_bytes, max(record["memory_bytes"] for record in train))]
     if plan.seconds is not None:
-        evaluating = sum(record.get("eval_seconds", 0.0) for record in metrics.eval_lines(records))
-        rows.append(("time, seconds", plan.seconds * last["step"] / plan.num_updates, last["seconds"] + evaluating))
+        eval_seconds = sum(record.get("eval_seconds", 0.0) for record in metrics.eval_lines(records))
+        rows.append(("time, seconds", plan.seconds * last["step"] / plan.num_updates, last["seconds"] + eval_seconds))
     return [*rows, ("tokens", plan.tokens_per_update * last["step"], last["total_tokens"])]

@@ -1,4 +1,4 @@
-"""What a run has to compute: its updates, and the tokens in them, counted from the token rows."""
+"""The workload of a run: its updates and their tokens, counted from the token rows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,34 +12,34 @@ from utils.tokens import dataset, packing
 
 @dataclass(frozen=True)
 class Workload:
-    """What there is to compute: `num_updates` is None where the token rows, and so their number, are not there."""
+    """The workload of a run; `num_updates` is None where there are no token rows yet."""
 
     num_updates: int | None
     num_tokens: float  # of an update
-    num_trained_tokens: float  # of an update
+    num_target_tokens: float  # of an update
     num_eval_tokens: int
     num_block_tokens: int  # of the largest block
-    num_block_trained: int
+    num_block_targets: int
     num_blocks: int  # of one process in one update, at most
     document_length: int
     basis: str
 
 
 def count(config: RunConfig, data_dir: Path, num_processes: int) -> Workload:
-    """Updates and tokens from the token rows, those of the first epoch standing for all; without rows, the bounds."""
+    """Count updates and tokens from the token rows of the first epoch; without rows, upper bounds."""
     folder = artifacts.tokens_dir(data_dir, config)
     capacity = config.tokens_per_device
     if artifacts.read_manifest(folder) is None:
         tokens = config.train_batch_size * config.max_length
         blocks = -(-tokens // (capacity * num_processes))
         document = min(256, config.max_length)
-        basis = "at most: the pairs are not tokenised yet, each is taken to have max_length tokens, all trained"
+        basis = "upper bound: the pairs are not tokenized yet, so each counts as max_length target tokens"
         return Workload(None, tokens, tokens, 0, min(capacity, tokens), min(capacity, tokens), blocks, document, basis)
     rows, eval_rows = (dataset.load(folder, split) for split in dataset.SPLITS)
     chosen = packing.choose_rows(rows, config.max_length, config.max_train_samples, config.seed)
     eval_chosen = packing.choose_rows(eval_rows, config.max_length, config.max_eval_samples, config.seed)
     num_updates = packing.num_updates(len(chosen), config.train_batch_size, config.num_train_epochs)
-    order = packing.update_rows(chosen, max(1, len(chosen)), config.seed, 0)  # the first epoch, as one update
+    order = packing.update_rows(chosen, max(1, len(chosen)), config.seed, 0)  # the first epoch as one update
     lengths, starts = rows.lengths[order], np.arange(0, len(order), config.train_batch_size)
     trained = lengths - np.maximum(1, rows.prompt_lengths[order])
     tokens, trained = np.add.reduceat(lengths, starts), np.add.reduceat(trained, starts)  # of each update
@@ -48,6 +48,6 @@ def count(config: RunConfig, data_dir: Path, num_processes: int) -> Workload:
     return Workload(
         num_updates, tokens.mean(), trained.mean(), int(eval_rows.lengths[eval_chosen].sum()),
         min(capacity, round(largest)), round((trained / (num_blocks * num_processes)).max()), int(num_blocks.max()),
-        # To a power of two: the attention of a CPU asks for no more.
+        # Rounded to a power of two, which is enough for the memory of attention.
         2 ** round(np.log2(max(8, lengths.mean()))), "counted from the token rows",
     )  # fmt: skip

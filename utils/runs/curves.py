@@ -1,7 +1,7 @@
-"""What runs wrote down, side by side: their curves in one figure, their results and their settings as tables.
+"""Comparison of runs: curves in one figure, results and settings as tables.
 
-A run is told from the others by colour (Okabe and Ito's), line style and marker at once, so that no meaning hangs on
-colour alone. Lines are drawn from as many points as the picture has columns, with every minimum and maximum among them.
+Runs differ in colour (Okabe and Ito's palette), line style and marker, so that colour alone carries no meaning. Lines
+are thinned to the width of the picture in pixels, keeping every minimum and maximum.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,26 +21,25 @@ from utils.config import RunConfig
 from utils.errors import UserError, unknown
 from utils.runs import folders, launch, metrics
 
-# What the curves can be drawn against: the field of a metrics line, how many of its units make one, the axis's label.
+# The x axes: field of a metrics line, its units per unit of the axis, label.
 X_AXES = {
     "step": ("step", 1, "step (updates)"),
     "epoch": ("epoch", 1, "epoch (passes over the training pairs)"),
     "tokens": ("total_tokens", 1, "tokens read"),
     "time": ("seconds", 60, "training time (minutes)"),
 }
-# One of each for a run; their numbers have no common divisor, so the look comes again after 105 runs only.
+# One of each per run; their numbers have no common divisor, so a combination repeats after 105 runs.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 DASHES = ("-", (0, (6, 1.5)), (0, (2, 1.2)), (0, (7, 1.5, 1.5, 1.5)), (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = "os^"
-MAX_MARKERS = 30  # of a run: more would be a band
-NUM_COLUMNS = 1600  # of pixels: an axis 8.3 inches wide at the screen's 192 a inch
+MAX_MARKERS = 30  # per run
+NUM_COLUMNS = 1600  # of pixels: an axis 8.3 inches wide at 192 dpi
 FAINT: dict[str, Any] = dict(linewidth=0.8, alpha=0.3, zorder=1.5)
-GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run as its folder tells it; `train` and `evals` are the lines of its metrics."""
+    """One run; `train` and `evals` are the lines of its metrics."""
 
     name: str
     state: str
@@ -50,20 +49,20 @@ class Run:
 
     @classmethod
     def load(cls, run_dir: Path) -> "Run":
-        """The run in a folder; raises `UserError` when its settings cannot be read."""
+        """Read a run's folder; raises `UserError` when its settings cannot be read."""
         config, records = RunConfig.load(run_dir / "config.json"), metrics.read(run_dir)
         lines = metrics.train_lines(records), metrics.eval_lines(records)
         return cls(run_dir.name, launch.state(run_dir), config, *lines)
 
     def best(self) -> dict[str, Any] | None:
-        """The evaluation with the lowest loss, the first of equal ones."""
+        """The evaluation with the lowest loss."""
         return min(self.evals, key=lambda line: line["eval_loss"], default=None)
 
 
 def choose(data_dir: Path, run_dir: Path, names: str = "", num_others: int = 2) -> list[Path]:
-    """`run_dir` and those it is compared with: the `names`, separated by spaces, else the newest on the same pairs.
+    """`run_dir` and the runs to compare it with: `names`, separated by spaces, else the newest on the same pairs.
 
-    Raises `UserError` for a name that is no run.
+    Raises `UserError` for an unknown name.
     """
     configs = folders.readable(data_dir)
     known = {path.name: path for path in configs}
@@ -80,7 +79,7 @@ def choose(data_dir: Path, run_dir: Path, names: str = "", num_others: int = 2) 
 
 
 def summary(runs: Sequence[Run]) -> pandas.DataFrame:
-    """One row for each run: state, lowest validation loss and where, speed, memory, time; empty where unknown."""
+    """One row per run: state, lowest validation loss and its step, speed, memory, time; empty where unknown."""
     rows = {}
     for run in runs:
         best = run.best() or {"eval_loss": np.nan, "step": None}
@@ -91,7 +90,7 @@ def summary(runs: Sequence[Run]) -> pandas.DataFrame:
             "its perplexity": round(float(np.exp(best["eval_loss"])), 2),
             "at step": best["step"],
             "tokens/s (median)": _reduced(np.median, _values(run.train, "tokens_per_second"), 0),
-            "peak memory (GiB)": _reduced(np.max, _values(run.train, "memory_bytes") / GIB, 2),
+            "peak memory (GiB)": _reduced(np.max, _values(run.train, "memory_bytes") / 2**30, 2),
             "training time (minutes)": _reduced(np.max, _values(run.train, "seconds") / 60, 1),
         }
     table = pandas.DataFrame.from_dict(rows, orient="index")
@@ -104,7 +103,7 @@ def _reduced(how: Callable, values: np.ndarray, num_digits: int) -> float:
 
 
 def differences(configs: dict[str, RunConfig]) -> pandas.DataFrame:
-    """The settings in which runs differ, one row for each, and a column for each run by its name."""
+    """The settings in which runs differ: one row per setting, one column per run."""
     settings = {name: asdict(config) for name, config in configs.items()}
     first = next(iter(settings.values()))
     differing = [field for field in first if any(other[field] != first[field] for other in settings.values())]
@@ -113,26 +112,26 @@ def differences(configs: dict[str, RunConfig]) -> pandas.DataFrame:
 
 
 def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perplexity: bool = False) -> plots.Picture:
-    """Training loss (lines) and validation loss (markers) of runs in one figure, the lowest validation ringed.
+    """Training loss (lines) and validation loss (markers) of runs in one figure, the lowest validation loss ringed.
 
-    `x` is one of `X_AXES`. `smoothing` (0 to below 1) draws the moving average of the training loss over updates, and
-    the loss itself faintly. Losses are means over trained tokens, in nats; `perplexity` draws `exp` of them, on a
-    logarithmic axis. Raises `UserError` for another `x` or `smoothing`.
+    `x` is one of `X_AXES`. `smoothing` (0 to below 1) adds the exponential moving average of the training loss. Losses
+    are means over target tokens, in nats; `perplexity` shows `exp` of them on a logarithmic axis. Raises `UserError`
+    for an invalid `x` or `smoothing`.
     """
     _check(x, smoothing)
-    # Above 709 e to its power, and before that the axis around it, is too large for a float.
+    # exp overflows a float above 709, and the axis limits before that.
     shown = (lambda losses: np.exp(np.minimum(losses, 300))) if perplexity else (lambda losses: losses)
     what = "perplexity" if perplexity else "loss"
-    told = [_told(run, what, shown) for run in runs]
-    label = f"Training and validation {what} against {X_AXES[x][2]}. " + "; ".join(told) + "."
+    labels = [_label(run, what, shown) for run in runs]
+    label = f"Training and validation {what} against {X_AXES[x][2]}. " + "; ".join(labels) + "."
     figure, (axis,) = plots.subplots(1, 1, (9, 4.3 + 0.2 * len(runs)), label)
     for index, run in enumerate(runs):
         _draw_losses(axis, run, x, smoothing, shown, index)
     if not any(run.train or run.evals for run in runs):
         axis.text(0.5, 0.5, "nothing recorded yet", transform=axis.transAxes, ha="center", color=plots.GREY)
-    _legend(figure, told, MARKERS)
+    _legend(figure, labels, MARKERS)
     axis.set_ylabel("perplexity (logarithmic)" if perplexity else "loss (nats per token)")
-    plots.title(axis, f"{what.capitalize()}: training (lines), validation (markers), its lowest (ringed)")
+    plots.title(axis, f"{what.capitalize()}: training (lines), validation (markers), lowest validation (ringed)")
     if perplexity:
         low, high = axis.get_ylim()
         is_wide = high > 20 * max(low, 1)  # wide enough for three ticks a decade
@@ -145,7 +144,7 @@ def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perple
 
 
 def _draw_losses(axis: Axes, run: Run, x: str, smoothing: float, shown: Callable, index: int) -> None:
-    """One run's losses, as `shown` turns them into what is drawn, in the look of its place among the runs."""
+    """Draw one run's losses, transformed by `shown`, in the style of number `index`."""
     field, scale, _ = X_AXES[x]
     look = _look(index)
     steps, losses = _values(run.train, field) / scale, _values(run.train, "loss")
@@ -153,7 +152,7 @@ def _draw_losses(axis: Axes, run: Run, x: str, smoothing: float, shown: Callable
         axis.plot(*thin(steps, shown(losses)), color=look["color"], **FAINT)
     axis.plot(*thin(steps, shown(_smoothed(losses, smoothing))), **look, linewidth=1.8, label=f"{run.name}: training")
     at, losses = _values(run.evals, field) / scale, shown(_values(run.evals, "eval_loss"))
-    # The line leads the eye from one to the next; a white edge keeps markers apart from the lines under them.
+    # A white edge separates markers from the lines below them.
     marks: dict[str, Any] = dict(
         color=look["color"], marker=MARKERS[index % len(MARKERS)], markersize=7, markeredgecolor="white"
     )
@@ -168,9 +167,9 @@ def _draw_losses(axis: Axes, run: Run, x: str, smoothing: float, shown: Callable
 
 
 def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> plots.Picture:
-    """Learning rate, gradient norm, speed and memory of runs, in the looks that `compare` gives them.
+    """Learning rate, gradient norm, speed and memory of runs, in the styles of `compare`.
 
-    `x` and `smoothing` (of the norm and the speed) and what is raised: as in `compare`.
+    `x` and `smoothing` (of norm and speed) and errors: as in `compare`.
     """
     _check(x, smoothing)
     field, scale, _ = X_AXES[x]
@@ -180,7 +179,7 @@ def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> plo
         ("learning_rate", 1, 0, "Learning rate", "learning rate", "{x:g}"),
         ("grad_norm", 1, smoothing, "Gradient norm", "norm before clipping", "{x:g}"),
         ("tokens_per_second", 1, smoothing, "Speed", "tokens per second", EngFormatter(sep="")),
-        ("memory_bytes", GIB, 0, "Memory", "largest process (GiB)", "{x:g}"),
+        ("memory_bytes", 2**30, 0, "Memory", "largest process (GiB)", "{x:g}"),
     ]
     for axis, (name, unit, weight, title, y_label, formatter) in zip(axes, panels, strict=True):
         for index, run in enumerate(runs):
@@ -200,9 +199,9 @@ def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> plo
 
 
 def thin(x: np.ndarray, y: np.ndarray, num_columns: int = NUM_COLUMNS) -> tuple[np.ndarray, np.ndarray]:
-    """The points that decide what a line looks like: first, last, lowest and highest in each of equal columns of x.
+    """The points that determine a line's shape: first, last, lowest and highest of each of equal columns of x.
 
-    x must not fall. Points without a number are left out.
+    x must not decrease. Points that are not finite are left out.
     """
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
@@ -211,7 +210,7 @@ def thin(x: np.ndarray, y: np.ndarray, num_columns: int = NUM_COLUMNS) -> tuple[
     columns = ((x - x[0]) / ((x[-1] - x[0]) or 1) * num_columns).astype(int)
     starts = np.flatnonzero(np.diff(columns, prepend=-1))
     ends = np.append(starts[1:], len(x)) - 1
-    by_height = np.lexsort((y, columns))  # within a column the lowest stands at its start, the highest at its end
+    by_height = np.lexsort((y, columns))  # within a column from the lowest to the highest
     kept = np.unique(np.concatenate([starts, ends, by_height[starts], by_height[ends]]))
     return x[kept], y[kept]
 
@@ -228,7 +227,7 @@ def _legend(figure: Figure, names: Sequence[str], markers: str = "") -> None:
     figure.legend(handles=handles, loc="outside upper left", frameon=False, fontsize=9.5, handlelength=4)
 
 
-def _told(run: Run, what: str, shown: Callable) -> str:
+def _label(run: Run, what: str, shown: Callable) -> str:
     best = run.best()
     if best is None:
         return f"{run.name}: no evaluation yet"
@@ -249,15 +248,10 @@ def _x_axis(axis: Axes, x: str) -> None:
 
 
 def _values(records: list[dict[str, Any]], name: str) -> np.ndarray:
-    """A field of every line as floats; NaN where a line of an older version lacks it."""
+    """A field of every line as floats; NaN where it is missing."""
     return np.array([record.get(name, np.nan) for record in records], dtype=float)
 
 
 def _smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
-    """The exponential moving average, without the pull towards 0 at its start."""
-    average, weight, result = 0.0, 0.0, []
-    for value in values.tolist():
-        average = smoothing * average + (1 - smoothing) * value
-        weight = smoothing * weight + (1 - smoothing)
-        result.append(average / weight)
-    return np.array(result)
+    """The bias-corrected exponential moving average, which weights the previous average by `smoothing`."""
+    return pandas.Series(values).ewm(alpha=1 - smoothing, ignore_na=True).mean().to_numpy()

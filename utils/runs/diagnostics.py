@@ -1,8 +1,8 @@
 """Diagnostics of a run from its curves: hints about settings, each with its numbers.
 
 Thresholds are multiples of the noise measured on the same curve, and large enough to act on, so healthy runs get no
-hint. The noise of one update's loss is estimated from differences between neighbours, which exclude slow trends; medians
-exclude single bad batches. Not covered: pairs in a meaningful order, such as easy to hard, and a run that both
+hint. The noise of one update's loss is estimated from differences between neighbours, which exclude slow trends;
+medians exclude single bad batches. Not covered: pairs in a meaningful order, such as easy to hard, and a run that both
 memorizes and diverges, of which only the first is reported.
 """
 

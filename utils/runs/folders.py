@@ -1,6 +1,6 @@
-"""The folders of runs: listed, found again, and named anew, always the newest first.
+"""Run folders: listing, finding and naming, newest first.
 
-A run is never overwritten: another one with the same preset and pairs gets the next number.
+A run is never overwritten: the next run with the same preset and pairs gets the next number.
 """
 
 import os
@@ -15,16 +15,16 @@ from utils.runs.metrics import METRICS
 
 
 def runs(data_dir: Path) -> list[Path]:
-    """Every run in the data folder, the one written to last first."""
+    """Every run in the data folder, the most recently written first."""
     written = {}
-    for path in (Path(data_dir) / "runs").glob("[!.]*/config.json"):  # a hidden one is half deleted
+    for path in (Path(data_dir) / "runs").glob("[!.]*/config.json"):  # hidden ones are partly deleted
         written[path.parent] = written_at(path.with_name(METRICS)) or written_at(path)
-    # 0 where it was removed meanwhile.
+    # 0 when it was removed in the meantime.
     return sorted(filter(written.get, written), key=written.__getitem__, reverse=True)
 
 
 def readable(data_dir: Path) -> dict[Path, RunConfig]:
-    """Every run whose settings can be read, with them, the one written to last first."""
+    """Every run with readable settings, and these, the most recently written first."""
     configs = {}
     for run_dir in runs(data_dir):
         with suppress(UserError):  # settings of another version of the workbook
@@ -42,7 +42,7 @@ def series(data_dir: Path, config: RunConfig) -> list[Path]:
 
 
 def new_run_dir(data_dir: Path, config: RunConfig) -> Path:
-    """The folder for another run of this preset on these pairs; it is not made yet."""
+    """The folder for the next run of this preset on these pairs; not created yet."""
     existing = series(data_dir, config)
     stem = f"{config.preset}-{artifacts.slug(config.pairs)}"
     if not existing:
@@ -72,17 +72,17 @@ def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
 
 
 def written_at(path: Path) -> float:
-    """When a file was last written, in seconds since 1970; 0 where there is none."""
+    """The modification time of a file, in seconds since 1970; 0 if there is none."""
     with suppress(FileNotFoundError):
         return path.stat().st_mtime
     return 0.0
 
 
 def size_bytes(run_dir: Path) -> int:
-    """What a run's files take on disk."""
+    """The size of a run's files."""
     total = 0
-    for folder, _, names in os.walk(run_dir):  # a folder that is removed meanwhile is passed over
+    for folder, _, names in os.walk(run_dir):  # folders removed in the meantime are skipped
         for name in names:
-            with suppress(FileNotFoundError):  # a checkpoint that is just replaced
+            with suppress(FileNotFoundError):  # a checkpoint that was just replaced
                 total += os.lstat(os.path.join(folder, name)).st_size
     return total

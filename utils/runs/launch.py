@@ -1,8 +1,8 @@
-"""Start a run in processes of its own, find it again, stop it. The run's folder is the truth; torch is never loaded.
+"""Start runs as separate processes, find them again, stop and remove them; never loads torch.
 
-`pid.json` holds the launcher's process id and start time (a reused id is not taken for it), `train.log` what it
-printed, `outcome.json` how it ended and, after a failure, why. The process that trains, whoever started it, holds
-`lock`. The launcher has a session of its own: it outlives the notebook's kernel.
+All state is in the run's folder: `pid.json` (process id and start time of the launcher, against reused ids),
+`train.log`, `outcome.json` (how it ended, and why it failed), and `lock`, held by the training process. The launcher
+has its own session: it outlives the notebook's kernel.
 """
 
 import fcntl
@@ -28,21 +28,21 @@ from utils.runs.metrics import METRICS
 STATES = ("new", "running", "finished", "stopped", "failed")
 LOG_TAIL_BYTES = 2**15
 KEPT_SECONDS = 24 * 3600
-# How a launcher (accelerate's or torchrun) has its processes meet on one machine: through a file that only the user can
-# write, since it unpickles what it finds there; with the default, static rendezvous, restarted processes never meet.
+# Rendezvous of the processes on one machine: a file that only the user can write, because its content is unpickled.
+# With the default, static rendezvous, restarted processes do not find each other.
 RENDEZVOUS = ("--rdzv_backend", "c10d", "--rdzv_conf", "store_type=file")
-# And it neither looks up the machine's own name nor opens a port for its processes, which would be on all addresses.
+# Without host name lookup, and without a store that listens on all addresses.
 RENDEZVOUS_VARIABLES = {"PET_LOCAL_ADDR": "127.0.0.1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-START_LOCK = "start.lock"  # held while a run is being started: of two who start it at once, the second finds it
+START_LOCK = "start.lock"  # held while a run is started, so that simultaneous starts start it once
 
 
 def command(run_dir: Path, config: RunConfig) -> list[str]:
-    """The command that trains in `run_dir`, as one can also type it in the workbook's folder.
+    """The command that trains in `run_dir`, to be run in the workbook's folder; the same on CPU and GPUs.
 
-    The same on CPU (gloo) and GPUs (nccl). Not covered: several machines, which need the rendezvous options besides.
+    Not covered: several machines, which need rendezvous options.
     """
     if config.num_processes < 1:
-        raise UserError("num_processes is not decided: take the number of processes that the plan shows.")
+        raise UserError("num_processes is 0, which means automatic: use the number of processes in the plan.")
     launcher = [str(Path(sys.executable).with_name("accelerate")), "launch", "--use_fsdp", "--fsdp_version", "2"]
     # With efficient loading a checkpoint that lacks a key fails on every rank but the first.
     launcher += ["--fsdp_cpu_ram_efficient_loading", "false", "--num_processes", str(config.num_processes)]
@@ -53,11 +53,10 @@ def command(run_dir: Path, config: RunConfig) -> list[str]:
 
 
 def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
-    """Make the run, or go on with it; returns its state. A running or finished run is left as it is.
+    """Start or resume the run and return its state; a running or finished run is left alone.
 
-    `save_seconds` is the time that processes get to save when the launcher is told to end.
-
-    Raises `UserError` when the folder holds a run with other settings.
+    `save_seconds` is the time for saving when the launcher is terminated. Raises `UserError` when the folder holds a
+    run with other settings.
     """
     if (run_dir / "config.json").exists():
         recorded = RunConfig.load(run_dir / "config.json")
@@ -66,7 +65,7 @@ def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
         changed = [name for name in names if vars(recorded)[name] != vars(config)[name]]
         if changed:
             raise UserError(
-                f"{run_dir} is a run with another {', '.join(changed)}. Start a new run (FRESH=1), or set it back."
+                f"{run_dir} has another {', '.join(changed)}. Start a new run (FRESH=1), or use its settings."
             )
     files.make_folder(run_dir)
     with open(run_dir / START_LOCK, "a", opener=files.opener) as lock:
@@ -96,53 +95,53 @@ def _spawn(run_dir: Path, config: RunConfig, save_seconds: int) -> None:
 
 
 def _environment(config: RunConfig, save_seconds: int) -> dict[str, str]:
-    """What the launcher's processes inherit: the cores shared out, memory kept by malloc.
+    """The environment of the launcher's processes: threads per process, and allocator settings.
 
-    glibc gives large blocks back to the system at once, and the next tensor pays for fresh pages: 5 to 10 % on a CPU.
+    By default glibc returns large blocks to the system at once, and new pages cost 5 to 10 % on a CPU.
     """
     threads = max(1, (os.cpu_count() or 1) // config.num_processes)
     defaults = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     defaults["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(save_seconds)
     if config.num_processes > 1:
-        # Threads that spin while they wait take the cores from the other processes.
+        # Spinning threads would take the cores from other processes.
         defaults["OMP_WAIT_POLICY"] = "passive"
-    # Tensors in pages of 2 MB, where the system lends them: a tenth faster on a CPU.
+    # Tensors in huge pages where available: 10 % faster on a CPU.
     defaults["THP_MEM_ALLOC_ENABLE"] = "1"
-    # oneDNN keeps what it made for every shape of a product, and blocks have many: without a limit, gigabytes.
+    # oneDNN caches a primitive per shape, and blocks have many shapes: gigabytes without a limit.
     defaults |= {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "16"}
-    # On a GPU blocks of memory can grow: with tensors of many sizes a card that is nearly full does not fall to pieces.
+    # Less fragmentation of GPU memory with tensors of many sizes.
     defaults["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
     malloc = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**28)}
     return defaults | malloc | {"TORCH_CPP_LOG_LEVEL": "ERROR"} | os.environ
 
 
 def _clear_private_folder() -> None:
-    """Delete what runs that have ended left there a day ago; those that live touch their files every few seconds."""
-    for path in files.private_folder().glob("[0-9r]*"):  # a start's folder, or its rendezvous
-        with suppress(FileNotFoundError):  # another start clears too
+    """Delete the files of runs that ended a day ago; live runs touch theirs every few seconds."""
+    for path in files.private_folder().glob("[0-9r]*"):  # of heartbeats or rendezvous
+        with suppress(FileNotFoundError):  # removed by another start
             parts = [path, *path.iterdir()] if path.is_dir() else [path]
             if time.time() - max(map(folders.written_at, parts)) > KEPT_SECONDS:
                 files.remove(path)
 
 
 def launcher(run_dir: Path) -> psutil.Process | None:
-    """The launcher's process, while it lives."""
+    """The launcher's process, or None when it has ended."""
     recorded = read_json(run_dir / "pid.json")
     if recorded is None:
         return None
     try:
         process = psutil.Process(recorded["pid"])
         alive = process.create_time() == recorded["create_time"] and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, LookupError, TypeError, ValueError):  # or what is written there is no process
+    except (psutil.NoSuchProcess, LookupError, TypeError, ValueError):  # or not a process's record
         return None
     return process if alive else None
 
 
 def _is_training(run_dir: Path) -> bool:
-    """Whether a process trains in the folder, started here or by hand: `distributed.only_one` holds the lock then."""
+    """Whether a process trains in the folder: `distributed.only_one` holds the lock then."""
     with suppress(FileNotFoundError, UserError), open(run_dir / "lock", opener=files.opener) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask at once both get it
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that concurrent callers both get it
         except BlockingIOError:
             return True
     return False
@@ -174,44 +173,44 @@ def phase(run_dir: Path) -> str:
         return "saving"
     if (run_dir / "STOP").exists():
         return "stopping"
-    # A run that goes on keeps what it wrote down before; the first new line says that it has begun again.
-    begun = max(folders.written_at(run_dir / name) for name in ("pid.json", "lock"))
+    # A resumed run keeps its metrics; the first new line means that it trains again.
+    started = max(folders.written_at(run_dir / name) for name in ("pid.json", "lock"))
     with suppress(FileNotFoundError):
         found = (run_dir / METRICS).stat()
-        if found.st_size and found.st_mtime > begun:
+        if found.st_size and found.st_mtime > started:
             return "training"
     return "starting"
 
 
 def remove(run_dir: Path) -> None:
-    """Delete a run with its checkpoints and its model, and of a link only the link.
+    """Delete a run's folder; of a symbolic link only the link.
 
-    Raises `UserError` for a run that is running and a folder that is no run.
+    Raises `UserError` for a running run and a folder that is not a run.
     """
     if state(run_dir) == "running":
         raise UserError(f"{run_dir.name} is running: stop it first.")
     if not (run_dir / "config.json").exists():
-        raise UserError(f"{run_dir} is no run: it has no config.json.")
-    # Aside first: what is half deleted must not look like a run.
+        raise UserError(f"{run_dir} is not a run: it has no config.json.")
+    # Renamed first: a partly deleted folder must not look like a run.
     aside = run_dir.with_name(f".{run_dir.name}.removed")
-    files.remove(aside)  # what an earlier removal left
+    files.remove(aside)  # left by an interrupted removal
     run_dir.rename(aside)
     files.remove(aside)
 
 
 def failure(run_dir: Path) -> str:
-    """Why a run failed: what it said, or the end of its log when it died without a word."""
+    """Why a run failed: its reported reason, else the end of its log."""
     tail = f"the end of {run_dir / 'train.log'}:\n{log_tail(run_dir)}"
     return str(_outcome(run_dir).get("reason") or tail)
 
 
 def stop(run_dir: Path) -> None:
-    """Ask a run to save a checkpoint after the update it is in, and to end; `start` goes on from there."""
+    """Ask a run to save a checkpoint after the current update and stop; `start` resumes it."""
     files.write_text(run_dir / "STOP", "")
 
 
 def log_tail(run_dir: Path, num_lines: int = 20) -> str:
-    """The last lines a run printed, of the last `LOG_TAIL_BYTES` at most."""
+    """The last lines of `train.log`, of its last `LOG_TAIL_BYTES`."""
     try:
         with open(run_dir / "train.log", "rb", opener=files.opener) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))

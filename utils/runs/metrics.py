@@ -1,13 +1,14 @@
 """`metrics.jsonl`: one line per update and per evaluation, appended as they happen.
 
-A training line: `kind` "train", `step` (updates, from 1), `epoch`, `loss` (mean over its trained tokens, nats),
-`learning_rate`, `grad_norm` (before clipping), `num_tokens`, `num_trained_tokens`, `total_tokens` (since the start),
-`tokens_per_second`, `matrix_share` (operations needed, of those the machine could do: see `training.mfu`), `seconds`
-(training time since the start, over resumes), `memory_bytes` (largest process).
-An evaluation line: `kind` "eval", `step`, `epoch`, `eval_loss`, `num_trained_tokens`, `eval_seconds` (which `seconds`
-leaves out; with the samples), `total_tokens`, `seconds`.
+A training line: `kind` "train", `step` (updates, from 1), `epoch`, `loss` (mean over its target tokens, nats),
+`learning_rate`, `grad_norm` (before clipping), `num_tokens`, `num_target_tokens`, `total_tokens` (since the start),
+`tokens_per_second`, `mfu` (model FLOPs utilization), `seconds` (training time over all
+resumes), `memory_bytes` (largest process).
 
-`samples.jsonl`: at every evaluation a line for each sample: `step`, `row` (of the validation rows), `prompt`,
+An evaluation line: `kind` "eval", `step`, `epoch`, `eval_loss`,
+`num_target_tokens`, `eval_seconds` (not part of `seconds`; includes the samples), `total_tokens`, `seconds`.
+
+`samples.jsonl`: one line per sample at every evaluation: `step`, `row` (of the validation rows), `prompt`,
 `response` (the pair's own), `answer` (the model's), `reason` (for its end).
 """
 
@@ -24,24 +25,24 @@ METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 
 
 def append(run_dir: Path, record: dict[str, Any], file: str = METRICS) -> None:
-    """Add one line, with floats at full precision; NaN and infinity are refused with `ValueError`.
+    """Append one line, floats at full precision; raises `ValueError` for NaN and infinity.
 
-    Half a line that a crash left at the end is cut off first.
+    A partial last line, left by a crash, is removed first.
     """
     files.append_line(run_dir / file, json.dumps(record, allow_nan=False))
 
 
 def read(run_dir: Path, file: str = METRICS) -> list[dict[str, Any]]:
-    """Every whole line, oldest first; a last line that is cut short is left out, all else is as in `Tail.read`."""
+    """All complete lines, oldest first; raises as `Tail.read` does."""
     tail = Tail(run_dir, file)
     tail.read()
     return tail.records
 
 
 class Tail:
-    """A file of a run that grows: `records` are its whole lines so far; `read` adds what is new, and only that.
+    """A growing file of a run: `records` are its complete lines so far; `read` reads only what was appended.
 
-    A run that goes on writes the file anew; then all of it is read again.
+    A resumed run writes the file again; then all of it is read again.
     """
 
     def __init__(self, run_dir: Path, file: str = METRICS):
@@ -50,7 +51,7 @@ class Tail:
         self._inode, self._offset = 0, 0
 
     def read(self) -> bool:
-        """Whether anything is new; raises `UserError`, each time, for a line that is no JSON and for a link."""
+        """Whether anything is new; raises `UserError` for a line that is not JSON and for a symbolic link."""
         try:
             with open(self.path, "rb", opener=files.opener) as file:
                 found = os.fstat(file.fileno())
@@ -66,11 +67,11 @@ class Tail:
         whole = text[: text.rfind(b"\n") + 1]
         lines = whole.splitlines()
         try:
-            # As one array: 100,000 lines in two thirds of the time that each of them alone takes.
+            # As one array, which takes two thirds of the time of line by line.
             self.records += json.loads(b"[" + b",".join(lines) + b"]")
         except ValueError as error:
             number = len(self.records) + next(index for index, line in enumerate(lines, start=1) if not _is_json(line))
-            raise UserError(f"{self.path}:{number}: this line is no JSON. Delete it, and try again.") from error
+            raise UserError(f"{self.path}:{number}: this line is not JSON. Delete it, and try again.") from error
         self._offset += len(whole)
         return is_new or bool(whole)
 
@@ -84,7 +85,7 @@ def _is_json(line: bytes) -> bool:
 
 
 def truncate(run_dir: Path, last_step: int) -> None:
-    """Drop what was written after `last_step`, and any broken last line: a resumed run writes those updates again."""
+    """Remove lines after `last_step` and a partial last line: a resumed run writes them again."""
     for file in (METRICS, SAMPLES):
         kept = [record for record in read(run_dir, file) if record["step"] <= last_step]
         files.write_text(run_dir / file, "".join(json.dumps(record) + "\n" for record in kept))
@@ -99,10 +100,10 @@ def eval_lines(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class Trackers:
-    """The trackers named in `report_to`, such as `tensorboard,wandb`, through accelerate's own classes for them.
+    """The trackers named in `report_to`, such as `tensorboard,wandb`, through accelerate's classes.
 
-    Raises `UserError` for a name that accelerate does not know or whose package is not installed. Their files lie in
-    the run's folder where a tracker has files; what a tracker sends elsewhere, and its login, are its own affair.
+    Raises `UserError` for a name that accelerate does not know or whose package is not installed. Files of trackers are
+    in the run's folder. Not covered: logins, and what a tracker sends.
     """
 
     def __init__(self, run_dir: Path, report_to: str, settings: dict[str, Any]):
@@ -130,7 +131,7 @@ class Trackers:
             self._trackers.append(tracker)
 
     def log(self, record: dict[str, Any]) -> None:
-        """Pass a metrics line on, each number under its own name."""
+        """Pass the numbers of a metrics line to every tracker."""
         numbers = {name: value for name, value in record.items() if isinstance(value, int | float) and name != "step"}
         for tracker in self._trackers:
             tracker.log(numbers, step=record["step"])

@@ -1,4 +1,4 @@
-"""Pairs as token ids, kept as memory-mapped arrays: made once by notebook 02, read by every run."""
+"""The tokenized dataset: pairs as token ids in memory-mapped arrays, made by notebook 02 and read by every run."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +14,7 @@ from utils.config import RunConfig
 from utils.tokens.prompts import CHAT, chat_frame, encode_prompts, encode_texts, format_prompt, plain_backend
 
 SPLITS = ("train", "validation")
-# What is tokenised at once; bounds the memory, whatever the number and the length of the pairs.
+# Pairs are tokenized in chunks, to bound the memory.
 CHUNK_ROWS, CHUNK_CHARACTERS = 4096, 2**23
 
 
@@ -28,7 +28,7 @@ class TokenRows:
 
     @classmethod
     def of(cls, rows: list[list[int]], prompt_lengths: list[int], dtype: type) -> "TokenRows":
-        """From lists of ids, one a row."""
+        """Build the arrays from one list of ids per row."""
         offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         ids = np.fromiter(chain.from_iterable(rows), dtype=dtype, count=int(offsets[-1]))
         return cls(ids, offsets, np.array(prompt_lengths, dtype=np.int64))
@@ -45,10 +45,10 @@ class TokenRows:
 
 
 def tokenize(pairs: list[dict[str, Any]], tokenizer, template: str = "alpaca") -> TokenRows:
-    """Prompt, response and end-of-text of every pair as ids, prompt and response apart.
+    """Prompt, response and end-of-text of every pair as ids, with prompt and response tokenized separately.
 
-    Apart, because as one string the prompt's last `:` can merge with the response's first character: the model would
-    train on a context that it never sees when it answers. Text that spells a special token stays plain text.
+    In one string the prompt's last `:` could merge with the response's first character, and the model would train on a
+    context that it never sees in generation. Special tokens spelled out in a pair stay text.
     """
     texts = [format_prompt(pair["instruction"], pair["input"], template, tokenizer) for pair in pairs]
     prompts = encode_prompts(texts, tokenizer, template)
@@ -58,11 +58,11 @@ def tokenize(pairs: list[dict[str, Any]], tokenizer, template: str = "alpaca") -
 
 
 def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
-    """Tokenise the pairs of `config` into their stage folder; beside it whether it was kept as it was.
+    """Tokenize the pairs of `config`; returns their folder, and whether it was already up to date.
 
-    Raises `UserError` when the pairs are missing. Not covered: leaving out long rows, which a run does by its context.
+    Raises `UserError` when the pairs are missing. Not covered: leaving out long rows, which a run does.
     """
-    from utils.data import pairs  # read only here: training needs the arrays alone
+    from utils.data import pairs  # imported here: training needs only the arrays
 
     pairs_dir, folder = artifacts.pairs_dir(data_dir, config.pairs), artifacts.tokens_dir(data_dir, config)
     made_from = artifacts.require(pairs_dir, "01_data")["files"]
@@ -84,7 +84,7 @@ def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
 
 
 def save(folder: Path, split: str, chunks: Iterable[TokenRows], dtype: type) -> tuple[int, int]:
-    """Write rows, given in chunks, as what `load` reads; returns how many rows and tokens they are."""
+    """Write chunks of rows for `load`; returns the number of rows and tokens."""
     num_rows = num_tokens = 0
     with ExitStack() as stack:
         ids, offsets, prompt_lengths = (
@@ -102,7 +102,7 @@ def save(folder: Path, split: str, chunks: Iterable[TokenRows], dtype: type) -> 
 
 @contextmanager
 def _growing_array(path: Path, dtype: type) -> Generator[Callable[[np.ndarray], None]]:
-    """A function that appends to the array in a new .npy file, which is then as `np.save` would have written it."""
+    """A function that appends to the array in a new .npy file."""
     length = 0
 
     def append(values: np.ndarray) -> None:
@@ -111,7 +111,7 @@ def _growing_array(path: Path, dtype: type) -> Generator[Callable[[np.ndarray], 
         length += len(values)
 
     def write_header() -> None:
-        # Of one size for every length: numpy leaves room in it for the first dimension to grow.
+        # The header has a fixed size: numpy reserves room for the first dimension to grow.
         form = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (length,)}
         np.lib.format.write_array_header_1_0(file, form)
 
@@ -140,7 +140,7 @@ def _id_dtype(tokenizer) -> type:
 
 
 def load(folder: Path, split: str) -> TokenRows:
-    """The rows of `train` or `validation`, memory-mapped; raises `UserError` when they are not there."""
+    """The rows of `train` or `validation`, memory-mapped; raises `UserError` when they are missing."""
     artifacts.require(folder, "02_alpaca_format")
     names = ("ids", "offsets", "prompt_lengths")
     return TokenRows(*(np.load(folder / f"{split}.{name}.npy", mmap_mode="r") for name in names))

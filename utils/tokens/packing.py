@@ -1,7 +1,7 @@
-"""Token rows packed without padding, for one update at a time.
+"""Packing of token rows without padding, one update at a time.
 
-An update is a number of *pairs*. Its pairs, drawn by seed and epoch, are laid end to end into blocks, the positions of
-each pair restarting at 0, so packed training does step by step the arithmetic of padded training.
+An update is a number of *pairs*, drawn by seed and epoch. They are concatenated into blocks, positions restarting at 0
+for each pair, so packed training computes the same updates as padded training.
 """
 
 import math
@@ -18,7 +18,7 @@ from utils.tokens.labels import IGNORE_INDEX, masked_labels
 
 @dataclass(frozen=True)
 class Block:
-    """Pairs laid end to end: `input_ids`, `position_ids` restarting at 0 for each, `labels` masked on the prompts."""
+    """Concatenated pairs: `input_ids`, `position_ids` restarting at 0 for each pair, `labels` masked on the prompts."""
 
     input_ids: np.ndarray  # (T,)
     position_ids: np.ndarray  # (T,)
@@ -26,14 +26,14 @@ class Block:
 
     @property
     def document_starts(self) -> list[int]:
-        """Where each document begins, and the block's length."""
+        """The start of each document, and the block's length."""
         return [*np.flatnonzero(self.position_ids == 0).tolist(), len(self.position_ids)]
 
 
 def choose_rows(rows: TokenRows, max_length: int, max_samples: int, seed: int) -> np.ndarray:
-    """The rows a run uses: none longer than `max_length` tokens, and `max_samples` of them by seed (0: all).
+    """The rows of a run: those of at most `max_length` tokens, of them `max_samples` chosen by seed (0: all).
 
-    Raises `UserError` when there are rows and all of them are too long.
+    Raises `UserError` when all rows are too long.
     """
     fitting = np.flatnonzero(rows.lengths <= max_length)
     if max_samples and max_samples < len(fitting):
@@ -44,18 +44,18 @@ def choose_rows(rows: TokenRows, max_length: int, max_samples: int, seed: int) -
 
 
 def spread(items: Sequence, number: int) -> list:
-    """At most `number` items, evenly spread, from the first on."""
+    """At most `number` items, evenly spread."""
     step = max(len(items) / max(number, 1), 1)
     return [items[int(index * step)] for index in range(min(number, len(items)))]
 
 
 def num_updates(num_rows: int, batch_size: int, num_epochs: float) -> int:
-    """Updates in a run; the last update of an epoch takes the pairs that are left."""
+    """The number of updates of a run; the last update of an epoch takes the remaining pairs."""
     return max(1, math.ceil(-(-num_rows // batch_size) * num_epochs))
 
 
 def update_rows(rows: np.ndarray, batch_size: int, seed: int, update: int) -> np.ndarray:
-    """The rows of update number `update` (from 0): each epoch a permutation that seed and epoch alone decide."""
+    """The rows of an update (from 0); each epoch is a permutation determined by seed and epoch."""
     updates_per_epoch = -(-len(rows) // batch_size)
     epoch, index = divmod(update, updates_per_epoch)
     order = np.random.default_rng([seed, epoch]).permutation(rows)
@@ -63,10 +63,10 @@ def update_rows(rows: np.ndarray, batch_size: int, seed: int, update: int) -> np
 
 
 def pack(lengths: np.ndarray, capacity: int, num_ranks: int = 1) -> list[list[int]]:
-    """Spread documents over blocks of at most `capacity` tokens: few, even, a multiple of `num_ranks`.
+    """Distribute documents over blocks of at most `capacity` tokens: few, balanced, a multiple of `num_ranks`.
 
-    Longest first into the emptiest block, so that no rank waits for another and nothing is padded. Returns the
-    documents of each block, as indices into `lengths`; a block is empty where there are fewer documents than ranks.
+    Longest first into the emptiest block, so that ranks finish together. Returns the documents of each block, as
+    indices into `lengths`; blocks are empty where there are fewer documents than ranks.
     """
     if len(lengths) and max(lengths) > capacity:
         raise UserError(f"a pair has {max(lengths)} tokens, a block {capacity}: raise tokens_per_device.")
@@ -88,7 +88,7 @@ def pack(lengths: np.ndarray, capacity: int, num_ranks: int = 1) -> list[list[in
 
 
 def build_block(rows: TokenRows, chosen: list[int]) -> Block:
-    """Lay the chosen rows end to end; without any, one masked token, so that a rank without pairs can keep step."""
+    """Concatenate the chosen rows; without rows, one masked token, so that a rank without pairs takes part."""
     if not chosen:
         return Block(*(np.array([value], dtype=np.int64) for value in (0, 0, IGNORE_INDEX)))
     documents = [rows[row].astype(np.int64) for row in chosen]

@@ -1,8 +1,7 @@
-"""The text a model sees before it answers, and its token ids: the same in training and in generation.
+"""Prompt templates and their token ids, the same in training and generation.
 
-`alpaca` is the prompt of stanford_alpaca, byte for byte; `alpaca-newline` the common variant with a newline at its end;
-`chat` the model's own chat template. Text from a pair never becomes a special token, whatever it spells; only a chat
-template itself writes them.
+`alpaca` is the prompt of stanford_alpaca, byte for byte; `alpaca-newline` the common variant with a newline at the end;
+`chat` the model's own chat template. Text of a pair never becomes a special token; only a chat template writes them.
 """
 
 import copy
@@ -23,15 +22,15 @@ PROMPT_WITHOUT_INPUT = (
     "Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n{instruction}\n\n### Response:"
 )
-# What both kinds of prompt begin with, up to the newline before the instruction.
+# The beginnings of both prompts, up to the newline before the instruction.
 HEADS = tuple(text.partition("\n{instruction}")[0] for text in (PROMPT_WITH_INPUT, PROMPT_WITHOUT_INPUT))
 
 
 def format_prompt(instruction: str, input: str = "", template: str = ALPACA, tokenizer=None) -> str:
-    """The text the model sees before it answers; in `alpaca` the response follows the last `:` at once.
+    """The prompt of a pair; in `alpaca` the response follows the last `:` immediately.
 
-    Source: `PROMPT_DICT` of tatsu-lab/stanford_alpaca. `chat` takes the tokenizer, and raises `UserError` when that has
-    no usable chat template. Not covered: text that imitates a heading, chats of several turns, system messages.
+    Source: `PROMPT_DICT` of tatsu-lab/stanford_alpaca. `chat` needs the tokenizer; raises `UserError` when it has no
+    usable chat template. Not covered: text that imitates a heading, several turns, system messages.
     """
     if template not in TEMPLATES:
         raise unknown("template", template, TEMPLATES)
@@ -43,9 +42,9 @@ def format_prompt(instruction: str, input: str = "", template: str = ALPACA, tok
 
 
 def encode_prompts(prompts: list[str], tokenizer, template: str = ALPACA) -> list[list[int]]:
-    """The ids of prompts made by `format_prompt`; special tokens only where the chat template itself writes them.
+    """The ids of prompts made by `format_prompt`; only the chat template's own special tokens are special.
 
-    The ids are those of each prompt as a whole, but a template's fixed beginning and end are tokenised once.
+    Equal to the ids of each whole prompt; a template's fixed beginning and end are tokenized once.
     """
     beginnings, end = _fixed_ends(tokenizer, template)
     first_ids = {start: _encode_template(start, tokenizer) for start in beginnings.values()}
@@ -53,23 +52,23 @@ def encode_prompts(prompts: list[str], tokenizer, template: str = ALPACA) -> lis
     found = (next((beginnings[text] for text in beginnings if prompt.startswith(text)), None) for prompt in prompts)
     starts = [start for start in found if start is not None]
     if len(starts) < len(prompts) or not all(prompt.endswith(end) for prompt in prompts):
-        raise UserError("a prompt is not of this tokenizer's chat template: make it with format_prompt.")
+        raise UserError("a prompt does not follow this tokenizer's chat template: make it with format_prompt.")
     middles = [prompt[len(start) : len(prompt) - len(end)] for prompt, start in zip(prompts, starts, strict=True)]
     encoded = encode_texts(middles, tokenizer)
     return [[*first_ids[start], *ids, *last_ids] for start, ids in zip(starts, encoded, strict=True)]
 
 
 def encode_texts(texts: list[str], tokenizer) -> list[list[int]]:
-    """The ids of texts that nobody vouches for: a special token that is spelled out in them stays text."""
+    """The ids of untrusted texts: special tokens spelled out in them stay text."""
     encodings = plain_backend(tokenizer).encode_batch_fast(texts, add_special_tokens=False)
     return [encoding.ids for encoding in encodings]
 
 
 @lru_cache(maxsize=4)
 def plain_backend(tokenizer):
-    """A copy of the tokenizer's Rust part that cuts nothing off, adds nothing and reads special tokens as text.
+    """A copy of the tokenizer's backend without truncation and padding that encodes special tokens as text.
 
-    Its own is left as it is: other threads may be at work with it. Not covered: a tokenizer that is changed later.
+    A copy, because other threads may use the original. Not covered: a tokenizer that is changed later.
     """
     backend = copy.deepcopy(tokenizer.backend_tokenizer)
     backend.no_truncation()
@@ -79,18 +78,18 @@ def plain_backend(tokenizer):
 
 
 def _fixed_ends(tokenizer, template: str) -> tuple[dict[str, str], str]:
-    """What prompts begin with, each with the part of it that can be tokenised alone, and the like part of their end."""
+    """The beginnings of prompts, each with the part that can be tokenized on its own, and such a part of their end."""
     if template == CHAT:
         first, _, _, last = _chat_parts(tokenizer, _chat_template(tokenizer))
         return {first: first}, last
-    # The empty one is for tokenizers that may not cut behind the heads, and for text that is no Alpaca prompt.
+    # The empty one is for other tokenizers, and for text that is not an Alpaca prompt.
     return ({head + "\n": head for head in HEADS} if _cuts_before_newline(tokenizer) else {}) | {"": ""}, ""
 
 
 def chat_frame(tokenizer) -> tuple[str, str]:
-    """What the tokenizer's chat template writes before and after a user's message, up to where the answer begins.
+    """The chat template's text before and after a user message, up to the start of the answer.
 
-    Raises `UserError` when there is none, or when it does more than put fixed text around the message.
+    Raises `UserError` when there is no template, or one that does more than put fixed text around the message.
     """
     first, before, after, last = _chat_parts(tokenizer, _chat_template(tokenizer))
     return first + before, after + last
@@ -102,14 +101,13 @@ def _chat_template(tokenizer) -> str:
     except (AttributeError, ValueError) as error:
         raise UserError(
             "the model's tokenizer has no chat template (base models mostly have none): "
-            f"choose {ALPACA!r} or {ALPACA_NEWLINE!r} as the template, or a model made for chats."
+            f"choose {ALPACA!r} or {ALPACA_NEWLINE!r} as the template, or a chat model."
         ) from error
 
 
 @lru_cache(maxsize=4)
 def _chat_parts(tokenizer, template: str) -> tuple[str, str, str, str]:
-    """The chat template's fixed text: up to its last special token before the message, the rest before it, what
-    follows the message up to the next special token, and the rest."""
+    """The template's text in four parts, cut after the last special token before the message and before the next."""
     messages = ("zqxjk", "Zqx jkv.\n\n    1 indented line")
     try:
         frames = []
@@ -119,10 +117,10 @@ def _chat_parts(tokenizer, template: str) -> tuple[str, str, str, str]:
                 chat, chat_template=template, add_generation_prompt=True, tokenize=False
             )
             frames.append(text.partition(message))
-    except Exception as error:  # a template is a program, and may fail in any way
+    except Exception as error:  # a template is a program and may raise anything
         raise UserError(f"the chat template fails ({error}): choose {ALPACA!r} as the template.") from error
     if not all(found for _, found, _ in frames) or frames[0][::2] != frames[1][::2]:
-        raise UserError(f"the chat template changes what it is given: choose {ALPACA!r} as the template.")
+        raise UserError(f"the chat template changes the message: choose {ALPACA!r} as the template.")
     before, _, after = frames[1]
     special = _special_pattern(tokenizer)
     cuts, next_one = [match.end() for match in special.finditer(before)], special.search(after)
@@ -132,30 +130,30 @@ def _chat_parts(tokenizer, template: str) -> tuple[str, str, str, str]:
         whole = _encode_template(before + message + after, tokenizer)
         middle = encode_texts([parts[1] + message + parts[2]], tokenizer)[0]
         if whole != _encode_template(parts[0], tokenizer) + middle + _encode_template(parts[3], tokenizer):
-            raise UserError(f"this tokenizer cannot cut a chat at its special tokens: choose {ALPACA!r}.")
+            raise UserError(f"this tokenizer cannot split a chat at its special tokens: choose {ALPACA!r}.")
     return parts
 
 
 def _special_pattern(tokenizer) -> re.Pattern:
-    """Matches a special token as the tokenizer does, with the white space that some of them take along."""
+    """Matches a special token as the tokenizer does, with the white space that some of them strip."""
     tokens = [token for token in tokenizer.added_tokens_decoder.values() if token.special and token.content]
     tokens.sort(key=lambda token: -len(token.content))
     parts = [r"\s*" * token.lstrip + re.escape(token.content) + r"\s*" * token.rstrip for token in tokens]
-    return re.compile("|".join(parts) or r"(?!)")  # without special tokens: nothing
+    return re.compile("|".join(parts) or r"(?!)")  # without special tokens nothing matches
 
 
 def _encode_template(text: str, tokenizer) -> list[int]:
-    """The ids of a template's own text, in which special tokens are meant."""
+    """The ids of a template's own text, in which special tokens are special."""
     return tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"] if text else []
 
 
 def _cuts_before_newline(tokenizer) -> bool:
-    """Whether a `:` before a newline always ends a token, and what follows has no part in the tokens before it.
+    """Whether the tokenizer always splits between `:` and a newline, so that both sides can be tokenized separately.
 
-    So it is with GPT-2's way of cutting text into words, StarCoder's too; of any other tokenizer nothing is assumed.
+    True for the pre-tokenizers of GPT-2 and StarCoder; nothing is assumed about others.
     """
     backend = tokenizer.backend_tokenizer
-    are_special = all(token.special for token in tokenizer.added_tokens_decoder.values())  # others are cut out first
+    are_special = all(token.special for token in tokenizer.added_tokens_decoder.values())  # others are split off first
     if backend.normalizer is not None or backend.pre_tokenizer is None or not are_special:
         return False
     state = json.loads(backend.pre_tokenizer.__getstate__())

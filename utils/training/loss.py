@@ -1,4 +1,4 @@
-"""The loss on trained tokens."""
+"""The loss on target tokens."""
 
 import torch
 
@@ -7,15 +7,15 @@ from utils.model.attention import Documents
 from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.packing import Block
 
-# How much of the logits is in float32 at a time: about what a CPU core's own cache holds; what keeps a GPU busy.
+# Logits in float32 at a time: about a CPU core's cache; enough to occupy a GPU.
 CHUNK_BYTES = {"cpu": 2**21, "cuda": 2**26}
 
 
-def trained_loss(network, block: Block, device: torch.device) -> torch.Tensor:
-    """The summed cross-entropy, in nats, over the trained tokens of a packed block.
+def target_loss(network, block: Block, device: torch.device) -> torch.Tensor:
+    """The summed cross-entropy, in nats, over the target tokens of a packed block.
 
-    The head is applied only where a token is trained; `model.attention` keeps the documents of the block apart. The
-    caller divides by the trained tokens of the whole update.
+    The head is applied only to positions that predict target tokens. The caller divides by the target tokens of the
+    whole update.
     """
     labels = torch.from_numpy(block.labels)
     # The logits at position i predict token i + 1.
@@ -29,19 +29,19 @@ def trained_loss(network, block: Block, device: torch.device) -> torch.Tensor:
         use_cache=False,
         logits_to_keep=to_device(predicting, device),
     ).logits  # (1, K, vocabulary)
-    # Squeezed, not indexed, whose gradient would be a second array of this size.
+    # Squeezed: the gradient of indexing would be a second array of this size.
     return SummedCrossEntropy.apply(logits.squeeze(0), targets)
 
 
-def num_trained_tokens(block: Block) -> int:
+def num_target_tokens(block: Block) -> int:
     return int((block.labels != IGNORE_INDEX).sum())
 
 
 class SummedCrossEntropy(torch.autograd.Function):
-    """`cross_entropy(logits.float(), targets, reduction="sum")` for logits (K, V) that nothing else needs any more.
+    """`cross_entropy(logits.float(), targets, reduction="sum")` for logits (K, V) that are not used again.
 
-    The gradient is made with the loss, a few rows at a time in float32, and *takes the place of the logits*: no second
-    array of their size is written, which on a CPU costs more than the arithmetic.
+    The gradient is computed with the loss, a few rows at a time in float32, and *overwrites the logits*: a second array
+    of their size would cost more than the arithmetic on a CPU.
     """
 
     @staticmethod
@@ -60,6 +60,6 @@ class SummedCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx, gradient: torch.Tensor):  # ty: ignore[incompatible-method-override]  # torch's own takes any
+    def backward(ctx, gradient: torch.Tensor):  # ty: ignore[incompatible-method-override]  # torch's signature takes any
         (logits,) = ctx.saved_tensors
         return logits.mul_(gradient), None

@@ -1,14 +1,14 @@
-"""Model FLOPs utilization (MFU): the operations that training needs, of those the machine could do."""
+"""Model FLOPs utilization (MFU): the FLOPs that training needs over those the machine could do."""
 
 from torch import nn
 from transformers import PreTrainedModel
 
 
 def flops_per_token(network: PreTrainedModel) -> tuple[int, int]:
-    """The operations that training needs for each token, and besides for each trained token, where the head is applied.
+    """Training FLOPs per token, and additional ones per target token, for the head.
 
-    Six for each weight of a matrix: two forward, four backward (Kaplan et al. 2020), of which a frozen one needs two.
-    Not counted: attention scores, and what is recomputed.
+    Six per weight of a matrix, two forward and four backward (Kaplan et al. 2020); four if it is frozen. Not counted:
+    attention scores and recomputation.
     """
 
     def count(parameter: nn.Parameter) -> int:

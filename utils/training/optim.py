@@ -1,4 +1,4 @@
-"""The optimizer and its learning rate."""
+"""Optimizers: AdamW in several precisions, and Muon."""
 
 import math
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ CACHED_VALUES = 2**17
 
 
 def build(network: PreTrainedModel, config: RunConfig) -> "torch.optim.Optimizer | Muon":
-    """AdamW: torch's fused one, `StochasticAdamW` for bfloat16 weights or states, torchao's for 8-bit states; or Muon.
+    """torch's fused AdamW, `StochasticAdamW` for bfloat16 weights or states, torchao's 8-bit AdamW, or Muon.
 
-    Norms and biases are spared the weight decay. Raises `UserError` when torchao is asked for and not installed, and
-    for Muon with sharded or bfloat16 weights.
+    No weight decay on norms and biases. Raises `UserError` when torchao is needed and missing, and for Muon with
+    sharded or bfloat16 weights.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = _groups(trained, config)
@@ -51,10 +51,10 @@ def _groups(parameters: Sequence[torch.Tensor], config: RunConfig) -> list[dict]
 
 
 class StochasticAdamW(torch.optim.Optimizer):
-    """AdamW (Loshchilov and Hutter 2019) for bfloat16 weights or states, every update of which is rounded by chance.
+    """AdamW (Loshchilov and Hutter 2019) with stochastic rounding, for bfloat16 weights or states.
 
-    A weight near 1 has neighbours 0.008 apart: rounded to the nearest, an update of 2e-5 would be lost each time, and
-    so would a hundredth of a state. Rounded by chance, it is kept on average. Draws from torch's default generator.
+    bfloat16 values near 1 are 0.008 apart: with rounding to nearest, updates of 2e-5 would be lost. Stochastic rounding
+    keeps them on average. Uses torch's default generator.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class StochasticAdamW(torch.optim.Optimizer):
         super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
         self.state_dtype = state_dtype
         on_cpu = all(p.device.type == "cpu" for group in self.param_groups for p in group["params"])
-        # Compiled, a GPU reads and writes every value once, not once for each operation. Not tried on a GPU.
+        # Compiled, a GPU reads and writes every value only once. Not tried on a GPU.
         self._move = _move if on_cpu else torch.compile(_move, dynamic=True)
 
     @torch.no_grad()
@@ -81,34 +81,34 @@ class StochasticAdamW(torch.optim.Optimizer):
             state["exp_avg_sq"] = torch.zeros_like(parameter, dtype=self.state_dtype)
         state["step"] += 1
         num_steps = state["step"].item()
-        # Tensors, so that a compiled function is not compiled anew for each value; on the CPU: no GPU has to wait.
+        # Tensors, so that new values do not recompile; on the CPU, to avoid synchronization.
         rate = torch.tensor(group["lr"] / (1 - beta1**num_steps))
         kept = torch.tensor(1 - group["lr"] * group["weight_decay"])
         correction = torch.tensor(math.sqrt(1 - beta2**num_steps))
         tensors = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"])
         tensors = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
-        # On a CPU in pieces that its caches hold: what is computed in between is then never written to memory.
+        # On a CPU in pieces that fit into its caches.
         size = CACHED_VALUES if parameter.device.type == "cpu" else max(1, parameter.numel())
         for piece in zip(*(tensor.view(-1).split(size) for tensor in tensors), strict=True):
             self._move(*piece, rate, kept, correction, beta1, beta2, group["eps"])
 
 
 def _move(weight, gradient, exp_avg, exp_avg_sq, rate, kept, correction, beta1, beta2, eps) -> None:
-    """One update of AdamW in float32, stored in what the weights and the states are in."""
+    """One AdamW update in float32, stored in the dtypes of weights and states."""
     gradient = gradient.float()
     average = exp_avg.float().lerp_(gradient, 1 - beta1)
     square = exp_avg_sq.float().mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
     step = square.sqrt().div_(correction).add_(eps).reciprocal_().mul_(average).mul_(rate)
     moved = weight.float().mul_(kept).sub_(step)
     for stored, value in ((weight, moved), (exp_avg, average), (exp_avg_sq, square)):
-        if stored.dtype == torch.bfloat16:  # else it is the value itself
+        if stored.dtype == torch.bfloat16:  # otherwise updated in place
             stored.copy_(round_stochastically(value))
 
 
 class Muon:
     """torch's Muon (Jordan et al. 2024) for the matrices of the blocks, at AdamW's scale; fused AdamW for the rest.
 
-    From scratch it needs far fewer tokens than AdamW. Not covered: sharded weights; an update needs a whole matrix.
+    Not covered: sharded weights, since an update needs whole matrices.
     """
 
     def __init__(self, network: PreTrainedModel, trained: Sequence[torch.Tensor], config: RunConfig, options: dict):
@@ -125,7 +125,7 @@ class Muon:
         return {parameter: state for part in self.parts for parameter, state in part.state.items()}
 
     def step(self) -> None:
-        # torch's Muon multiplies in bfloat16, whatever the weights are.
+        # torch's Muon multiplies in bfloat16 for any dtype of weights.
         with hardware.float32_products("bfloat16", self.param_groups[0]["params"][0].device):
             for part in self.parts:
                 part.step()
@@ -136,10 +136,9 @@ class Muon:
 
 
 def round_stochastically(values: torch.Tensor) -> torch.Tensor:
-    """Finite float32 values as bfloat16: the neighbour above or below, by chance, so that the mean is the value.
+    """Finite float32 values as bfloat16 with stochastic rounding, so that the expected value is preserved.
 
-    A bfloat16 is the upper half of a float32; a random number added to the lower half carries over as often as it
-    should.
+    A bfloat16 is the upper half of a float32: a random number added to the lower half carries with the right frequency.
     """
     bits = values.view(torch.int32)
     rounded = torch.randint_like(bits, 1 << 16).add_(bits).bitwise_and_(-(1 << 16))
@@ -148,29 +147,29 @@ def round_stochastically(values: torch.Tensor) -> torch.Tensor:
 
 def set_learning_rate(optimizer: torch.optim.Optimizer | Muon, rate: float) -> None:
     for group in optimizer.param_groups:
-        if isinstance(group["lr"], torch.Tensor):  # torchao's, which it compiles in
+        if isinstance(group["lr"], torch.Tensor):  # torchao's, part of its compiled graph
             group["lr"].fill_(rate)
         else:
             group["lr"] = rate
 
 
 def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer | Muon) -> tuple[dict, dict]:
-    """Every tensor a resumed run needs, by name: trained weights and the optimizer's states, made where there are none.
+    """All tensors of a checkpoint by name: trained weights and optimizer states, created if there are none.
 
-    In the second dictionary those that belong to this process alone and cannot be shared out anew: states in 8 bits,
-    whose blocks do not keep to rows.
+    The second dictionary holds those of this process alone that cannot be resharded: 8-bit states, whose blocks cross
+    rows.
     """
     if not optimizer.state:
         set_learning_rate(optimizer, 0.0)
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = torch.zeros_like(parameter)
-        optimizer.step()  # at a rate of 0, to make the states
+        optimizer.step()  # with a rate of 0, to create the states
         optimizer.zero_grad()
         for state in optimizer.state.values():
             for value in state.values():
                 if isinstance(value, torch.Tensor) and not value.ndim:
-                    value.zero_()  # the count of steps
+                    value.zero_()  # the step count
     shared, own = {}, {}
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
@@ -178,7 +177,7 @@ def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer | M
         shared[f"model.{name}"] = parameter.data
         for key, value in optimizer.state[parameter].items():
             local = value.to_local() if isinstance(value, DTensor) else value
-            if hasattr(local, "__tensor_flatten__"):  # quantised: a tensor made of several
+            if hasattr(local, "__tensor_flatten__"):  # quantized: a tensor made of several
                 parts = local.__tensor_flatten__()[0]
                 own |= {f"optimizer.{name}.{key}.{part}": getattr(local, part) for part in parts}
             else:

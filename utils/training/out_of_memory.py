@@ -1,4 +1,4 @@
-"""Running out of memory, put into words a person can act on."""
+"""Out-of-memory errors that say what to change."""
 
 import contextlib
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from utils.training.optim import Muon
 
 @contextlib.contextmanager
 def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer | Muon, config: RunConfig):
-    """Turn running out of memory into a `UserError` that says what was held and which setting to change."""
+    """Turn an out-of-memory error into a `UserError` with the memory held and the settings to change."""
     try:
         yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; a CPU's has no class of its own
+    except RuntimeError as error:  # torch.OutOfMemoryError is a subclass; the CPU has none
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         parameters = list(network.parameters())

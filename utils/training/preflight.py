@@ -23,7 +23,7 @@ from utils.tokens import dataset, packing
 from utils.tokens.dataset import SPLITS, TokenRows
 from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.prompts import encode_prompts, encode_texts, format_prompt
-from utils.training.loss import trained_loss
+from utils.training.loss import target_loss
 
 SAMPLE_ROWS = 20_000
 NUM_LOSS_PAIRS, LOSS_TOLERANCE = 6, 1e-4
@@ -61,7 +61,7 @@ def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
         Check(name, not counts[key], f"{counts[key]:,} exceptions in {where}", remedy)
         for name, key, where, remedy in points
     ]
-    parts = ("kept", "rejected", "duplicates", "over_long", "without_trained_token")
+    parts = ("kept", "rejected", "duplicates", "over_long", "without_target_token")
     sums = " + ".join(f"{row_counts[f'num_{part}']:,} {part.replace('_', ' ')}" for part in parts)
     is_even = row_counts["num_read"] == sum(row_counts[f"num_{part}"] for part in parts)
     long = f"{row_counts['num_over_long']:,} rows over {config.max_length:,} tokens are left out whole; no row is cut"
@@ -89,12 +89,12 @@ def balance(data_dir: Path, config: RunConfig) -> dict[str, int]:
     """
     report = pairs.row_counts(artifacts.pairs_dir(data_dir, config.pairs))
     row_counts = {name: report[name] for name in ("num_read", "num_rejected", "num_duplicates")}
-    row_counts |= {"num_kept": 0, "num_over_long": 0, "num_without_trained_token": 0}
+    row_counts |= {"num_kept": 0, "num_over_long": 0, "num_without_target_token": 0}
     for split in SPLITS:
         rows = dataset.load(artifacts.tokens_dir(data_dir, config), split)
         is_long = rows.lengths > config.max_length
         is_untrained = ~is_long & (rows.lengths <= np.maximum(1, rows.prompt_lengths))
-        for name, number in (("over_long", is_long.sum()), ("without_trained_token", is_untrained.sum())):
+        for name, number in (("over_long", is_long.sum()), ("without_target_token", is_untrained.sum())):
             row_counts[f"num_{name}"] += int(number)
         row_counts["num_kept"] += int((~is_long & ~is_untrained).sum())
     return row_counts
@@ -162,7 +162,7 @@ def losses(data_dir: Path, config: RunConfig) -> tuple[float, float]:
     network = loading.load_for_training(settings, cpu, 1).eval()
     with torch.no_grad():
         blocks = packing.blocks_of(rows, chosen, config.tokens_per_device)
-        packed = sum(trained_loss(network, block, cpu).item() for block in blocks)
+        packed = sum(target_loss(network, block, cpu).item() for block in blocks)
         network.set_attn_implementation("sdpa")
         alone = 0.0
         for row in chosen:

@@ -1,4 +1,4 @@
-"""What the model answers to a few fixed prompts while it trains: `samples.jsonl`, see `utils.runs.metrics`."""
+"""Samples during training: answers to a few fixed prompts, in `samples.jsonl` (see `runs.metrics`)."""
 
 from pathlib import Path
 
@@ -15,24 +15,24 @@ MAX_NEW_TOKENS = 128
 
 
 def choose(rows: TokenRows, chosen: np.ndarray, number: int) -> np.ndarray:
-    """At most `number` of the chosen rows, evenly spread; those without a prompt, as plain code, ask for nothing."""
+    """At most `number` of the chosen rows with a prompt, evenly spread."""
     asking = chosen[rows.prompt_lengths[chosen] > 0]
     return np.array(spread(asking, number), dtype=int)
 
 
 def write(run_dir: Path, step: int, network, tokenizer, rows: TokenRows, chosen: np.ndarray, ranks: Ranks) -> None:
-    """Append the model's greedy answers to the prompts of these rows, of at most `MAX_NEW_TOKENS` tokens each.
+    """Append the model's greedy answers to the prompts of these rows, at most `MAX_NEW_TOKENS` tokens each.
 
-    All ranks must call it, in eval mode; the first one writes. The prompts are the ids that training sees.
+    All ranks must call it, in eval mode; rank 0 writes. The prompts have the same ids as in training.
     """
     if not len(chosen):
         return
     prompts = [rows[row][: rows.prompt_lengths[row]].tolist() for row in chosen]
     packed = network.config._attn_implementation
-    network.set_attn_implementation("sdpa")  # packed attention knows no cache
+    network.set_attn_implementation("sdpa")  # packed attention has no cache
     try:
         settings = GenerationSettings(max_new_tokens=MAX_NEW_TOKENS)
-        with torch.compiler.set_stance("force_eager"):  # a cache that grows would be compiled anew in every layer
+        with torch.compiler.set_stance("force_eager"):  # a growing cache would be compiled again and again
             answers = generate_rows(network, tokenizer, prompts, settings, agree=ranks.from_first)
     finally:
         network.set_attn_implementation(packed)

@@ -1,4 +1,4 @@
-"""The learning rate of every update: warm-up, then cosine, linear, constant or warm-up-stable-decay."""
+"""Learning rate schedules: warm-up, then cosine, linear, constant or warmup-stable-decay."""
 
 import math
 
@@ -8,11 +8,7 @@ DECAY_SHARE = 0.25  # of the updates after warm-up, for `warmup_stable_decay`
 
 
 def learning_rate(config: RunConfig, update: int, num_updates: int) -> float:
-    """The rate of update number `update` (from 0): linear warm-up, then cosine or linear to 0, or constant, or first
-    constant and then linear.
-
-    As transformers' schedules, but from the update's number alone, so that a resumed run needs no state for it.
-    """
+    """The learning rate of an update (from 0), as in transformers' schedules but without state."""
     warmup = config.warmup_steps if config.warmup_steps >= 1 else math.ceil(config.warmup_steps * num_updates)
     if update < warmup:
         return config.learning_rate * (update + 1) / (warmup + 1)

@@ -28,7 +28,7 @@ from utils.runs import metrics
 from utils.tokens import dataset, packing
 from utils.training import checkpoint, mfu, optim, out_of_memory, samples, schedule
 from utils.training.distributed import Ranks, StopRequest, only_one
-from utils.training.loss import num_trained_tokens, trained_loss
+from utils.training.loss import num_target_tokens, target_loss
 
 # The least that a file takes on disk.
 PAGE_BYTES = 4096
@@ -95,7 +95,7 @@ class Training:
             seconds = time.perf_counter() - start
             progress.seconds += seconds
             speed, share = result["num_tokens"] / seconds, self._num_flops(result) / seconds / self.matrix_rate
-            self._record(kind="train", learning_rate=rate, tokens_per_second=speed, matrix_share=share, **result)
+            self._record(kind="train", learning_rate=rate, tokens_per_second=speed, mfu=share, **result)
             is_last = progress.step == self.num_updates
             if is_last or progress.step % config.eval_steps == 0:
                 self.evaluate()
@@ -120,7 +120,7 @@ class Training:
         Raises `UserError`, and leaves the weights as they are, when the loss or the gradient norm is not finite.
         """
         ranks, config = self.ranks, self.config
-        num_trained = sum(num_trained_tokens(block) for block in blocks)
+        num_trained = sum(num_target_tokens(block) for block in blocks)
         loss_sum = torch.zeros((), device=ranks.device)
         mine = blocks[ranks.rank :: ranks.num_ranks]
         with self.float32_products:
@@ -130,7 +130,7 @@ class Training:
                     self.model.set_requires_gradient_sync(is_last)
                     self.model.set_reshard_after_backward(is_last)
                 with self._compute_dtype(cache_enabled=False):
-                    loss = trained_loss(self.model, block, ranks.device)
+                    loss = target_loss(self.model, block, ranks.device)
                 # FSDP averages gradients over the ranks; the loss of an update is a sum over them.
                 (loss * ranks.num_ranks / num_trained).backward()
                 loss_sum += loss.detach()
@@ -155,7 +155,7 @@ class Training:
             "loss": loss,
             "grad_norm": grad_norm,
             "num_tokens": sum(len(block.input_ids) for block in blocks),
-            "num_trained_tokens": num_trained,
+            "num_target_tokens": num_trained,
             "memory_bytes": int(ranks.reduce([hardware.peak_memory_bytes(ranks.device)], dist.ReduceOp.MAX)[0]),
         }
 
@@ -174,7 +174,7 @@ class Training:
         with self.float32_products:
             for block in blocks[ranks.rank :: ranks.num_ranks]:
                 with self._compute_dtype(cache_enabled=False):
-                    loss_sum += trained_loss(self.model, block, ranks.device)
+                    loss_sum += target_loss(self.model, block, ranks.device)
             with self._compute_dtype():
                 samples.write(
                     self.run_dir, self.progress.step, self.model, self.tokenizer, self.eval_rows, self.sampled, ranks
@@ -184,7 +184,7 @@ class Training:
             # Without a backward pass gathered weights would stay so, no longer the optimizer's.
             if isinstance(module, FSDPModule):
                 module.reshard()
-        num_trained = sum(num_trained_tokens(block) for block in blocks)
+        num_trained = sum(num_target_tokens(block) for block in blocks)
         loss = ranks.reduce([loss_sum.item()])[0] / num_trained
         if not math.isfinite(loss):
             raise UserError(f"evaluation after update {self.progress.step}: loss {loss}; the model is broken.")
@@ -194,7 +194,7 @@ class Training:
         if progress.best_eval_loss is None or loss < progress.best_eval_loss:
             progress.best_eval_loss, progress.num_evals_since_best = loss, 0
         seconds = time.perf_counter() - start
-        self._record(kind="eval", eval_loss=loss, num_trained_tokens=num_trained, eval_seconds=seconds)
+        self._record(kind="eval", eval_loss=loss, num_target_tokens=num_trained, eval_seconds=seconds)
 
     def _read_ahead(self, first: int) -> Iterator[tuple[np.ndarray, list[packing.Block]]]:
         """The rows and blocks of every update from number `first` on, each packed while the one before is trained."""
@@ -212,7 +212,7 @@ class Training:
 
     def _num_flops(self, result: dict[str, Any]) -> int:
         per_token, per_trained_token = self.flops_per_token
-        return per_token * result["num_tokens"] + per_trained_token * result["num_trained_tokens"]
+        return per_token * result["num_tokens"] + per_trained_token * result["num_target_tokens"]
 
     def save_checkpoint(self) -> None:
         tensors, own = optim.state_tensors(self.model, self.optimizer)

@@ -1,4 +1,4 @@
-"""The comparison of runs: choose runs, the axis and the smoothing, and their curves, results and hints follow."""
+"""The comparison of runs: a choice of runs, axis and smoothing, with curves, results and hints."""
 
 from collections.abc import Iterable
 from html import escape
@@ -13,9 +13,9 @@ from utils.widgets.html import alert, describe
 
 
 class CurvesView(widgets.VBox):
-    """The panel: every run of a data folder to choose from, the one written to last first, with its state.
+    """A list of all runs of a data folder, the most recently written first, and the figure of those selected.
 
-    `chosen` are the runs shown at the start. A run that trains is read again by the button, which also finds new runs.
+    `chosen` are the runs selected at the start. The button reads the files again and finds new runs.
     """
 
     def __init__(self, data_dir: Path, chosen: Iterable[Path], smoothing: float = 0.8):
@@ -24,12 +24,12 @@ class CurvesView(widgets.VBox):
         layout = widgets.Layout(width="36em", max_width="100%")
         self.names = widgets.SelectMultiple(description="Runs", style=wide, layout=layout)
         axes = [(label, x) for x, (*_, label) in curves.X_AXES.items()]
-        self.x = widgets.Dropdown(options=axes, description="Against", style=wide, layout=layout)
+        self.x = widgets.Dropdown(options=axes, description="x axis", style=wide, layout=layout)
         self.smoothing = widgets.BoundedFloatText(
             smoothing, min=0, max=0.999, step=0.05, description="Smoothing", style=wide, layout=narrow
         )
         self.perplexity = widgets.Checkbox(description="Perplexity", indent=False, layout=narrow)
-        self.again = widgets.Button(description="Read again", icon="refresh", tooltip="Read the runs' files again")
+        self.again = widgets.Button(description="Refresh", icon="refresh", tooltip="Read the runs' files again")
         self.view, self.report = widgets.HTML(), widgets.HTML()
         self.read([path.name for path in chosen])
         for field in (self.names, self.x, self.smoothing, self.perplexity):
@@ -41,10 +41,10 @@ class CurvesView(widgets.VBox):
         super().__init__([self.names, self.x, choices, self.view, self.report])
 
     def read(self, chosen: Iterable[str]) -> None:
-        """Look at the folder again, forget what was read, and show the chosen runs that are still there."""
+        """Read the folder again and show the chosen runs that still exist."""
         found = {path.name: path for path in folders.readable(self.data_dir)}
         self._paths, self._runs = found, {}
-        self._is_reading = True  # what is set here is shown once, at the end
+        self._is_reading = True  # shown once, at the end
         self.names.options = [(f"{name} · {launch.state(path)}", name) for name, path in found.items()]
         self.names.value = [name for name in chosen if name in found]
         self.names.rows = min(max(len(found), 2), 8)
@@ -52,16 +52,16 @@ class CurvesView(widgets.VBox):
         self.show()
 
     def show(self, _=None) -> None:
-        """Draw what the fields say; what is wrong is shown in the figure's place."""
+        """Draw the figure; an error is shown in its place."""
         if self._is_reading:
             return
         try:
             runs = [self._run(name) for name in self.names.value]
             if not runs:
-                raise UserError("no run is chosen: mark one or more in the list, several with Ctrl or Shift held down.")
+                raise UserError("no run is selected: select one or more in the list, several with Ctrl or Shift.")
             figure = curves.compare(runs, self.x.value, self.smoothing.value, self.perplexity.value)
             self.view.value, self.report.value = figure._repr_html_(), report(runs)
-        except Exception as error:  # in a callback nobody would see it
+        except Exception as error:  # in a callback it would not be shown
             self.view.value = alert(describe(error))
             self.report.value = ""
 
@@ -72,11 +72,11 @@ class CurvesView(widgets.VBox):
 
 
 def report(runs: list[Run]) -> str:
-    """The results, what the settings differ in and the hints, as HTML."""
+    """Results, differing settings and hints, as HTML."""
     parts = [curves.summary(runs).to_html(na_rep="", border=0)]
     if len(runs) > 1:
         table = curves.differences({run.name: run.config for run in runs})
-        parts.append(table.to_html(border=0) if len(table) else "<p>Their settings are the same.</p>")
+        parts.append(table.to_html(border=0) if len(table) else "<p>All settings are equal.</p>")
     for run in runs:
         found = diagnostics.read([*run.train, *run.evals], run.config)
         parts += [f"<p><b>{escape(run.name)}: {hint.kind}.</b> {escape(hint.text)}</p>" for hint in found]

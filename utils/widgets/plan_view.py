@@ -1,4 +1,4 @@
-"""The plan of a run as a picture: its memory in parts beside what there is, and what it takes in time and disk."""
+"""The plan of a run: memory by part against what is free, time and disk."""
 
 from datetime import timedelta
 from html import escape
@@ -8,7 +8,7 @@ import ipywidgets as widgets
 from utils.hardware import format_bytes
 from utils.planning.planner import Plan, refusal
 
-# One colour for each part, of Okabe and Ito's palette for all kinds of colour vision; a legend names them in order.
+# Okabe and Ito's palette; a legend names the parts in order.
 COLORS = {
     "weights": "#0072b2",
     "gradients": "#56b4e9",
@@ -40,7 +40,7 @@ STYLE = """<style>
 
 
 class PlanView(widgets.HTML):
-    """The plan as a stacked bar, a legend and a small table, in the theme's colours; `show` puts in another one."""
+    """A plan as a stacked bar, a legend and a table; `show` replaces it."""
 
     def __init__(self, plan: Plan):
         super().__init__(layout=widgets.Layout(width="auto"))
@@ -51,7 +51,7 @@ class PlanView(widgets.HTML):
 
 
 def to_html(plan: Plan) -> str:
-    """The view as HTML without a script; every text in it is escaped."""
+    """The view as HTML, all text escaped."""
     parts, free = plan.memory_bytes_per_process, plan.free_bytes_per_process
     scale = 100 / max(plan.memory_bytes, free, 1)
     bar = "".join(
@@ -59,7 +59,7 @@ def to_html(plan: Plan) -> str:
         f'title="{name} {format_bytes(size)}"></span>'
         for name, size in parts.items()
     )
-    # What is free is marked by a line; its name stands on the side where there is room.
+    # A line marks the free memory, labelled on the side with more room.
     side = " left" if free * scale > 50 else ""
     bar += f'<span class="limit{side}" style="left: {free * scale:.2f}%">free: {format_bytes(free)}</span>'
     legend = "".join(
@@ -83,8 +83,8 @@ def report(plan: Plan) -> str:
 
 
 def facts(plan: Plan) -> list[tuple[str, str]]:
-    """What a reader wants to know besides memory, each with its unit."""
-    updates = "not known yet" if plan.num_updates is None else f"{plan.num_updates:,}"
+    """The facts besides memory, each with its unit."""
+    updates = "unknown" if plan.num_updates is None else f"{plan.num_updates:,}"
     time = "" if plan.seconds is None else f"about {_duration(plan.seconds)}: "
     disk = ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.disk_bytes.items())
     rows = [
@@ -104,7 +104,7 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
 
 
 def _verdict(plan: Plan) -> tuple[bool, str]:
-    """Whether the run fits, into memory and on the disk, and that in words, with what to change."""
+    """Whether the run fits into memory and on the disk, and a sentence with what to change."""
     if refused := refusal(plan):
         return False, f"It does not fit: {refused}"
     devices = f"each of {plan.num_processes} processes" if plan.num_processes > 1 else "the one process"
@@ -113,8 +113,8 @@ def _verdict(plan: Plan) -> tuple[bool, str]:
 
 
 def _workspace(plan: Plan) -> str:
-    first = "the program itself" if plan.devices[0].type == "cpu" else "the GPU driver's context (not measured)"
-    return f"{first}, and copies: of weights gathered from other processes, of a checkpoint being written"
+    first = "the program itself" if plan.devices[0].type == "cpu" else "the CUDA context (not measured)"
+    return f"{first}, weights gathered from other processes, and a copy of the checkpoint being written"
 
 
 def _in_words(plan: Plan) -> str:
@@ -122,5 +122,5 @@ def _in_words(plan: Plan) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """A time with no more digits than an estimate has."""
+    """A duration, rounded as an estimate should be."""
     return str(timedelta(seconds=round(seconds, -1 if seconds < 600 else -2)))
