@@ -12,7 +12,7 @@ from support.payloads import PAYLOADS
 from utils.playground.attribution import Source, Span
 from utils.playground.token_logprobs import TokenScore
 from utils.widgets import answer_view
-from utils.widgets.answer_view import answer, sources, thought
+from utils.widgets.answer_view import answer, probabilities, sources
 
 ATTRIBUTES = {
     "style": set(), "div": {"class"}, "p": {"class"}, "ol": set(), "li": set(), "details": set(), "summary": set(),
@@ -105,13 +105,13 @@ def test_nothing_is_markup_in_the_list_of_sources(payload):
 
 @each_payload
 def test_nothing_is_markup_in_a_token(payload):
-    html = thought([TokenScore(payload, 0.5, ((payload, 0.25),))])
+    html = probabilities([TokenScore(payload, 0.5, ((payload, 0.25),))])
     (cell,) = Page(html).all("role", "img")
     assert cell["text"] == seen(payload.replace("\n", "⏎\n"))
     blanks = str.maketrans({" ": "·", "\n": "⏎", "\t": "⇥"})
     shown = seen(payload).translate(blanks)
     # An accent that begins a token is spelled in labels; no payload begins with one.
-    assert cell["aria-label"] == f"“{shown}”: 50.0 %\nLikeliest here: “{shown}” 25.0 %"
+    assert cell["aria-label"] == f"“{shown}”: 50.0 %\nLikeliest tokens: “{shown}” 25.0 %"
     html.encode()
 
 
@@ -145,7 +145,7 @@ def test_colours_and_marks_never_change_the_text(text, cuts, language):
     assert page.text("class", "text") == [seen(text)]
     assert page.text("class", "source") == [seen(text[span.start : span.end]) for span in spans]
     tokens = [TokenScore(text[start:end], 0.3, ()) for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    assert "".join(Page(thought(tokens)).text("class", "unsure")[1:]).replace("⏎\n", "\n") == seen(text).replace(
+    assert "".join(Page(probabilities(tokens)).text("class", "unsure")[1:]).replace("⏎\n", "\n") == seen(text).replace(
         "⏎", "⏎"
     )
 
@@ -187,7 +187,7 @@ def test_a_mark_cuts_a_word_and_says_where_it_stands():
     assert page.text("class", "source") == ["= 'a l", "ong "]
     assert page.text("class", "string") == ["'a l", "ong ", "text'"]
     first, second = page.all("class", "source")
-    assert first["aria-label"] == "1. Stands verbatim in:\nPython 3.11.7, json/decoder.py, line 40, licence PSF-2.0"
+    assert first["aria-label"] == "1. Occurs verbatim in:\nPython 3.11.7, json/decoder.py, line 40, licence PSF-2.0"
     assert (first["data-number"], second["data-number"], second["tabindex"]) == ("1", "2", "0")
 
 
@@ -206,7 +206,7 @@ def test_a_character_without_a_shape_is_not_taken_for_its_number():
 def test_the_list_says_how_much_is_verbatim_and_is_numbered_as_the_marks():
     text = "a" * 150 + "b" * 50
     page = Page(sources(text, spans_of(text, (0, 130), (180, 200))))
-    assert page.text("tag", "p") == ["75 % of the answer's characters stand verbatim in what was learned."]
+    assert page.text("tag", "p") == ["75 % of the answer's characters occur verbatim in the training data."]
     first, second = page.text("tag", "li")
     assert first.startswith("a" * 120 + "…P") and second.startswith("b" * 20 + "P") and SOURCE.text in second
     assert sources(text, []) == ""
@@ -214,9 +214,9 @@ def test_the_list_says_how_much_is_verbatim_and_is_numbered_as_the_marks():
 
 def test_a_token_is_shaded_by_its_probability():
     values = [1.0, 0.5, 0.49, 0.1, 0.09, 0.01, 0.009, 0.0]
-    cells = Page(thought([TokenScore("a", value, ()) for value in values])).all("role", "img")
+    cells = Page(probabilities([TokenScore("a", value, ()) for value in values])).all("role", "img")
     names = ["likely", "likely", "unsure", "unsure", "unlikely", "unlikely", "surprising", "surprising"]
     assert [cell["class"] for cell in cells] == names
     assert [cell["aria-label"].split("\n")[0] for cell in cells][-2:] == ["“a”: 0.9 %", "“a”: under 0.1 %"]
-    legend = Page(thought([])).text("class", "legend")
+    legend = Page(probabilities([])).text("class", "legend")
     assert legend == ["Probability of a token: 50 % or more 10 to 50 % 1 to 10 % under 1 %"]

@@ -306,7 +306,7 @@ def test_the_panel_escapes_rows_and_only_proposes(tmp_path):
     panel = data_doctor.Doctor(audit.examine(rows, [str(tasks)]), ["secrets"])
     page = "".join(str(child.value) for child in panel.children)
     assert "<img" not in page and "<script" not in page and "&lt;img" in page
-    assert "Nothing is ticked" in panel.proposal.value
+    assert "No repair is selected" in panel.proposal.value
     panel.ticks["emails"].value = panel.ticks["near_duplicates"].value = True
     assert re.search(r'REPAIRS = "secrets near_duplicates emails"', html.unescape(panel.proposal.value))
     assert json.dumps(rows) == before

@@ -52,7 +52,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_taken(tmp_path,
     said = []
     assert checkpoint.newest_good(tmp_path, said.append).name == "step-00000001"
     assert names(tmp_path) == ["step-00000001", "step-00000002.corrupt"]
-    assert "step-00000002" in said[0] and "set aside" in said[0]
+    assert "step-00000002" in said[0] and "renamed to" in said[0]
     saved(tmp_path, 2)
     assert checkpoint.newest_good(tmp_path, said.append).name == "step-00000002"
 

@@ -280,7 +280,7 @@ def test_a_store_that_fails_is_named_with_its_error(heartbeat, tmp_path, monkeyp
     monkeypatch.setattr(FileBeats, "send", lambda self, rank: (tmp_path / "gone" / "beat").touch())
     ends = heartbeat(2)
     wait_until(lambda: ends)
-    assert str(tmp_path) in ends[0] and "does not answer any more: [Errno 2]" in ends[0]
+    assert str(tmp_path) in ends[0] and "no longer answers: [Errno 2]" in ends[0]
 
 
 def test_a_run_started_by_hand_is_not_stopped_when_the_shell_that_started_it_ends(tmp_path, monkeypatch):
@@ -345,7 +345,7 @@ def test_the_reason_kept_is_that_of_the_rank_that_failed_first(outcome, monkeypa
 def test_a_rank_that_only_lost_its_peer_says_that_the_peer_was_killed(outcome, monkeypatch):
     monkeypatch.setattr("utils.training.distributed._a_peer_has_ended", lambda: True)
     _, reason, num_ended = outcome(0, 0, RuntimeError("Connection closed by peer"))
-    assert reason.startswith("another process of the run has ended: killed, most often because memory ran out")
+    assert reason.startswith("another process of the run ended: it was killed, usually because memory ran out")
     assert reason.endswith(")") and "Then rank 0: RuntimeError: Connection closed by peer" in reason and not num_ended
 
 

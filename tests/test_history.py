@@ -74,5 +74,5 @@ def test_what_notebook_01_would_refuse_is_no_pair(tmp_path, change, said):
     with pytest.raises(UserError, match=said):
         history.add_pair(tmp_path / "mine.jsonl", PAIR | change, {})
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UserError, match="ends in .jsonl"):
+    with pytest.raises(UserError, match="must end in .jsonl"):
         history.add_pair(tmp_path / "mine.txt", PAIR, {})

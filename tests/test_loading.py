@@ -93,5 +93,5 @@ def test_any_causal_model_is_sharded_by_its_blocks(config, blocks):
 
 def test_offload_is_refused_where_there_is_nothing_to_offload_from(world):
     data_dir, config = world
-    with pytest.raises(UserError, match="cpu_offload moves the weights of several GPU processes"):
+    with pytest.raises(UserError, match="cpu_offload needs several GPU processes"):
         loading.load_for_training(config.with_changes(cpu_offload=True), torch.device("cpu"), 2)

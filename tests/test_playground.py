@@ -47,7 +47,7 @@ def run_dir(world, tmp_path):
 def panel(world, run_dir, models):
     shown = Playground(run_dir, world[0], models, instruction="Say 3 <b>times</b>.")
     shown.has_sources.value = False
-    shown.drawing.numbers["max_new_tokens"].value = "8"
+    shown.sampling.numbers["max_new_tokens"].value = "8"
     return shown
 
 
@@ -69,7 +69,7 @@ def texts(panel):
 
 
 def test_columns_answer_as_generate_does_and_alone_as_beside_another(panel, models, world):
-    panel.drawing.put(GenerationSettings(max_new_tokens=8, temperature=1.0, seed=3), 2)
+    panel.sampling.put(GenerationSettings(max_new_tokens=8, temperature=1.0, seed=3), 2)
     together = texts(run(panel))
     assert together["base"] == together["tuned"] and len(set(together["base"])) == 2
     panel.columns[1].remove_button.click()
@@ -78,8 +78,8 @@ def test_columns_answer_as_generate_does_and_alone_as_beside_another(panel, mode
     settings = GenerationSettings(max_new_tokens=8, temperature=1.0, seed=3)
     alone = generation.generate_batch(network, tokenizer, [format_prompt("Say 3 <b>times</b>.")] * 2, settings)
     assert [one.text for one in alone] == together["base"]
-    told = panel.columns[0].pace.value
-    assert "tokens/s" in told and "first after" in told and "ended: limit" in panel.columns[0].status.value
+    told = panel.columns[0].speed.value
+    assert "tokens/s" in told and "first after" in told and "ended by: limit" in panel.columns[0].status.value
     assert "Answer 2 of 2" in panel.columns[0].page.value
 
 
@@ -126,7 +126,7 @@ def test_a_gap_is_put_back_together(panel):
 def test_a_screen_reader_hears_the_stages_and_not_every_token(panel):
     column, said, counted = run(panel).columns[0], [], []
     column.status.observe(lambda change: said.append(change["new"]), "value")
-    column.pace.observe(lambda change: counted.append(change["new"]), "value")
+    column.speed.observe(lambda change: counted.append(change["new"]), "value")
     for number in range(3):
         column.written = [replace(column.written[0], num_tokens=number)]
         column.show()
@@ -152,7 +152,7 @@ def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):
         panel.generate_button.click()
         await asyncio.to_thread(is_reached.wait, 20)
         assert (panel.generate_button.disabled, panel.stop_button.disabled) == (True, False)
-        with pytest.raises(UserError, match="still writing"):
+        with pytest.raises(UserError, match="still generating"):
             panel.generate()
         panel.stop_button.click()
         goes_on.set()
@@ -172,7 +172,7 @@ def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):
      ("seed", "1.5", "Seed must be a whole number"), ("num_answers", "9", "num_answers must be between 1 and 8")],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_in_words_and_nothing_starts(panel, field, value, said):
-    panel.drawing.numbers[field].value = value
+    panel.sampling.numbers[field].value = value
     run(panel)
     assert said.replace("'", "&#x27;") in panel.message.value and not panel.columns[0].written
 
@@ -207,9 +207,9 @@ def test_probabilities_and_losses_under_every_model(panel):
     column = panel.columns[0]
     assert len(column.scores[0]) == 8 and set(column.losses[0]) == {"base", "tuned"}
     assert column.losses[0]["base"] == pytest.approx(column.losses[0]["tuned"]), "the same model twice"
-    assert f"base {column.losses[0]['base']:.2f}" in column.page.value and "Likeliest here" in column.page.value
+    assert f"base {column.losses[0]['base']:.2f}" in column.page.value and "Likeliest tokens" in column.page.value
     asyncio.run(_set_view(panel, TEXT))
-    assert "Likeliest here" not in column.page.value
+    assert "Likeliest tokens" not in column.page.value
 
 
 async def _set_view(panel, value):
@@ -261,16 +261,16 @@ def test_why_an_answer_broke_off_stays_in_its_column(panel, monkeypatch):
 
 
 def test_the_history_comes_back_after_a_restart(panel, world, models):
-    panel.drawing.put(GenerationSettings(max_new_tokens=5, temperature=0.7, seed=9, stop=("\n\n",)), 2)
+    panel.sampling.put(GenerationSettings(max_new_tokens=5, temperature=0.7, seed=9, stop=("\n\n",)), 2)
     before = texts(run(panel))
     panel.instruction.value = "something else"
     again = Playground(panel.run_dir, world[0], models)
     assert "Say 3 &lt;b&gt;" not in again.columns[0].page.value
-    again.keep.show_button.click()
+    again.history.show_button.click()
     assert again.instruction.value == "Say 3 <b>times</b>." and texts(again) == before
-    assert again.drawing.read() == (GenerationSettings(max_new_tokens=5, temperature=0.7, seed=9, stop=("\n\n",)), 2)
+    assert again.sampling.read() == (GenerationSettings(max_new_tokens=5, temperature=0.7, seed=9, stop=("\n\n",)), 2)
     assert again.question() == Question(
-        "Instruction", "Say 3 <b>times</b>.", "", "", 2, "alpaca", again.drawing.read()[0]
+        "Instruction", "Say 3 <b>times</b>.", "", "", 2, "alpaca", again.sampling.read()[0]
     )
     again.has_sources.value = False
     assert texts(run(again)) == before, "asked again, it answers the same"
@@ -282,11 +282,11 @@ def test_what_a_crash_cut_short_is_told(panel, world, models):
     path = panel.run_dir / history.HISTORY
     path.write_bytes(path.read_bytes()[:-9])
     again = Playground(panel.run_dir, world[0], models)
-    assert "as a crash leaves them: 1." in again.keep.message.value
+    assert "1 unreadable lines" in again.history.message.value
 
 
 def test_an_answer_is_mended_and_made_a_pair(panel, world, tmp_path):
-    keep = run(panel).keep
+    keep = run(panel).history
     keep.path.value = str(tmp_path / "mine.jsonl")
     keep.take_button.click()
     assert keep.instruction.value == "Say 3 <b>times</b>."

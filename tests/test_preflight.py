@@ -123,11 +123,11 @@ def test_pairs_that_see_each_other_have_another_loss(own, monkeypatch):
 def test_a_red_check_stops_the_way_to_training(own):
     data_dir, config, tokenizer = own
     folder = artifacts.tokens_dir(data_dir, config)
-    preflight.require(folder)  # nobody checked
+    preflight.require(folder)  # unchecked
     rewrite(data_dir, config, "ids", lambda ids: ids.__setitem__(2, 200))
     checks = preflight.check(data_dir, config, tokenizer)
     assert [name for name in bad(checks) if name.startswith("The prompt in training")]
-    with pytest.raises(UserError, match="not to be trained on. 'The prompt in training .* run notebooks 01 and 02"):
+    with pytest.raises(UserError, match="cannot be trained on: 'The prompt in training .* run notebooks 01 and 02"):
         preflight.require(folder)
     html = preflight_view.to_html(checks)
     assert "✗ FAILS" in html and "What to do: run notebooks" in html

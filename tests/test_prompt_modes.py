@@ -101,7 +101,7 @@ def test_a_special_token_that_is_spelled_out_stays_text(both):
 
 
 def test_a_model_without_tokens_for_it_says_so():
-    with pytest.raises(UserError, match="no tokens for fill-in-the-middle"):
+    with pytest.raises(UserError, match="no fill-in-the-middle tokens"):
         prompt_modes.fill(f"a{prompt_modes.CURSOR}b", chat_tokenizer(), CONTEXT, 50)
 
 

@@ -92,9 +92,9 @@ def test_special_tokens_that_take_white_space_along():
     [
         (None, "no chat template .* choose 'alpaca' or 'alpaca-newline'"),
         ("{{ raise_exception('only for tools') }}", "only for tools"),
-        ("{{ messages[0].content | upper }}", "changes what it is given"),
-        ("{{ messages[0].content }}{{ messages[0].content }}", "changes what it is given"),
-        ("{{ messages[0].content | length }}{{ messages[0].content }}", "changes what it is given"),
+        ("{{ messages[0].content | upper }}", "changes the message"),
+        ("{{ messages[0].content }}{{ messages[0].content }}", "changes the message"),
+        ("{{ messages[0].content | length }}{{ messages[0].content }}", "changes the message"),
     ],
 )
 def test_a_chat_template_that_cannot_be_used_says_what_to_do(template, message):

@@ -54,7 +54,7 @@ def _base(base: tuple[Any, Any], texts: Sequence[str], num_gaps: int) -> list[li
 def _tuned(base: tuple[Any, Any], tuned: tuple[Any, Any], rows: Sequence[dict], number: int) -> list[list[str]]:
     asked = form.instructions(rows, number)
     before, after = (form.follows(asked, form.answers(*both, asked)) for both in (base, tuned))
-    bars = {"parses as Python": 85, "the function asked for": 80, "stops by itself": 95, "distinct bodies": 0}
+    bars = {"parses as Python": 85, "the requested function": 80, "ends with end-of-text": 95, "distinct bodies": 0}
     title = f"{len(asked)} held-out pairs, tuned (base)"
     return [_row(f"{title}: {what}", share, bars[what], f" ({before[what]})") for what, share in after.items()]
 

@@ -1,6 +1,6 @@
-"""What a model's answers are worth, in shares with their intervals: of instructions, of missing lines, of plain code.
+"""Evaluation of a model without running its code: form of answers, bits per byte, fill-in-the-middle.
 
-Greedy, so that the same model always gets the same figures. Nothing that a model wrote is run, only parsed.
+Answers are greedy, so that results are reproducible. They are only parsed, never executed.
 """
 
 import ast
@@ -29,7 +29,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Share:
-    """How many of some answers are so, with a 95 % interval (Wilson 1927)."""
+    """A share of answers, with its 95 % interval (Wilson 1927)."""
 
     count: int
     of: int
@@ -42,9 +42,9 @@ class Share:
     def interval(self) -> tuple[float, float]:
         if not self.of:
             return math.nan, math.nan
-        z, n, p = 1.959964, self.of, self.value
-        middle, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, (middle - spread) / (1 + z * z / n)), min(1.0, (middle + spread) / (1 + z * z / n))
+        from scipy.stats import binomtest  # imported here: it takes a second
+
+        return tuple(binomtest(self.count, self.of).proportion_ci(method="wilson"))
 
     def __str__(self) -> str:
         if not self.of:
@@ -54,52 +54,52 @@ class Share:
 
 
 def instructions(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:
-    """The first `number` pairs, evenly spread over the rows, that ask to write a function whose signature they give."""
+    """At most `number` pairs, evenly spread, that ask to write a function with a given signature."""
     asking = [row for row in rows if row.get("kind") == "write" and signature(row["instruction"])]
     return spread(asking, number)
 
 
 def signature(instruction: str) -> Function | None:
-    """The function that an instruction of the embedded pairs asks for: its signature is the instruction's end."""
+    """The function that an instruction of the embedded pairs asks for, from the signature at its end."""
     matches = list(SIGNATURE.finditer(instruction))
     tree = _parsed(matches[-1][0] + " pass") if matches else None
     return next(iter(_functions(tree)), None) if tree else None
 
 
 def judge(asked: Function | None, answer: str) -> dict[str, bool]:
-    """Whether an answer parses, and whether it defines the function asked for, with its parameters and a real body."""
+    """Whether an answer parses, and whether it defines the requested function with its parameters and a body."""
     tree = _parsed(answer)
-    found = [one for one in _functions(tree) if asked and one.name == asked.name] if tree else []
-    is_asked = any(asked and _parameters(one) == _parameters(asked) and _has_body(one) for one in found)
+    named = [node for node in _functions(tree) if asked and node.name == asked.name] if tree else []
+    is_asked = any(asked and _parameters(node) == _parameters(asked) and _has_body(node) for node in named)
     return {"parses": tree is not None and bool(tree.body), "is_asked": is_asked}
 
 
 def answers(model, tokenizer, rows: Sequence[dict[str, str]], template: str = ALPACA) -> list[Answer]:
-    """A greedy answer to each pair's instruction, of at most `MAX_NEW_TOKENS` tokens."""
+    """Greedy answers to the pairs' instructions, at most `MAX_NEW_TOKENS` tokens each."""
     prompts = [format_prompt(row["instruction"], row["input"], template, tokenizer) for row in rows]
     settings = GenerationSettings(max_new_tokens=MAX_NEW_TOKENS, temperature=0.0)
     return _in_batches(prompts, lambda batch: generate_batch(model, tokenizer, batch, settings, template))
 
 
 def follows(rows: Sequence[dict[str, str]], written: Sequence[Answer]) -> dict[str, Share]:
-    """The yardstick of instructions: the shares that parse, are what was asked, stop, and are unlike the others."""
-    verdicts = [judge(signature(row["instruction"]), one.text) for row, one in zip(rows, written, strict=True)]
+    """The shares of answers that parse, define the requested function, end with end-of-text, and are distinct."""
+    verdicts = [judge(signature(row["instruction"]), answer.text) for row, answer in zip(rows, written, strict=True)]
     number = len(verdicts)
-    bodies = {_body(one.text) for one in written}
+    bodies = {_body(answer.text) for answer in written}
     return {
         "parses as Python": Share(sum(verdict["parses"] for verdict in verdicts), number),
-        "the function asked for": Share(sum(verdict["is_asked"] for verdict in verdicts), number),
-        "stops by itself": Share(sum(one.reason == END_OF_TEXT for one in written), number),
+        "the requested function": Share(sum(verdict["is_asked"] for verdict in verdicts), number),
+        "ends with end-of-text": Share(sum(answer.reason == END_OF_TEXT for answer in written), number),
         "distinct bodies": Share(len(bodies), number),
     }
 
 
 @torch.inference_mode()
 def bits_per_byte(model, tokenizer, texts: Iterable[str], context: int = 1024, stride: int = 512) -> float:
-    """Bits that the model needs for a byte of these texts, each read from its start in windows that overlap.
+    """Bits per byte of the model on these texts, with a sliding window.
 
-    Every token is predicted once, from at least `context - stride` tokens before it where there are as many; the first
-    from end-of-text. Source: the sliding window of transformers' documentation on perplexity.
+    Every token is predicted once, with at least `context - stride` tokens of context where available; the first one
+    from end-of-text. Source: transformers' documentation on perplexity of fixed-length models.
     """
     bits, num_bytes = 0.0, 0
     for text in texts:
@@ -118,7 +118,7 @@ def bits_per_byte(model, tokenizer, texts: Iterable[str], context: int = 1024, s
 
 @dataclass(frozen=True)
 class Gap:
-    """A line taken out of a text: what stands before it, itself, and what stands after it."""
+    """A line removed from a text, with the text before and after it."""
 
     prefix: str
     line: str
@@ -126,7 +126,7 @@ class Gap:
 
 
 def gaps(texts: Iterable[str], number: int, num_characters: int = 1200) -> list[Gap]:
-    """`number` lines, evenly spread over the texts, that are no comments and have `MIN_LINE_CHARACTERS` or more."""
+    """`number` lines, evenly spread, that are not comments and have at least `MIN_LINE_CHARACTERS`."""
     found = []
     for text in texts:
         lines, position = text.splitlines(keepends=True), 0
@@ -140,23 +140,23 @@ def gaps(texts: Iterable[str], number: int, num_characters: int = 1200) -> list[
     return spread(found, number)
 
 
-def fills(model, tokenizer, found: Sequence[Gap], with_suffix: bool = True) -> Share:
-    """How many lines the model writes exactly: by fill-in-the-middle, or from the prefix alone."""
+def fills(model, tokenizer, missing: Sequence[Gap], with_suffix: bool = True) -> Share:
+    """The share of lines that the model writes exactly: by fill-in-the-middle, or from the prefix alone."""
     settings, context = GenerationSettings(max_new_tokens=64), model.config.max_position_embeddings
     if with_suffix:
-        asked = [
-            prompt_modes.between(gap.prefix, gap.suffix, tokenizer, context, settings.max_new_tokens) for gap in found
+        prompts = [
+            prompt_modes.between(gap.prefix, gap.suffix, tokenizer, context, settings.max_new_tokens) for gap in missing
         ]
     else:
-        asked = [prompt_modes.completion(gap.prefix, tokenizer, context, settings.max_new_tokens) for gap in found]
-    rows = [one.ids for one in asked]
+        prompts = [prompt_modes.completion(gap.prefix, tokenizer, context, settings.max_new_tokens) for gap in missing]
+    rows = [prompt.ids for prompt in prompts]
     written = _in_batches(rows, lambda batch: generate_rows(model, tokenizer, batch, settings))
-    lines = [one.text if with_suffix else one.text.partition("\n")[0] for one in written]
-    return Share(sum(line.rstrip() == gap.line for line, gap in zip(lines, found, strict=True)), len(found))
+    lines = [answer.text if with_suffix else answer.text.partition("\n")[0] for answer in written]
+    return Share(sum(line.rstrip() == gap.line for line, gap in zip(lines, missing, strict=True)), len(missing))
 
 
 def _in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> list[Answer]:
-    """What `write` gives for batches of items about as long as each other, in the order of the items."""
+    """The results of `write` for batches of similar length, in the order of the items."""
     order = sorted(range(len(items)), key=lambda index: len(items[index]))
     found: dict[int, Answer] = {}
     for start in range(0, len(order), BATCH_SIZE):
@@ -179,23 +179,23 @@ def _functions(tree: ast.AST) -> list[Function]:
 
 
 def _parameters(node: Function) -> list[str]:
-    """The names of the parameters, in order, each with its stars."""
-    some = node.args
-    names = [one.arg for one in (*some.posonlyargs, *some.args)]
-    names += [f"*{some.vararg.arg}"] if some.vararg else []
-    return names + [one.arg for one in some.kwonlyargs] + ([f"**{some.kwarg.arg}"] if some.kwarg else [])
+    """The names of the parameters in order, with their stars."""
+    args = node.args
+    names = [arg.arg for arg in (*args.posonlyargs, *args.args)]
+    names += [f"*{args.vararg.arg}"] if args.vararg else []
+    return names + [arg.arg for arg in args.kwonlyargs] + ([f"**{args.kwarg.arg}"] if args.kwarg else [])
 
 
 def _has_body(node: Function) -> bool:
     """Whether the body is more than `pass`, `...` or a docstring."""
     return any(
-        not isinstance(one, ast.Pass) and not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
-        for one in node.body
+        not isinstance(part, ast.Pass) and not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+        for part in node.body
     )
 
 
 def _body(text: str) -> str:
-    """An answer without the signature it begins with: what tells two answers apart."""
+    """An answer without its signature, to find distinct answers."""
     tree = _parsed(text)
     found = _functions(tree) if tree else []
     return ast.dump(ast.Module(found[0].body, [])) if found else text

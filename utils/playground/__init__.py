@@ -1,1 +1,1 @@
-"""Stage 05: models kept loaded, and where an answer came from."""
+"""Stage 05: loaded models, token probabilities, sources of answers, history."""

@@ -1,7 +1,6 @@
-"""Where an answer came from: its stretches that stand verbatim in the training pairs, or in the embedded base's code.
+"""Sources of an answer: stretches that occur verbatim in the training pairs or in the embedded model's code.
 
-Verbatim means the same words in the same order, in the same upper and lower case, every sign of punctuation a word of
-its own; white space may differ. Hashes only find the candidates; each is then compared word for word.
+Verbatim: the same words and punctuation in the same order and case; white space may differ.
 """
 
 import sys
@@ -20,20 +19,19 @@ from utils.data.ngram_index import SEPARATOR, TOKENS, UNKNOWN, Ngrams, grams_of,
 from utils.data.reader import PAIR_FIELDS
 from utils.pretraining import code_files
 
-# Every STRIDE-th place of the texts is in the index with the GRAM words from there on, so a run of NUM_WORDS words
-# always holds one that is. NUM_WORDS is what people do not write by chance: of HumanEval's 164 solutions, which are not
-# taken from GPTeacher's pairs, 74 share 8 words in a row with them, 40 share 10 (`= [ ] for i in range ( len (`), and 7
-# share 16; with the standard library 52, 23 and 1.
+# Every STRIDE-th n-gram of GRAM words is indexed, so NUM_WORDS consecutive words always contain one. NUM_WORDS excludes
+# coincidences: of HumanEval's 164 solutions, which are not from GPTeacher, 74 share 8 consecutive words with its pairs,
+# 40 share 10 (`= [ ] for i in range ( len (`), and 7 share 16; with the standard library 52, 23 and 1.
 GRAM, STRIDE = 9, 8
 NUM_WORDS = GRAM + STRIDE - 1
-# GRAM words of fewer different ones are a ruler or a row of zeros, and find nothing.
+# N-grams with fewer distinct words, such as rows of zeros, are not looked up.
 MIN_DIFFERENT = 3
-# Of words that stand at more places than this, these many are looked at.
+# The places of an n-gram that are examined.
 MAX_PLACES = 64
 MAX_SOURCES = 5
 MAX_SOURCE_CHARACTERS, MAX_CHARACTERS_BEFORE = 400, 100
 
-SEARCHES = (  # the newer one first: its name begins as the older one's
+SEARCHES = (  # starcoder2 first, because it contains starcoder
     ("starcoder2", "The Stack v2", "https://huggingface.co/spaces/bigcode/search-v2"),
     ("starcoder", "The Stack", "https://huggingface.co/spaces/bigcode/search"),
     ("starchat", "The Stack", "https://huggingface.co/spaces/bigcode/search"),
@@ -41,7 +39,7 @@ SEARCHES = (  # the newer one first: its name begins as the older one's
 
 
 class Source(NamedTuple):
-    """A place where a stretch of an answer stands: `text` is the lines there, 400 characters of them at most."""
+    """A text that contains a stretch of an answer: `text` is the lines there, at most 400 characters."""
 
     name: str
     where: str
@@ -50,7 +48,7 @@ class Source(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A stretch of an answer, in characters, and where it stands: at most five sources, the longest match first."""
+    """A stretch of an answer, in characters, and at most five sources, the longest match first."""
 
     start: int
     end: int
@@ -58,7 +56,7 @@ class Span(NamedTuple):
 
 
 class Index:
-    """The words of some texts, to look up which stretches of an answer stand in them; memory-mapped, see `prepare`."""
+    """A memory-mapped index of texts, made by `prepare`, that finds stretches of an answer in them."""
 
     def __init__(self, folder: Path):
         *arrays, self.bounds = (
@@ -72,22 +70,20 @@ class Index:
 
     @classmethod
     def of_run(cls, run_dir: Path, data_dir: Path) -> "Index":
-        """The index of what a run learned from: its pairs, and the embedded base's code where it starts from that.
+        """The index of a run's training pairs, and of the embedded model's code if the run starts from it.
 
-        Made on first use, and again when the pairs or packages changed. Raises `UserError` when the run has no
-        settings or its pairs are missing. Not covered: that pairs were made anew after the run, or were left out of it
-        by `max_train_samples`; these are marked all the same.
+        Made on first use, and again when pairs or packages changed. Raises `UserError` when the run has no settings or
+        its pairs are missing. Not covered: pairs changed after the run or left out by `max_train_samples`.
         """
         config = RunConfig.load(Path(run_dir) / "config.json")
         folder, _ = prepare(data_dir, config.pairs, has_code=config.model_name_or_path == EMBEDDED)
         return cls(folder)
 
     def spans(self, text: str) -> list[Span]:
-        """The stretches of `text` of at least `NUM_WORDS` words that stand in the texts, in order; none overlap.
+        """The stretches of `text` of at least `NUM_WORDS` words that occur in the texts, in order, without overlaps.
 
-        The longest come first: what overlaps a longer one is cut to the rest, and left out if that is too short. Not
-        covered: rulers and rows of zeros by themselves; and a stretch of nothing but what stands at more than
-        `MAX_PLACES` places may come out too short.
+        Longer matches take precedence. Not covered: rows of zeros and the like; stretches with more than `MAX_PLACES`
+        places may be too short.
         """
         words = list(TOKENS.finditer(text))
         ids = (self.vocabulary.get(word[0], UNKNOWN) for word in words)
@@ -103,7 +99,7 @@ class Index:
         return sorted(spans)
 
     def _sources(self, matches: list[tuple[int, int, int]], start: int, end: int) -> list[Source]:
-        """The first texts of the matches in which all words from `start` to `end` stand."""
+        """The first texts that contain all words from `start` to `end`."""
         place_of: dict[int, int] = {}
         for first, last, place in matches:
             if first <= start and end <= last and len(place_of) < MAX_SOURCES:
@@ -125,13 +121,11 @@ class Index:
 
 
 def prepare(data_dir: Path, pairs_name: str, has_code: bool) -> tuple[Path, bool]:
-    """The folder with the index of a source's training pairs, and whether it was kept as it was.
+    """The folder with the index of a source's training pairs, and whether it was already up to date.
 
-    Instruction, input and response are searched apart. With `has_code` also the code that the embedded base learned
-    from, as `code_files` finds it here: the standard library and installed packages. Where their versions are not
-    those the base was made with, it differs; files that repeat another, which the base did not read, are here too.
-    10 bytes a word, with its text; twice that in memory while it is made. Raises `UserError` when the pairs are
-    missing.
+    Instruction, input and response are separate texts. With `has_code` also the embedded model's code, as `code_files`
+    finds it in the installed packages, whose versions may differ from those of pretraining. 10 bytes per word, twice
+    that in memory while it is made. Raises `UserError` when the pairs are missing.
     """
     pairs_dir = artifacts.pairs_dir(data_dir, pairs_name)
     inputs = {
@@ -139,19 +133,19 @@ def prepare(data_dir: Path, pairs_name: str, has_code: bool) -> tuple[Path, bool
         "packages": " ".join(_versions()) if has_code else "",
         "code": artifacts.code_sha256(__name__),
     }
-    # `+` stands in no slug.
+    # `+` does not occur in slugs.
     folder = Path(data_dir) / "attribution" / f"{pairs_dir.name}{'+code' if has_code else ''}"
     if not artifacts.stale_inputs(folder, inputs):
         return folder, True
     texts = [_pair_texts(pairs_dir), *([_code_texts()] if has_code else [])]
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
-        facts["num_words"] = build(temporary, (text for some in texts for text in some))
+        facts["num_words"] = build(temporary, (text for part in texts for text in part))
     return folder, False
 
 
 def build(folder: Path, texts: Iterable[tuple[str, str, str, str]]) -> int:
-    """Write the files of an `Index` of texts, each with its name, where it is and its licence; returns their words."""
+    """Write an `Index` of texts, each with name, position and licence; returns the number of words."""
     labels, first_bytes = [], [0]
     with open(folder / "texts.bin", "wb") as file:
 
@@ -173,17 +167,16 @@ def build(folder: Path, texts: Iterable[tuple[str, str, str, str]]) -> int:
 
 
 def pretraining_search(model_name_or_path: str) -> tuple[str, str] | None:
-    """For StarCoder and models made from it, a sentence and the address of BigCode's search for its pretraining data.
+    """For StarCoder models, recognized by name: a sentence and the address of BigCode's search in its pretraining data.
 
-    Sources: the model cards of `bigcode/starcoder` and `bigcode/starcoder2-15b`. A model is known by the last part of
-    its name. Not covered: one made from StarCoder whose name does not say so.
+    Sources: the model cards of `bigcode/starcoder` and `bigcode/starcoder2-15b`.
     """
     name = Path(model_name_or_path).name.casefold().replace("_", "-")
     for family, corpus, address in SEARCHES:
         if family in name:
             return (
-                f"What the base model learned from before, {corpus}, is not here. "
-                "BigCode's search looks for a stretch of the answer in it:"
+                f"The pretraining data of the base model, {corpus}, is not searched here. "
+                "Search it with BigCode's tool:"
             ), address
     return None
 
@@ -195,12 +188,13 @@ def _pair_texts(pairs_dir: Path) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _code_texts() -> Iterator[tuple[str, str, str, str]]:
-    for one in code_files.capped([one for one in code_files.documents() if one.split == pairs.TRAIN]):
-        yield one.origin, one.name, one.license, one.text
+    train = [document for document in code_files.documents() if document.split == pairs.TRAIN]
+    for document in code_files.capped(train):
+        yield document.origin, document.name, document.license, document.text
 
 
 def _versions() -> Iterator[str]:
-    """Whatever decides what `code_files` finds: the version of Python, and of each package."""
+    """The versions of Python and of each package, which determine what `code_files` finds."""
     yield ".".join(map(str, sys.version_info[:3]))
     for package in code_files.PACKAGES:
         for distribution in metadata.distributions(name=package):

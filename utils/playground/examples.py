@@ -1,8 +1,8 @@
-"""Ready-made questions for the playground, each a mode and its texts; written for this project."""
+"""Example questions for the playground, each with its mode; written for this project."""
 
 from utils.model.prompt_modes import COMPLETION, CURSOR, FILL, INSTRUCTION
 
-# The example of the published model's card: loop unrolling in C that jumps into the middle of a loop.
+# The example of the published model card.
 _DUFF = """\
 void copy(char *to, char *from, int count)
 {
@@ -20,7 +20,7 @@ void copy(char *to, char *from, int count)
     }
 }
 """
-# A model that was never taught to follow instructions goes on with what it reads: here, with an answer.
+# A base model completes the dialogue, and so answers.
 _ASSISTANT = """\
 These are notes of a help desk for programmers. The assistant answers briefly, shows code where code helps, and says so
 when it does not know.
@@ -70,7 +70,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
         INSTRUCTION,
         {"instruction": "What does this program do and how does it work?", "input": _DUFF},
     ),
-    "Go on with a function": (COMPLETION, {"text": _COMPLETION}),
-    "A technical assistant, for untuned models": (COMPLETION, {"text": _ASSISTANT}),
+    "Complete a function": (COMPLETION, {"text": _COMPLETION}),
+    "A technical assistant, for base models": (COMPLETION, {"text": _ASSISTANT}),
     "Fill a missing line": (FILL, {"text": _FILL}),
 }

@@ -1,8 +1,8 @@
-"""What was asked in the playground and answered: kept in the run's folder, as Markdown, and as pairs of one's own.
+"""The playground's history in the run's folder, its export as Markdown, and answers saved as pairs.
 
-`playground.jsonl` has a line for each question: `time`, the fields of `prompt_modes.Question`, and for each column its
-`model`, `name`, `prompt`, `note` and `answers` (the fields of `Written`). Nothing in it is ever changed: half a line
-that a crash left stays, as a line of its own.
+`playground.jsonl` has one line per question: `time`, the fields of `prompt_modes.Question`, and per column `model`,
+`name`, `prompt`, `note` and `answers` (the fields of `Written`). Lines are never changed or removed, not even partial
+ones.
 """
 
 import json
@@ -20,7 +20,7 @@ HISTORY = "playground.jsonl"
 
 @dataclass(frozen=True)
 class Written:
-    """One answer with what it took: seconds to its first token, tokens a second over all (end-of-text counts)."""
+    """One answer with its time to the first token and its speed (end-of-text included)."""
 
     text: str
     reason: str
@@ -31,14 +31,14 @@ class Written:
 
 
 def append(run_dir: Path, question, columns: list[dict[str, Any]]) -> dict[str, Any]:
-    """Add a question (`prompt_modes.Question`) with its answers to the run's history; returns the record."""
+    """Append a question (`prompt_modes.Question`) and its answers to the history; returns the record."""
     record = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns}
     files.append_line(Path(run_dir) / HISTORY, json.dumps(record, allow_nan=False), keep_unfinished=True)
     return record
 
 
 def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
-    """Every record, oldest first, and the number of lines that are none, such as what a crash cut short."""
+    """All records, oldest first, and the number of unreadable lines."""
     path, records, num_broken = Path(run_dir) / HISTORY, [], 0
     for line in filter(None, path.read_bytes().splitlines() if path.exists() else ()):
         try:
@@ -49,7 +49,7 @@ def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """A question and its answers as Markdown; every text in a fence longer than any in it, so that none ends it."""
+    """A question and its answers as Markdown; fences are longer than any in the text."""
     settings = ", ".join(f"{name} {value}" for name, value in record["settings"].items() if value or value == 0)
     lines = [f"# {record['mode']}, {record['time']}", "", settings, ""]
     for title in ("instruction", "input", "text"):
@@ -65,7 +65,7 @@ def markdown(record: dict[str, Any]) -> str:
 
 
 def save_markdown(run_dir: Path, record: dict[str, Any]) -> Path:
-    """Write the record beside the history, under a name that no file has yet."""
+    """Write the record beside the history, to a new file."""
     stem = "playground-" + record["time"].replace(":", "").replace(" ", "-")
     for number in range(1, 1000):
         path = Path(run_dir) / f"{stem}{f'-{number}' if number > 1 else ''}.md"
@@ -75,21 +75,21 @@ def save_markdown(run_dir: Path, record: dict[str, Any]) -> Path:
             return path
         except FileExistsError:
             continue
-    raise UserError(f"{run_dir} has a thousand files {stem}-….md already: move some away.")
+    raise UserError(f"{run_dir} has 1,000 files {stem}-….md already: move some away.")
 
 
 def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
-    """Append a pair (`instruction`, `input`, `response`) to a JSON lines file of one's own; returns how many it has.
+    """Append a pair (`instruction`, `input`, `response`) to a JSON lines file; returns the number of its pairs.
 
-    Where it came from goes to `<name>.origins.jsonl`, line by line beside it: the file itself stays a plain data set.
-    Raises `UserError` for a pair that notebook 01 would refuse, or that is there already.
+    Its origin is appended to `<name>.origins.jsonl`. Raises `UserError` for a pair that notebook 01 would refuse, and
+    for a duplicate.
     """
     if reasons := list(reader.reasons(pair)):
-        raise UserError(f"This is no pair yet: {'; '.join(reasons)}.")
+        raise UserError(f"This is not a pair yet: {'; '.join(reasons)}.")
     path = Path(path)
     if path.suffix != ".jsonl":
-        raise UserError(f"A file of pairs ends in .jsonl, got {path.name!r}.")
-    # Not `splitlines`: JSON may hold U+2028 and U+0085 unescaped.
+        raise UserError(f"A file of pairs must end in .jsonl, got {path.name!r}.")
+    # Not `splitlines`: JSON may contain U+2028 and U+0085 unescaped.
     lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()] if path.exists() else []
     line = json.dumps(pair, ensure_ascii=False)
     if line in lines:
@@ -108,5 +108,5 @@ def _fenced(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line without what Markdown or HTML would obey."""
+    """One line with Markdown and HTML syntax escaped."""
     return "".join(c if c.isalnum() or c in " .,:/@-" else "\\" + c if c in "*_[]()#!`" else "?" for c in text)

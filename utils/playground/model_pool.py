@@ -1,4 +1,4 @@
-"""Models shared by whoever asks: loaded when first used, if they fit, and kept until freed."""
+"""A pool of loaded models: loaded on first use if they fit, shared, and kept until freed."""
 
 import gc
 import re
@@ -15,13 +15,13 @@ from utils.model import loading, lora
 from utils.model.shape import num_parameters
 from utils.training import checkpoint
 
-ROOM = 1.1  # the weights, and a tenth of them for activations and the cache of keys and values
+ROOM = 1.1  # the weights, and 10 % for activations and the key/value cache
 
 
 def choices(run_dir: Path) -> dict[str, str]:
-    """What a person can choose of a run, label -> name for `LoadedModels.get`: base, tuned, and checkpoints by step.
+    """The models of a run, label -> name for `LoadedModels.get`: base, tuned, and checkpoints by step.
 
-    A run that is still training drops old checkpoints: a name can be out of date.
+    A running run removes old checkpoints, so names can be out of date.
     """
     config = RunConfig.load(run_dir / "config.json")
     revision = "" if config.revision == RunConfig.revision else f"@{config.revision}"
@@ -31,10 +31,10 @@ def choices(run_dir: Path) -> dict[str, str]:
 
 
 class LoadedModels:
-    """Models by name, for any number of threads; whoever got one may go on using it after it is freed.
+    """Models by name, thread-safe; a model can still be used by its callers after it was freed.
 
     A name is `embedded`, a hub id (`owner/name` or `owner/name@revision`), a folder with a saved model, or the folder
-    of a run's checkpoint. All are as `loading.load` gives them: in eval mode, bfloat16 on a GPU, else float32.
+    of a run's checkpoint. All are loaded by `loading.load`: in eval mode, bfloat16 on a GPU, else float32.
     """
 
     def __init__(self):
@@ -42,26 +42,26 @@ class LoadedModels:
         self._models: dict[str, tuple[PreTrainedModel, PreTrainedTokenizerFast]] = {}
 
     def get(self, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-        """The model and its tokenizer; only who asks for one that is not loaded yet waits until it is.
+        """The model and its tokenizer, loaded if necessary.
 
-        Raises `UserError` when there is no such model, it may not be had, a checkpoint is damaged, or it does not fit
-        beside those that are loaded. Not covered: a base model that was changed since its run's checkpoint was made.
+        Raises `UserError` when the model does not exist or is gated, a checkpoint is damaged, or it does not fit beside
+        the loaded ones. Not covered: a base model that changed since the checkpoint was made.
         """
-        found = self._models.get(name)
-        if found is None:
+        loaded = self._models.get(name)
+        if loaded is None:
             with self._loading:  # transformers cannot load two models at once
-                found = self._models.get(name) or self._load(name)
-                self._models[name] = found
-        return found
+                loaded = self._models.get(name) or self._load(name)
+                self._models[name] = loaded
+        return loaded
 
     def free(self, name: str) -> None:
-        """Forget this model, if it is loaded; its memory is free as soon as nobody else holds it."""
+        """Drop this model; its memory is freed when its last user drops it too."""
         self._models.pop(name, None)
         gc.collect()
         torch.cuda.empty_cache()
 
     def sizes(self) -> dict[str, int]:
-        """The bytes of every model that is loaded now: its weights, and the few buffers beside them."""
+        """The bytes of every loaded model, weights and buffers."""
         return {name: network.get_memory_footprint() for name, (network, _) in self._models.copy().items()}
 
     def _load(self, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
@@ -76,31 +76,31 @@ class LoadedModels:
             if config.lora_rank:
                 lora.add(network, config.lora_rank, config.lora_alpha)
             trained = {f"model.{name}": p.data for name, p in network.named_parameters() if p.requires_grad}
-            # No rank of the run, so that this process keeps its own random state.
+            # Rank -1: this process keeps its random state.
             checkpoint.load(folder, trained, {}, rank=-1)
             if config.lora_rank:
                 lora.merge(network)
         return network, tokenizer
 
     def _check_fit(self, name: str, config: RunConfig) -> None:
-        """Raise `UserError` when the model has no room on the device, before any of its weights is read."""
-        torch.cuda.empty_cache()  # what torch keeps for later use counts as taken
+        """Raise `UserError` when the model does not fit on the device, before its weights are read."""
+        torch.cuda.empty_cache()  # cached memory would count as used
         device = hardware.devices(1)[0]
         try:
             count = num_parameters(config)
         except ValueError as error:
-            raise UserError(f"{name} holds no model that goes on with text: {error}") from error
+            raise UserError(f"{name} is not a causal language model: {str(error).splitlines()[0]}") from error
         needed_bytes = ROOM * count * (4 if device.type == "cpu" else 2)
         if needed_bytes > device.free_bytes:
             loaded = ", ".join(f"{other}: {hardware.format_bytes(size)}" for other, size in self.sizes().items())
             raise UserError(
                 f"{name} needs about {hardware.format_bytes(needed_bytes)}, "
                 f"{hardware.format_bytes(device.free_bytes)} are free: "
-                f"{f'free a model ({loaded})' if loaded else 'choose a smaller model'}, or use a machine with more."
+                f"{f'free a model ({loaded})' if loaded else 'choose a smaller model'}, or use a larger machine."
             )
 
 
 def _named(name: str) -> RunConfig:
-    """Settings that have the model of this name; a revision stands after the `@` of a hub id."""
+    """Settings with this model; the revision of a hub id follows `@`."""
     hub = re.fullmatch(r"([\w.-]+/[\w.-]+)@([\w.-]+)", name)
     return RunConfig(model_name_or_path=hub[1], revision=hub[2]) if hub else RunConfig(model_name_or_path=name)

@@ -1,4 +1,4 @@
-"""How likely a model finds an answer, token by token: its own, or another's."""
+"""The probability of every token of an answer under a model, its own or another."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ NUM_ALTERNATIVES = 5
 
 @dataclass(frozen=True)
 class TokenScore:
-    """One token of an answer: its text, its probability, and the likeliest tokens in its place with theirs."""
+    """One token of an answer: its text, its probability, and the likeliest alternatives."""
 
     text: str
     probability: float
@@ -19,9 +19,9 @@ class TokenScore:
 
 @torch.no_grad()
 def score(model, tokenizer, prompt_ids: list[int], answer_ids: list[int]) -> list[TokenScore]:
-    """The model's own probabilities of the answer after the prompt, in one forward pass; 0 tokens give nothing.
+    """The probabilities of the answer's tokens after the prompt, in one forward pass.
 
-    They are those before temperature, top-p, top-k and penalty. What does not fit into the model's context is left out.
+    Without temperature, top-p, top-k and penalty. Tokens beyond the model's context are left out.
     """
     room = model.config.max_position_embeddings - len(prompt_ids) + 1
     answer_ids = answer_ids[: max(0, room)]
@@ -42,6 +42,6 @@ def score(model, tokenizer, prompt_ids: list[int], answer_ids: list[int]) -> lis
 
 
 def loss(scores: list[TokenScore]) -> float:
-    """The mean surprise of the tokens, in nats, as a run's loss counts it; NaN without tokens."""
-    # The smallest float32 stands for a probability that was rounded to 0.
-    return sum(-math.log(max(one.probability, 1e-38)) for one in scores) / len(scores) if scores else math.nan
+    """The mean negative log probability, in nats per token, as a run's loss; NaN without tokens."""
+    # Probabilities may be rounded to 0.
+    return sum(-math.log(max(token.probability, 1e-38)) for token in scores) / len(scores) if scores else math.nan

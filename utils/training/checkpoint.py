@@ -1,8 +1,8 @@
-"""Checkpoints that hold: written beside their place, hashed, flushed to disk, then renamed; verified before use.
+"""Checkpoints: written to a temporary folder, hashed, flushed to disk, then renamed; verified before use.
 
-`checkpoints/step-00000050/` holds one safetensors file for each rank with its shards, `state.json`, and `manifest.json`
-with the sha256 of every file. It loads on any number of ranks. Nothing in it is pickled, so a checkpoint from elsewhere
-runs no code. Over several machines the run's folder has to be on storage that all of them share.
+`checkpoints/step-00000050/` holds one safetensors file per rank with its shards, `state.json`, and `manifest.json` with
+the sha256 of every file. It loads on any number of ranks. Nothing is pickled, so a checkpoint cannot run code. With
+several machines the run's folder must be on shared storage.
 """
 
 import errno
@@ -29,9 +29,9 @@ POLL_SECONDS = 0.05
 
 
 class Saver:
-    """Writes the checkpoints of one rank, each in the background while training goes on; one at a time.
+    """Writes the checkpoints of one rank in the background, one at a time.
 
-    Every rank has one and calls `save` at the same steps. `check` and `wait` raise what went wrong in the background.
+    Every rank has one and calls `save` at the same steps. `check` and `wait` raise errors of the background thread.
     """
 
     def __init__(self, run_dir: Path, rank: int, num_ranks: int, keep: int):
@@ -40,10 +40,10 @@ class Saver:
         self._error: BaseException | None = None
 
     def save(self, step: int, tensors: dict[str, torch.Tensor], own: dict[str, torch.Tensor], state: dict) -> None:
-        """Copy this rank's shards and begin to write them; waits for the checkpoint before, if that is not done yet.
+        """Copy this rank's shards and start writing them; waits for the previous checkpoint.
 
-        `own` are tensors that only this rank needs, and again only on the same number of ranks.
-        Raises `UserError` when the disk is too full; the earlier checkpoints are then untouched.
+        `own` are tensors of this rank alone, for resuming on the same number of ranks. Raises `UserError` when the disk
+        is too full; earlier checkpoints are not affected.
         """
         self.wait()
         shards, first_rows = {}, {}
@@ -62,12 +62,12 @@ class Saver:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise the error of the save in the background, if it has failed."""
+        """Raise the error of a failed background save."""
         if self._error:
             raise self._error
 
     def wait(self) -> None:
-        """Return when nothing is being written; raises as `check` does."""
+        """Wait for the background save; raises as `check` does."""
         if self._thread:
             self._thread.join()
         self.check()
@@ -79,7 +79,7 @@ class Saver:
             path = temporary / f"rank-{self.rank:05d}.safetensors"
             save_file(shards, path, metadata=first_rows)
             _fsync(path)
-            # Written last: it tells the first rank that this one is done.
+            # Written last: the sign for rank 0 that this rank is done.
             write_json(temporary / f"{path.name}.sha256", sha256_file(path))
             if self.rank == 0:
                 self._complete(temporary, state)
@@ -88,7 +88,7 @@ class Saver:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def _complete(self, temporary: Path, state: dict[str, Any]) -> None:
-        """Wait for all ranks' files, then make the folder a checkpoint and drop what is no longer kept."""
+        """Wait for all ranks' files, rename the folder to its final name, and remove old checkpoints."""
         names = [f"rank-{rank:05d}.safetensors" for rank in range(self.num_ranks)]
         marks = [temporary / f"{name}.sha256" for name in names]
         while not all(mark.exists() for mark in marks):
@@ -104,16 +104,16 @@ class Saver:
         files.hand_down_mode(temporary)
         for path in (temporary / "state.json", temporary / MANIFEST, temporary):
             _fsync(path)
-        place = temporary.with_suffix("")
-        files.remove(place)
-        temporary.rename(place)
+        final = temporary.with_suffix("")
+        files.remove(final)
+        temporary.rename(final)
         _fsync(self.folder)
         for old in _no_longer_kept(found(self.folder.parent), self.keep):
             files.remove(old)
 
 
 def explained(error: Exception, folder: Path, needed_bytes: int) -> Exception:
-    """The error of a write, as a `UserError` that names the space needed where the disk was full."""
+    """A write error; when the disk was full, as a `UserError` with the space needed."""
     is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
     return _disk_full(folder, needed_bytes, 0) if is_full else error
 
@@ -121,7 +121,7 @@ def explained(error: Exception, folder: Path, needed_bytes: int) -> Exception:
 def _disk_full(folder: Path, needed_bytes: int, free_bytes: int) -> UserError:
     return UserError(
         f"this needs {needed_bytes:,} bytes and {folder} has {free_bytes:,} free. The earlier checkpoints are "
-        "kept. Free some space, or lower save_total_limit, and start again: the run goes on from the last one."
+        "kept. Free some space, or lower save_total_limit, and start again: the run resumes from the last one."
     )
 
 
@@ -148,10 +148,10 @@ def found(run_dir: Path) -> list[Path]:
 
 
 def newest_good(run_dir: Path, log) -> Path | None:
-    """The newest checkpoint whose every file has its recorded sha256; a bad one is set aside as `.corrupt`.
+    """The newest checkpoint whose files all have their recorded sha256; damaged ones are renamed to `.corrupt`.
 
-    What an interrupted save left behind is removed, of checkpoints and the model. Only one rank may call it. Raises
-    `UserError` when `checkpoints` is a link.
+    Removes what interrupted saves left. Only one rank may call it. Raises `UserError` when `checkpoints` is a symbolic
+    link.
     """
     files.make_folder(run_dir / FOLDER)
     for unfinished in (run_dir / "model.tmp", *(run_dir / FOLDER).glob("step-*.tmp")):
@@ -163,12 +163,12 @@ def newest_good(run_dir: Path, log) -> Path | None:
         aside = folder.with_suffix(".corrupt")
         files.remove(aside)
         folder.rename(aside)
-        log(f"checkpoint {folder.name} is damaged ({fault}): set aside as {aside.name}")
+        log(f"checkpoint {folder.name} is damaged ({fault}): renamed to {aside.name}")
     return None
 
 
 def defect(folder: Path) -> str | None:
-    """What is wrong with a checkpoint: a file that is missing or not as it was written; None when nothing is."""
+    """Why a checkpoint is damaged: a file is missing or was changed; None when it is intact."""
     manifest = read_manifest(folder)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         return "no readable manifest"
@@ -184,14 +184,14 @@ def defect(folder: Path) -> str | None:
 
 
 def load(folder: Path, tensors: dict[str, torch.Tensor], own: dict[str, torch.Tensor], rank: int) -> dict[str, Any]:
-    """Fill `tensors` and `own` in place from a verified checkpoint, set this rank's random state, return `state.json`.
+    """Load a verified checkpoint into `tensors` and `own` in place, set the random state, and return `state.json`.
 
-    Raises `UserError` when the checkpoint does not hold all rows of a tensor, or not this rank's own.
+    Raises `UserError` when rows of a tensor or this rank's own tensors are missing.
     """
     shards: dict[str, list] = {}
     for path in sorted(folder.glob("rank-*.safetensors")):
         file = safe_open(path, "pt")
-        for name in file.keys():  # noqa: SIM118 (it is no dictionary)
+        for name in file.keys():  # noqa: SIM118 (not a dictionary)
             shards.setdefault(name, []).append(file)
     for name, tensor in tensors.items():
         local, first_row = _local(tensor)
@@ -204,10 +204,10 @@ def load(folder: Path, tensors: dict[str, torch.Tensor], own: dict[str, torch.Te
     for name, tensor in own.items():
         if name not in own_shards or own_shards[name].shape != tensor.shape:
             raise UserError(
-                f"{folder} has 8-bit optimizer states of another number of processes: go on with that many."
+                f"{folder} has 8-bit optimizer states of another number of processes: resume with that number."
             )
         tensor.copy_(own_shards[name])
-    # A rank that the saving run did not have keeps the state of its seed.
+    # A rank that the saving run did not have keeps its seeded state.
     for kind, setter in {"cpu": torch.set_rng_state, "cuda": torch.cuda.set_rng_state}.items():
         if f"random.{kind}" in own_shards:
             setter(own_shards[f"random.{kind}"])
@@ -220,7 +220,7 @@ def _own_files(shards: dict[str, list], rank: int) -> dict[str, Any]:
 
 
 def _copy_overlap(file, name: str, local: torch.Tensor, first_row: int) -> int:
-    """Copy those rows of a saved shard that `local` holds; returns how many."""
+    """Copy the rows of a saved shard that belong to `local`; returns their number."""
     if not local.ndim:
         local.copy_(file.get_tensor(name))
         return 1
@@ -234,7 +234,7 @@ def _copy_overlap(file, name: str, local: torch.Tensor, first_row: int) -> int:
 
 
 def _local(tensor: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """This rank's rows of a tensor, and the number of the first of them; FSDP2 shares them out evenly."""
+    """This rank's rows of a tensor, as FSDP2 shards it, and the number of the first row."""
     if not isinstance(tensor, DTensor):
         return tensor, 0
     num_rows, num_ranks = tensor.shape[0], tensor.device_mesh.size()

@@ -1,4 +1,4 @@
-"""The processes of a run: which one this is, what they agree on, and whether it should end."""
+"""Distributed processes: this process's rank, collectives, stop requests, and failure reports."""
 
 import contextlib
 import fcntl
@@ -26,7 +26,7 @@ from utils.training.rendezvous import Heartbeat, launcher_pid, meet, refuse_open
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those of the run."""
+    """This process's rank, and collectives with the others."""
 
     rank: int = 0
     num_ranks: int = 1
@@ -35,10 +35,10 @@ class Ranks:
 
     @classmethod
     def join(cls) -> "Ranks":
-        """Read the launcher's environment and, if there are several processes, join their group.
+        """Read the launcher's environment and, with several processes, initialize the process group.
 
-        Raises `UserError` when the launcher or the group would listen on all addresses, and what
-        `rendezvous.meet` raises. A process that does not come within `JOIN_SECONDS` ends this one.
+        Raises `UserError` when the launcher or the group would listen on all addresses, and the errors of
+        `rendezvous.meet`. Exits when another process does not join within `JOIN_SECONDS`.
         """
         num_ranks, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
         device = torch.device("cpu")
@@ -50,14 +50,14 @@ class Ranks:
             return cls(rank, num_ranks, device)
         store, beats = meet(rank)
         heartbeat = Heartbeat(rank, num_ranks, beats)
-        # Long, so that a slow save is not taken for a dead process: that is what the heartbeat is for.
+        # Long, because dead processes are detected by the heartbeat, and a save may be slow.
         backend, timeout = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timedelta(hours=2)
         dist.init_process_group(backend, store=store, rank=rank, world_size=num_ranks, timeout=timeout)
-        store.set_timeout(timeout)  # NCCL meets in it once more, at the first collective
+        store.set_timeout(timeout)  # NCCL uses it again at the first collective
         return cls(rank, num_ranks, device, heartbeat)
 
     def leave(self) -> None:
-        """Part from the others; to be called by all ranks."""
+        """Destroy the process group; all ranks must call it."""
         if self.heartbeat:
             self.heartbeat.stop()
             self.barrier()
@@ -68,7 +68,7 @@ class Ranks:
         return self.rank == 0
 
     def reduce(self, values: list[float], operation=dist.ReduceOp.SUM) -> list[float]:
-        """The sum, or another reduction, of each value over all ranks, in float64."""
+        """All-reduce each value over the ranks, in float64."""
         if self.num_ranks == 1:
             return values
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -76,13 +76,13 @@ class Ranks:
         return tensor.tolist()
 
     def average(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Make each tensor its mean over all ranks, in place."""
+        """Average each tensor over the ranks, in place."""
         for tensor in tensors if self.num_ranks > 1 else ():
             dist.all_reduce(tensor)
             tensor /= self.num_ranks
 
     def from_first(self, value: Any) -> Any:
-        """The first rank's value, which JSON can hold, on every rank; it travels as text, and nothing is unpickled."""
+        """Broadcast a JSON value from rank 0; as text, so that nothing is unpickled."""
         if self.num_ranks == 1:
             return value
         text = json.dumps(value).encode() if self.is_first else b""
@@ -106,7 +106,7 @@ class Ranks:
 
 @dataclass
 class StopRequest:
-    """Whether the run should save and end: for a file `STOP` in its folder, SIGTERM or SIGINT, or a dead launcher."""
+    """Whether the run should save and stop: a file `STOP` in its folder, SIGTERM or SIGINT, or a dead launcher."""
 
     run_dir: Path
     signals: list[int] = field(default_factory=list)
@@ -123,7 +123,7 @@ class StopRequest:
 
 
 class InUse(UserError):
-    """Another process trains in the run's folder, and what is written there is its own."""
+    """Another process trains in the run's folder."""
 
 
 @contextlib.contextmanager
@@ -133,22 +133,22 @@ def only_one(run_dir: Path, ranks: Ranks):
         for is_last in (False, True) if ranks.is_first else ():
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.utime(file.fileno())  # when it began, or was resumed: see `launch.phase`
+                os.utime(file.fileno())  # the start time, for `launch.phase`
                 break
             except BlockingIOError:
                 if is_last:
                     raise InUse(f"{run_dir} is being trained by another process: wait for it, or stop it.") from None
-                time.sleep(1.0)  # it may only be asked for: `launch.state` takes it for a moment
+                time.sleep(1.0)  # `launch.state` takes it for a moment
         yield
 
 
 def report_failure(run_dir: Path, error: Exception) -> int:
     """Print why this process failed, write it to `outcome.json`, and return its exit status.
 
-    Of several processes the first to fail is the one whose reason is kept: the others only lose contact with it. If its
-    error would come again, a `UserError` or an error of the code such as an `IndexError`, it also ends the launcher;
-    after a `RuntimeError` or `OSError`, which a lost device, peer or file can cause, the launcher may start all of them
-    again. Not covered: launchers of other machines, which wait for this one as long as torchrun has them wait.
+    Of several processes the reason of the first to fail is kept: the others only lose contact. Errors that would repeat
+    (`UserError`, `IndexError` and the like) also terminate the launcher; after a `RuntimeError` or `OSError`, caused by
+    a lost device, peer or file, it may restart all processes. Not covered: launchers on other machines, which wait as
+    long as torchrun does.
     """
     reason = str(error)
     if isinstance(error, UserError):
@@ -160,15 +160,15 @@ def report_failure(run_dir: Path, error: Exception) -> int:
         reason = f"rank {rank}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
         if _a_peer_has_ended():
             reason = (
-                "another process of the run has ended: killed, most often because memory ran out, or it lost contact; "
-                f"the end of train.log says which. Then {reason}"
+                "another process of the run ended: it was killed, usually because memory ran out, or lost contact; "
+                f"see the end of train.log. Then {reason}"
             )
     variables = (os.environ.get(name, "") for name in ("MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
     start = ":".join([str(os.getppid()), *variables])
     path = run_dir / "outcome.json"
     recorded = read_json(path)
     if not (launcher_pid() and isinstance(recorded, dict) and recorded.get("start") == start):
-        with contextlib.suppress(OSError, UserError):  # no folder, a full disk, or a folder in its place
+        with contextlib.suppress(OSError, UserError):  # no folder, a full disk, or not a file
             if not isinstance(error, InUse):
                 files.write_json(path, {"outcome": "failed", "reason": reason, "start": start})
         if not isinstance(error, RuntimeError | OSError):
@@ -177,13 +177,13 @@ def report_failure(run_dir: Path, error: Exception) -> int:
 
 
 def _end_launcher() -> None:
-    """Have the launcher end all of its processes instead of starting them again; without one, nothing."""
+    """Terminate the launcher, if there is one, so that it does not restart the processes."""
     if pid := launcher_pid():
         os.kill(pid, signal.SIGTERM)
 
 
 def _a_peer_has_ended() -> bool:
-    """Whether a process that the same launcher started lives no more."""
+    """Whether another process of the same launcher has ended."""
     with contextlib.suppress(psutil.Error):
         peers = psutil.Process(launcher_pid()).children() if launcher_pid() else []
         living = [peer for peer in peers if peer.status() != psutil.STATUS_ZOMBIE]

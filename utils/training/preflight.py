@@ -1,7 +1,7 @@
-"""What must hold before these token rows are trained on: each point checked, shown, and told what to do about.
+"""Preflight checks of token rows before training, each with a remedy.
 
-Counts are over all rows of both splits. What needs texts or blocks looks at `SAMPLE_ROWS` rows a split, evenly spread;
-where there are no more than that, these are all rows too.
+Counts cover all rows of both splits; checks that need texts or blocks cover `SAMPLE_ROWS` rows per split, evenly
+spread.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ CHECKS = "checks.json"
 
 @dataclass(frozen=True)
 class Check:
-    """One point: whether it holds (None: not looked at, `found` says why), what was found, what to do if it fails."""
+    """One check: whether it passed (None: not run, `found` says why), what was found, and a remedy."""
 
     name: str
     is_good: bool | None
@@ -45,16 +45,16 @@ class Check:
 def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
     """All checks of the token rows of `config`, kept in their folder as `checks.json`; `require` reads them."""
     counts, row_counts = count(data_dir, config, tokenizer), balance(data_dir, config)
-    again = "run notebooks 01 and 02 again; if it stays, the template or the tokenizer is not what it was"
+    again = "run notebooks 01 and 02 again; if it fails again, the template or the tokenizer changed"
     defect = "do not train: this is a defect of the workbook, please report it"
-    unwritable = "take another tokenizer, or take what it cannot write out of the pairs"
+    unwritable = "use another tokenizer, or remove the text that it cannot represent"
     sample, whole = f"{counts['sampled_rows']:,} of {counts['rows']:,} rows", f"{counts['rows']:,} rows"
     points = (
         ("The prompt in training is the prompt in generation", "other_prompts", sample, again),
-        ("End-of-text is trained in every row", "ends_untrained", sample, defect),
-        ("Every row has trained tokens", "rows_untrained", sample, "take these rows out of the pairs"),
-        ("No token of a prompt is trained", "prompt_tokens_trained", sample, defect),
-        ("Text gives its tokens, and the tokens the text", "texts_changed", sample, unwritable),
+        ("End-of-text is a target token in every row", "ends_untrained", sample, defect),
+        ("Every row has target tokens", "rows_untrained", sample, "remove these rows from the pairs"),
+        ("No token of a prompt is a target token", "prompt_tokens_trained", sample, defect),
+        ("Decoding gives the text again", "texts_changed", sample, unwritable),
         ("Text never becomes a special token", "rows_with_specials", whole, defect),
     )
     checks = [
@@ -67,7 +67,7 @@ def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
     long = f"{row_counts['num_over_long']:,} rows over {config.max_length:,} tokens are left out whole; no row is cut"
     checks += [
         Check("Packed loss is unpacked loss", *_compared(data_dir, config), defect),
-        Check("The row_counts balance", is_even, f"{row_counts['num_read']:,} read = {sums}", again),
+        Check("Row counts add up", is_even, f"{row_counts['num_read']:,} read = {sums}", again),
         Check("Long rows", row_counts["num_kept"] > 0, long, "raise max_length"),
     ]
     files.write_json(artifacts.tokens_dir(data_dir, config) / CHECKS, [asdict(check) for check in checks])
@@ -75,17 +75,17 @@ def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
 
 
 def require(folder: Path) -> None:
-    """Raise `UserError` when a check of these token rows failed; rows that nobody checked are let through."""
+    """Raise `UserError` when a check of these token rows failed; unchecked rows are accepted."""
     bad = [check for check in artifacts.read_json(Path(folder) / CHECKS) or [] if check["is_good"] is False]
     if bad:
-        told = "; ".join(f"{check['name']!r} does not hold ({check['found']}): {check['remedy']}" for check in bad)
-        raise UserError(f"{folder} is not to be trained on. {told}.")
+        failed = "; ".join(f"{check['name']!r} failed ({check['found']}): {check['remedy']}" for check in bad)
+        raise UserError(f"{folder} cannot be trained on: {failed}.")
 
 
 def balance(data_dir: Path, config: RunConfig) -> dict[str, int]:
-    """Where every row that was read has gone: read = kept + rejected + duplicates + over-long + without trained token.
+    """Row counts: read = kept + rejected + duplicates + over-long + without target token.
 
-    `num_kept` are here the rows that can be trained and evaluated on.
+    `num_kept` are the rows for training and evaluation.
     """
     report = pairs.row_counts(artifacts.pairs_dir(data_dir, config.pairs))
     row_counts = {name: report[name] for name in ("num_read", "num_rejected", "num_duplicates")}
@@ -101,10 +101,10 @@ def balance(data_dir: Path, config: RunConfig) -> dict[str, int]:
 
 
 def count(data_dir: Path, config: RunConfig, tokenizer) -> dict[str, int]:
-    """How many rows or tokens break a rule, by rule, and how many rows were looked at."""
+    """The number of rows or tokens that violate each rule, and of rows checked."""
     special_ids = [index for index, token in tokenizer.added_tokens_decoder.items() if token.special]
     plain = encode_prompts([format_prompt("x", "", config.template, tokenizer)], tokenizer, config.template)[0]
-    # The template's own special tokens, and the end-of-text.
+    # The template's own special tokens, and end-of-text.
     num_special = int(np.isin(plain, special_ids).sum()) + 1
     names = ("other_prompts", "ends_untrained", "rows_untrained", "prompt_tokens_trained", "texts_changed")
     counts = dict.fromkeys((*names, "rows_with_specials", "rows", "sampled_rows"), 0)
@@ -131,9 +131,9 @@ def count(data_dir: Path, config: RunConfig, tokenizer) -> dict[str, int]:
 
 
 def merges(data_dir: Path, config: RunConfig, tokenizer) -> dict[str, Any]:
-    """How many training rows would have other ids if prompt and response were tokenised as one string.
+    """How many training rows would have other ids if prompt and response were tokenized as one string.
 
-    With the tokens at the seam of the first such row: `together`, as they would be, and `apart`, as they are.
+    With the tokens at the boundary in the first such row: `together` in one string, `apart` as they are.
     """
     rows, chosen, texts = next(_samples(data_dir, config))
     prompt = format_prompt("zqxjk", "zqxjk", config.template, tokenizer)
@@ -174,7 +174,7 @@ def losses(data_dir: Path, config: RunConfig) -> tuple[float, float]:
 
 
 def _samples(data_dir: Path, config: RunConfig) -> Iterator[tuple[TokenRows, np.ndarray, list[dict[str, str]]]]:
-    """For each split that has rows: all its rows, the ones to look at, and their pairs."""
+    """For each split with rows: all rows, the rows to check, and their pairs."""
     for split in SPLITS:
         rows = dataset.load(artifacts.tokens_dir(data_dir, config), split)
         chosen = np.array(packing.spread(range(len(rows)), SAMPLE_ROWS), dtype=int)
@@ -184,7 +184,7 @@ def _samples(data_dir: Path, config: RunConfig) -> Iterator[tuple[TokenRows, np.
 
 
 def _num_other_specials(rows: TokenRows, special_ids: list[int], num_special: int) -> int:
-    """Rows with another number of special tokens than each must have."""
+    """The number of rows with another number of special tokens than `num_special`."""
     number = 0
     for start in range(0, len(rows), SAMPLE_ROWS):
         offsets = rows.offsets[start : start + SAMPLE_ROWS + 1]
@@ -194,7 +194,7 @@ def _num_other_specials(rows: TokenRows, special_ids: list[int], num_special: in
 
 
 def _says(tokenizer, ids: list[int], text: str) -> bool:
-    """Whether ids decode to the text, or to what the tokenizer's own normalizer (NFC, say) makes of it."""
+    """Whether ids decode to the text, or to its form after the tokenizer's normalizer."""
     backend = tokenizer.backend_tokenizer
     decoded = backend.decode(ids, skip_special_tokens=False)
     return decoded == text or (backend.normalizer is not None and decoded == backend.normalizer.normalize_str(text))

@@ -1,7 +1,8 @@
-"""The training run: `python -m utils.training RUN_DIR`, alone or under `accelerate launch` or `torchrun`.
+"""The training loop of a run: `python -m utils.training RUN_DIR`, alone or under `accelerate launch` or `torchrun`.
 
-One update: its pairs are packed into blocks, the blocks shared out over the ranks, the loss of all of them divided by
-their trained tokens, the gradient clipped, the weights moved. Run again, it goes on where it stopped.
+In each update, the pairs are packed into blocks and the blocks distributed over the ranks. The summed loss is divided
+by the target tokens of all blocks, the gradient is clipped, and the optimizer makes a step. Started again, a run
+resumes.
 """
 
 import math
@@ -30,13 +31,13 @@ from utils.training import checkpoint, mfu, optim, out_of_memory, samples, sched
 from utils.training.distributed import Ranks, StopRequest, only_one
 from utils.training.loss import num_target_tokens, target_loss
 
-# The least that a file takes on disk.
+# The smallest size of a file on disk.
 PAGE_BYTES = 4096
 
 
 @dataclass
 class Progress:
-    """What a checkpoint's `state.json` holds; the order of the pairs and the learning rate follow from `step`."""
+    """The content of a checkpoint's `state.json`; `step` determines the order of pairs and the learning rate."""
 
     step: int = 0  # updates made
     total_tokens: int = 0
@@ -47,14 +48,14 @@ class Progress:
 
 
 class Training:
-    """A run in this process: its rows, its shard of the model and the optimizer, and how far it is.
+    """A run in this process: token rows, its shard of model and optimizer, and progress.
 
-    Raises `UserError` when the tokens are missing, or are others than those the run began with.
+    Raises `UserError` when the tokens are missing or changed since the run began.
     """
 
     def __init__(self, run_dir: Path, config: RunConfig, ranks: Ranks):
         self.run_dir, self.config, self.ranks = run_dir, config, ranks
-        self.stop_request = StopRequest(run_dir)  # before all that takes long: the launcher may die meanwhile
+        self.stop_request = StopRequest(run_dir)  # before anything slow: the launcher may die
         data_dir = run_dir.parents[1]
         tokens_dir = artifacts.tokens_dir(data_dir, config)
         self.rows, self.eval_rows = (dataset.load(tokens_dir, split) for split in dataset.SPLITS)
@@ -76,7 +77,7 @@ class Training:
         self.progress = self._resumed()
 
     def train(self) -> str:
-        """Train to the end, or until it is asked to stop: returns `finished` or `stopped`."""
+        """Train to the end or until a stop request; returns `finished` or `stopped`."""
         config, progress = self.config, self.progress
         self.stop_request.listen()
         self.ranks.log(
@@ -115,37 +116,37 @@ class Training:
         return "finished"
 
     def update(self, rows: np.ndarray, blocks: list[packing.Block], learning_rate: float) -> dict[str, Any]:
-        """One update of the weights from these rows, packed into blocks for all ranks; returns what there is to log.
+        """One optimizer step on these rows, packed into blocks for all ranks; returns the metrics.
 
-        Raises `UserError`, and leaves the weights as they are, when the loss or the gradient norm is not finite.
+        Raises `UserError` before the weights change when the loss or the gradient norm is not finite.
         """
         ranks, config = self.ranks, self.config
-        num_trained = sum(num_target_tokens(block) for block in blocks)
+        num_targets = sum(num_target_tokens(block) for block in blocks)
         loss_sum = torch.zeros((), device=ranks.device)
-        mine = blocks[ranks.rank :: ranks.num_ranks]
+        own_blocks = blocks[ranks.rank :: ranks.num_ranks]
         with self.float32_products:
-            for index, block in enumerate(mine):
+            for index, block in enumerate(own_blocks):
                 if isinstance(self.model, FSDPModule) and not config.reshard_after_forward:
-                    is_last = index == len(mine) - 1
+                    is_last = index == len(own_blocks) - 1
                     self.model.set_requires_gradient_sync(is_last)
                     self.model.set_reshard_after_backward(is_last)
                 with self._compute_dtype(cache_enabled=False):
                     loss = target_loss(self.model, block, ranks.device)
-                # FSDP averages gradients over the ranks; the loss of an update is a sum over them.
-                (loss * ranks.num_ranks / num_trained).backward()
+                # FSDP averages gradients over the ranks; the loss is a sum over them.
+                (loss * ranks.num_ranks / num_targets).backward()
                 loss_sum += loss.detach()
-        if config.lora_rank:  # FSDP does so for what it shards
+        if config.lora_rank:  # FSDP averages only what it shards
             gradients = [parameter.grad for parameter in lora.trained(self.model)]
-            ranks.average(gradients)  # ty: ignore[invalid-argument-type]  # after `backward` none is None
+            ranks.average(gradients)  # ty: ignore[invalid-argument-type]  # none is None after `backward`
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm or math.inf)
         grad_norm = float(grad_norm.full_tensor() if isinstance(grad_norm, DTensor) else grad_norm)
         sums = ranks.reduce([loss_sum.item() if rank == ranks.rank else 0.0 for rank in range(ranks.num_ranks)])
-        loss = sum(sums) / num_trained
+        loss = sum(sums) / num_targets
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-            broken = [rank for rank, value in enumerate(sums) if not math.isfinite(value)] or "none"
+            bad_ranks = [rank for rank, value in enumerate(sums) if not math.isfinite(value)] or "none"
             raise UserError(
-                f"update {self.progress.step + 1}: loss {loss} (not finite on rank: {broken}), gradient norm "
-                f"{grad_norm}; the weights were not changed. Lower learning_rate, or look at the rows of the update: "
+                f"update {self.progress.step + 1}: loss {loss} (not finite on rank: {bad_ranks}), gradient norm "
+                f"{grad_norm}; the weights were not changed. Lower learning_rate, or inspect the rows of the update: "
                 f"{rows.tolist()}."
             )
         optim.set_learning_rate(self.optimizer, learning_rate)
@@ -155,16 +156,13 @@ class Training:
             "loss": loss,
             "grad_norm": grad_norm,
             "num_tokens": sum(len(block.input_ids) for block in blocks),
-            "num_target_tokens": num_trained,
+            "num_target_tokens": num_targets,
             "memory_bytes": int(ranks.reduce([hardware.peak_memory_bytes(ranks.device)], dist.ReduceOp.MAX)[0]),
         }
 
     @torch.no_grad()
     def evaluate(self) -> None:
-        """Record the mean loss over the trained tokens of the validation rows, in nats, and the samples' answers.
-
-        Without rows, nothing.
-        """
+        """Record the mean loss over the target tokens of the validation rows, in nats, and the samples."""
         if not len(self.eval_chosen):
             return
         ranks, start = self.ranks, time.perf_counter()
@@ -181,11 +179,11 @@ class Training:
                 )
         self.model.train()
         for module in self.model.modules():
-            # Without a backward pass gathered weights would stay so, no longer the optimizer's.
+            # Without a backward pass, gathered weights would not be resharded.
             if isinstance(module, FSDPModule):
                 module.reshard()
-        num_trained = sum(num_target_tokens(block) for block in blocks)
-        loss = ranks.reduce([loss_sum.item()])[0] / num_trained
+        num_targets = sum(num_target_tokens(block) for block in blocks)
+        loss = ranks.reduce([loss_sum.item()])[0] / num_targets
         if not math.isfinite(loss):
             raise UserError(f"evaluation after update {self.progress.step}: loss {loss}; the model is broken.")
         progress = self.progress
@@ -194,10 +192,10 @@ class Training:
         if progress.best_eval_loss is None or loss < progress.best_eval_loss:
             progress.best_eval_loss, progress.num_evals_since_best = loss, 0
         seconds = time.perf_counter() - start
-        self._record(kind="eval", eval_loss=loss, num_target_tokens=num_trained, eval_seconds=seconds)
+        self._record(kind="eval", eval_loss=loss, num_target_tokens=num_targets, eval_seconds=seconds)
 
     def _read_ahead(self, first: int) -> Iterator[tuple[np.ndarray, list[packing.Block]]]:
-        """The rows and blocks of every update from number `first` on, each packed while the one before is trained."""
+        """Rows and blocks of every update from `first` on, packed while the previous update is computed."""
         config = self.config
 
         def packed(update: int) -> tuple[np.ndarray, list[packing.Block]]:
@@ -220,7 +218,7 @@ class Training:
         self.ranks.log(f"checkpoint at update {self.progress.step}")
 
     def save_model(self) -> None:
-        """Merge adapters and save the tuned model, whole or not at all: `model/` says that the run is finished."""
+        """Merge adapters and save the tuned model atomically: `model/` marks a finished run."""
         if self.config.lora_rank:
             lora.merge(self.model)
         temporary = self.run_dir / "model.tmp"
@@ -234,7 +232,7 @@ class Training:
             temporary.rename(self.run_dir / "model")
 
     def _resumed(self) -> Progress:
-        """Load the newest good checkpoint, if there is one, and drop the metrics written after it."""
+        """Load the newest intact checkpoint, if there is one, and remove later metrics."""
         newest = checkpoint.newest_good(self.run_dir, self.ranks.log) if self.ranks.is_first else None
         newest = self.ranks.from_first(newest and str(newest))
         progress = Progress()
@@ -242,52 +240,54 @@ class Training:
             newest = Path(newest)
             tensors, own = optim.state_tensors(self.model, self.optimizer)
             progress = Progress(**checkpoint.load(newest, tensors, own, self.ranks.rank))
-            self.ranks.log(f"going on from {newest.name}")
+            self.ranks.log(f"resuming from {newest.name}")
         if self.ranks.is_first:
             metrics.truncate(self.run_dir, progress.step if newest else -1)
         return progress
 
     def _made_from(self, tokens_dir: Path) -> None:
-        """Write down what a new run is made from, or hold an older one to it."""
+        """Record the token files that a new run is made from; a resumed run must have the same."""
         inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
         if artifacts.read_manifest(self.run_dir) and artifacts.stale_inputs(self.run_dir, inputs):
-            raise UserError(f"{tokens_dir} changed since this run began: it cannot go on. Start a new run (FRESH=1).")
-        facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}  # more, where a run was made longer
+            raise UserError(
+                f"{tokens_dir} changed since this run began: it cannot be resumed. Start a new run (FRESH=1)."
+            )
+        facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}  # updated when a run is made longer
         if self.ranks.is_first:
             files.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
 
     def _compute_dtype(self, cache_enabled: bool = True):
-        """Matrix products in bfloat16 where asked; by autocast, so that one rank computes as many do."""
-        # A cache keeps the weights' copies to the end: memory for nothing in one forward pass, which uses each once.
+        """Autocast to bfloat16 if set, the same on one rank and several."""
+        # Caching casts wastes memory in a single forward pass, which uses each weight once.
         is_autocast = self.config.dtype == "bfloat16" and self.product_dtype == torch.bfloat16
         return torch.autocast(self.ranks.device.type, torch.bfloat16, is_autocast, cache_enabled)
 
     def _record(self, **record: Any) -> None:
-        """Append a line to the metrics and to the log."""
+        """Append a line to metrics, trackers and log."""
         progress = self.progress
         epoch = progress.step / -(-len(self.chosen) // self.config.train_batch_size)
-        place = dict(step=progress.step, epoch=epoch, total_tokens=progress.total_tokens, seconds=progress.seconds)
+        position = dict(step=progress.step, epoch=epoch, total_tokens=progress.total_tokens, seconds=progress.seconds)
         if self.ranks.is_first:
-            metrics.append(self.run_dir, record | place)
-            self.trackers.log(record | place)
+            metrics.append(self.run_dir, record | position)
+            self.trackers.log(record | position)
         shown = {name: record[name] for name in ("loss", "eval_loss", "tokens_per_second") if name in record}
         self.ranks.log(f"update {progress.step} " + " ".join(f"{name} {value:,.4g}" for name, value in shown.items()))
 
 
 def main(run_dir: Path) -> None:
-    """Train in `run_dir`, which holds a `config.json`; `outcome.json` says afterwards how it ended."""
+    """Train the run in `run_dir` with its `config.json`, and write `outcome.json`."""
     config = RunConfig.load(run_dir / "config.json")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     ranks = Ranks.join()
     with only_one(run_dir, ranks):
         outcome = "finished already"
-        if not os.path.lexists(run_dir / "model"):  # a link may lead to a disk that is not there
+        if not os.path.lexists(run_dir / "model"):  # also a link to a disk that is not mounted
             if ranks.is_first:
                 (run_dir / "STOP").unlink(missing_ok=True)
             try:
                 outcome = Training(run_dir, config, ranks).train()
-            except OSError as error:  # of metrics or samples: a checkpoint's names its own size
+            except OSError as error:  # from metrics or samples; checkpoints report their own size
                 raise checkpoint.explained(error, run_dir, PAGE_BYTES) from error
             if ranks.is_first:
                 files.write_json(run_dir / "outcome.json", {"outcome": outcome})

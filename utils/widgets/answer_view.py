@@ -1,9 +1,8 @@
-"""How one answer looks: its letters in colour, each token as likely as the model found it, and where it came from.
+"""An answer as HTML: syntax highlighting, token probabilities, and sources.
 
-The page needs no script: what a stretch or a token has to say is its label, which style sheets show below it while it
-is pointed at or has the keyboard's focus. Whatever a model wrote, and whatever a source is called, is escaped; a
-character that has no shape or moves its neighbours is shown by its number, in a frame. Not covered: letters without a
-shape, such as the Hangul filler.
+Without scripts: the label of a stretch or token is shown by CSS while the pointer or the keyboard focus is on it. All
+text is escaped; invisible characters and those that affect their neighbours are shown by code point, in a frame. Not
+covered: invisible letters such as the Hangul filler.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ from utils.playground.attribution import Source, Span
 from utils.playground.token_logprobs import TokenScore
 from utils.widgets.token_view import MARKS, visible
 
-# Of Pygments' kinds of token, the nearest one that is here gives the class; "" is plain text.
+# The CSS class of a Pygments token type, or of its nearest parent here; "" is plain text.
 KINDS = {
     Token: "",
     Comment: "comment",
@@ -38,10 +37,10 @@ KINDS = {
     Operator.Word: "keyword",
     String: "string",
 }
-# Lexers take time that grows with the square of some texts: seconds for 4,000 lines of one blank. 8,000 characters of
-# Python take 0.01. What is not coloured by then stays plain.
+# Lexers take quadratic time on some texts: seconds for 4,000 lines of one space, where 8,000 characters of Python take
+# 0.01. The rest stays plain.
 MAX_COLOURING_SECONDS = 0.05
-# Shades of a token by its probability: the least it has, its class, and what the legend says.
+# Shades by probability: lower bound, CSS class, legend.
 SHADES = (
     (0.5, "likely", "50 % or more"),
     (0.1, "unsure", "10 to 50 %"),
@@ -98,16 +97,16 @@ STYLE = """<style>
 
 
 def answer(text: str, spans: Sequence[Span] = (), language: str = "python", before: str = "", after: str = "") -> str:
-    """An answer letter by letter, coloured as `language` (a name of Pygments, else plain), with its `spans` marked.
+    """An answer with syntax highlighting (a Pygments `language`, else plain), its `spans` marked.
 
-    What stands `before` and `after` it, where it goes on with a text or fills a gap, is paler. The spans are as
-    `attribution.Index.spans` gives them: in order, none over another. Each can have the keyboard's focus, and says its
-    sources then. Colouring changes no letter and never fails; what takes too long stays plain.
+    The text `before` and `after` it, in completion and fill in the middle, is paler. The spans are those of
+    `attribution.Index.spans`: in order, without overlaps. Highlighting never fails or changes text; what takes too long
+    stays plain.
     """
     whole, parts, place = _kinds(before + text + after, language), [], 0
     kinds = whole[len(before) :]
     for number, span in enumerate(spans, start=1):
-        label = f"{number}. Stands verbatim in:\n" + "\n".join(map(_named, span.sources))
+        label = f"{number}. Occurs verbatim in:\n" + "\n".join(map(_named, span.sources))
         attributes = f'tabindex="0" role="group" data-number="{number}" aria-label="{escape(_seen(label))}"'
         inside = _coloured(text[span.start : span.end], kinds[span.start :])
         parts += [
@@ -121,43 +120,43 @@ def answer(text: str, spans: Sequence[Span] = (), language: str = "python", befo
     return _page(f'<div class="text">{first}{"".join(parts)}{last}</div>')
 
 
-def thought(scores: Iterable[TokenScore]) -> str:
-    """An answer token by token, each shaded by its probability; its label gives that, and the likeliest in its place.
+def probabilities(scores: Iterable[TokenScore]) -> str:
+    """An answer token by token, shaded by probability; labels give the probability and the likeliest alternatives.
 
-    Under 10 % a token has a dotted line too, under 1 % a double one. `⏎` marks a newline, which ends the line as well.
-    Not covered: pages; 256 tokens are 0.1 MB of HTML.
+    Under 10 % a token also has a dotted line, under 1 % a double one. `⏎` marks a newline. Not covered: pages; 256
+    tokens are 0.1 MB of HTML.
     """
-    legend = " ".join(f'<span class="{name}">{told}</span>' for _, name, told in SHADES)
+    legend = " ".join(f'<span class="{name}">{label}</span>' for _, name, label in SHADES)
     cells = "".join(map(_cell, scores))
     return _page(f'<p class="legend">Probability of a token: {legend}</p><div class="text">{cells}</div>')
 
 
 def sources(text: str, spans: Sequence[Span]) -> str:
-    """What of an answer stands verbatim in what was learned, in % of its characters, and the sources; "" without spans.
+    """The share of an answer that occurs verbatim in training data, and its sources; "" without spans.
 
-    The list is numbered as the marks in `answer` are.
+    Numbered like the marks in `answer`.
     """
     if not spans:
         return ""
     share = sum(span.end - span.start for span in spans) / len(text)
     items = "".join(_item(text[span.start : span.end], span.sources) for span in spans)
     return _page(
-        f"<p>{100 * share:.0f} % of the answer's characters stand verbatim in what was learned.</p><ol>{items}</ol>"
+        f"<p>{100 * share:.0f} % of the answer's characters occur verbatim in the training data.</p><ol>{items}</ol>"
     )
 
 
 def _page(body: str) -> str:
-    # JupyterLab's MathJax, which makes links of `\href`, leaves the insides of this class alone.
+    # JupyterLab's MathJax, which turns `\href` into links, ignores this class.
     return f'{STYLE}<div class="answer-html mathjax_ignore">{body}</div>'
 
 
 def _kinds(text: str, language: str) -> list[str]:
-    """The class of each character."""
+    """The CSS class of each character."""
     kinds = [""] * len(text)
-    # A lexer that fails costs colours, and nothing else. `get_tokens` would change line ends before it looks at them.
+    # A failing lexer only costs colours. `get_tokens` would change line ends.
     with contextlib.suppress(Exception):
         lexer = get_lexer_by_name(language)
-        start = time.thread_time()  # not before: the first lexer of a kind takes as long to make
+        start = time.thread_time()  # not earlier: creating the first lexer takes as long
         for place, token, value in lexer.get_tokens_unprocessed(text):
             if time.thread_time() - start > MAX_COLOURING_SECONDS:
                 break
@@ -176,7 +175,7 @@ def _coloured(text: str, kinds: Sequence[str]) -> str:
 
 
 def _seen(text: str, form: str = "{}") -> str:
-    """`text` with what has no shape or moves its neighbours as `visible` spells it; blanks and newlines are kept."""
+    """`text` with invisible and reordering characters spelled by `visible`; spaces and newlines are kept."""
 
     def spelled(found: re.Match) -> str:
         char = found[0]
@@ -192,7 +191,7 @@ def _shown(text: str) -> str:
 def _cell(score: TokenScore) -> str:
     name = next((name for least, name, _ in SHADES if score.probability >= least), SHADES[-1][1])
     likeliest = ", ".join(f"{_quoted(text)} {_percent(probability)}" for text, probability in score.alternatives)
-    label = f"{_quoted(score.text)}: {_percent(score.probability)}\nLikeliest here: {likeliest}"
+    label = f"{_quoted(score.text)}: {_percent(score.probability)}\nLikeliest tokens: {likeliest}"
     shown = _shown(score.text.replace("\n", MARKS["\n"] + "\n"))
     return f'<span class="{name}" tabindex="0" role="img" aria-label="{escape(label)}">{shown}</span>'
 

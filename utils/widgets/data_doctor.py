@@ -1,6 +1,6 @@
-"""The data doctor's page: one line for each finding, opened for its examples, and the words that apply its repairs.
+"""The data doctor's page: findings with examples, and how to apply their repairs.
 
-Nothing is changed here: a tick only writes the line that the parameters' cell would need. Text of rows is escaped.
+Nothing is changed here: a checkbox only shows the line for the parameters cell. Text of rows is escaped.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from utils.data.findings import Example, Finding
 from utils.widgets.html import BORDER, LINE, PRE, pre
 
 FRAME = f"margin: 4px 0; padding: 6px; max-height: 24em; overflow-y: auto; border: {BORDER}"
-# The signs of a diff carry the meaning; colours only help to find them.
+# The signs of a diff carry the meaning, not the colours.
 DIFF_STYLES = {
     "-": "color: var(--jp-error-color1, #b00)",
     "+": "color: var(--jp-success-color1, #080)",
@@ -23,9 +23,9 @@ COLUMNS = "display: grid; grid-template-columns: repeat(auto-fit, minmax(20em, 1
 
 
 class Doctor(widgets.VBox):
-    """The panel: `findings` to open and tick, and below them how to apply what is ticked.
+    """The panel: `findings` with checkboxes, and how to apply the selected repairs.
 
-    `applied` are the repairs that were made before these pairs were examined; they are kept in what is proposed.
+    `applied` are repairs made before these pairs were examined; they stay in the proposed value.
     """
 
     def __init__(self, findings: Sequence[Finding], applied: Sequence[str] = ()):
@@ -43,7 +43,7 @@ class Doctor(widgets.VBox):
 
     @property
     def repairs(self) -> str:
-        """What REPAIRS would be: what was applied and what is ticked, apart by blanks."""
+        """The value of REPAIRS: the applied and the selected repairs, separated by spaces."""
         ticked = [name for name, tick in self.ticks.items() if tick.value]
         return " ".join(dict.fromkeys([*self.applied, *ticked]))
 
@@ -56,19 +56,19 @@ class Doctor(widgets.VBox):
 
     def _propose(self, _=None) -> None:
         if self.repairs == " ".join(self.applied):
-            text = "Nothing is ticked, so nothing changes. A tick shows how to have its repair made."
+            text = "No repair is selected, so nothing changes. Select one to see how to apply it."
         else:
             text = (
                 f'To apply: set <code>REPAIRS = "{escape(self.repairs)}"</code> in the parameters at the top of this '
-                "notebook, and run all of it again. Until then the pairs stay as they are."
+                "notebook, and run all cells again. Until then the pairs do not change."
             )
         self.proposal.value = f'<p role="status" style="{LINE}"><b>{text}</b></p>'
 
 
 def table(findings: Sequence[Finding]) -> str:
-    """The findings as an HTML table, for pages without a running notebook."""
+    """The findings as an HTML table, for exported pages."""
     left, right = 'style="text-align: left"', 'style="text-align: right; white-space: nowrap"'
-    heads = "".join(f"<th {left}>{head}</th>" for head in ("finding", "how many", "what it means", "repair"))
+    heads = "".join(f"<th {left}>{head}</th>" for head in ("finding", "rows", "meaning", "repair"))
     body = "".join(
         f"<tr><td {left}>{escape(finding.title)}</td><td {right}>{how_many(finding)}</td>"
         f"<td {left}>{escape(finding.meaning)}</td>"
@@ -79,12 +79,12 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def how_many(finding: Finding) -> str:
-    """The count as a reader takes it: nothing found is not the same as not looked for."""
+    """The number of rows, or that there was no check."""
     if not finding.is_checked:
         return "not checked"
     if finding.count:
         return f"{finding.count:,} row{'s' if finding.count > 1 else ''}"
-    return "see inside" if finding.name == "lengths" else "none"
+    return "details" if finding.name == "lengths" else "none"
 
 
 def _finding(finding: Finding) -> str:
@@ -94,9 +94,7 @@ def _finding(finding: Finding) -> str:
         f'<td style="text-align: right; padding-left: 2em">{number:,}</td></tr>'
         for name, number in finding.counts.items()
     )
-    shown = (
-        f"<p><i>{len(finding.examples)} of {finding.count:,}, open one to see it:</i></p>" if finding.examples else ""
-    )
+    shown = f"<p><i>{len(finding.examples)} of {finding.count:,} examples:</i></p>" if finding.examples else ""
     body = (f"<table>{figures}</table>" if figures else "") + shown + "".join(map(_example, finding.examples))
     if not body:
         return f'<div style="{LINE}margin-left: 18px">{head}</div>'
@@ -105,8 +103,8 @@ def _finding(finding: Finding) -> str:
 
 
 def _example(example: Example) -> str:
-    """One row: what a repair does to it, or else the row, and beside it what it was compared with."""
-    # Where the diff tells two rows apart, it shows both of them already.
+    """One row: the diff of a repair, or the row and the text it is compared with."""
+    # A diff of two rows already shows both.
     compares = "\n@@" in example.diff
     parts = [_pre(example.diff) if example.diff else pre(example.text, FRAME)]
     if example.beside and not compares:

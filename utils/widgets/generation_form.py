@@ -1,4 +1,4 @@
-"""The fields of how an answer is drawn: temperature and its like, checked when they are read."""
+"""The form for sampling parameters, which are checked when they are read."""
 
 from dataclasses import asdict
 
@@ -9,25 +9,29 @@ from utils.errors import UserError
 from utils.model.generation import GenerationSettings
 from utils.widgets.html import LINE
 
-# Each number: its label, how its text is read, and what it does.
+# Each number: its label, its type, and its help text.
 NUMBERS: dict[str, tuple[str, type, str]] = {
     "temperature": (
         "Temperature",
         float,
-        "0 is greedy: always the likeliest token. About 0.2 for code, 0.8 for ideas.",
+        "0 is greedy decoding. Usual values: 0.2 for code, 0.8 for ideas.",
     ),
-    "top_p": ("Top-p", float, "draw among the likeliest tokens that together have this probability. 1: all."),
-    "top_k": ("Top-k (tokens)", int, "draw among this many likeliest tokens. 0: all."),
-    "repetition_penalty": ("Repetition penalty", float, "above 1, tokens that stand there already are less likely."),
-    "max_new_tokens": ("New tokens", int, "the longest answer; a token is some three or four characters of code."),
-    "seed": ("Seed", int, "the same seed and settings give the same answer, alone or beside others."),
-    "num_answers": ("Answers", int, "how many each model gives, the second with seed + 1 and so on."),
+    "top_p": ("Top-p", float, "samples from the likeliest tokens with this cumulative probability. 1: all."),
+    "top_k": ("Top-k (tokens)", int, "samples from this many likeliest tokens. 0: all."),
+    "repetition_penalty": ("Repetition penalty", float, "above 1, tokens of prompt and answer become less likely."),
+    "max_new_tokens": (
+        "New tokens",
+        int,
+        "the maximum length of an answer; a token is three or four characters of code.",
+    ),
+    "seed": ("Seed", int, "the same seed and settings give the same answer."),
+    "num_answers": ("Answers", int, "the number of answers per model; the second one uses seed + 1, and so on."),
 }
-STOP_HINT = "the answer ends before the first of these; one a line, with \\n for a newline and \\t for a tab."
+STOP_HINT = "the answer ends before the first of these; one per line, \\n for a newline and \\t for a tab."
 
 
 class GenerationForm(widgets.VBox):
-    """The fields; not sliders, which have no name for a screen reader."""
+    """The fields; no sliders, which have no accessible name."""
 
     def __init__(self):
         narrow = dict(layout={"width": "15em"}, style={"description_width": "9em"})
@@ -46,7 +50,7 @@ class GenerationForm(widgets.VBox):
         self.put(GenerationSettings(), 1)
 
     def read(self) -> tuple[GenerationSettings, int]:
-        """The settings and the number of answers; raises `UserError` for a value that cannot be."""
+        """The settings and the number of answers; raises `UserError` for an invalid value."""
         values = {}
         for name, (label, kind, _) in NUMBERS.items():
             try:
@@ -60,9 +64,9 @@ class GenerationForm(widgets.VBox):
         return GenerationSettings(**values, stop=stop, static_cache=self.static_cache.value), num_answers
 
     def put(self, settings: GenerationSettings, num_answers: int) -> None:
-        """Show these."""
+        """Set the fields."""
         for name, value in (asdict(settings) | {"num_answers": num_answers}).items():
             if name in self.numbers:
                 self.numbers[name].value = str(value)
-        self.stop.value = "\n".join(one.replace("\n", "\\n").replace("\t", "\\t") for one in settings.stop)
+        self.stop.value = "\n".join(text.replace("\n", "\\n").replace("\t", "\\t") for text in settings.stop)
         self.static_cache.value = settings.static_cache

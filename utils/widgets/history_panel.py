@@ -1,4 +1,4 @@
-"""What the playground keeps: its history, a question as Markdown, and an answer made into a pair of one's own."""
+"""The playground's history: show questions again, export them as Markdown, and save answers as pairs."""
 
 import os
 from collections.abc import Callable
@@ -17,8 +17,8 @@ NUM_SHOWN = 200
 OWN_PAIRS = "my_pairs.jsonl"
 
 
-class Keep(widgets.VBox):
-    """The history of a run's playground, newest first; `restore` shows a record again. `add` is called by the panel."""
+class HistoryPanel(widgets.VBox):
+    """The history of a run's playground, newest first; `restore` shows a record again, `add` appends one."""
 
     def __init__(self, run_dir: Path, data_dir: Path, restore: Callable[[dict[str, Any]], None]):
         self.run_dir, self.restore = run_dir, restore
@@ -28,22 +28,22 @@ class Keep(widgets.VBox):
         self.show_button = widgets.Button(description="Show again", layout=widgets.Layout(width="9em"))
         self.markdown_button = widgets.Button(description="Save as Markdown", layout=widgets.Layout(width="12em"))
         self.answer = widgets.Dropdown(description="Answer", **wide)
-        self.take_button = widgets.Button(description="Take this answer", layout=widgets.Layout(width="12em"))
-        self.instruction = widgets.Textarea(description="Its instruction", rows=3, **wide)
-        self.input = widgets.Textarea(description="Its input", rows=2, **wide)
-        self.response = widgets.Textarea(description="Its response", rows=8, **wide)
+        self.take_button = widgets.Button(description="Edit this answer", layout=widgets.Layout(width="12em"))
+        self.instruction = widgets.Textarea(description="Instruction", rows=3, **wide)
+        self.input = widgets.Textarea(description="Input", rows=2, **wide)
+        self.response = widgets.Textarea(description="Response", rows=8, **wide)
         self.path = widgets.Text(str(Path(data_dir) / OWN_PAIRS), description="File of pairs", **wide)
-        self.pair_button = widgets.Button(description="Add the pair", layout=widgets.Layout(width="12em"))
-        told = f"Lines of {history.HISTORY} that are no record, as a crash leaves them: {num_broken}. They stay there."
-        self.message = widgets.HTML(_note(told) if num_broken else "")
+        self.pair_button = widgets.Button(description="Save as pair", layout=widgets.Layout(width="12em"))
+        unreadable = f"{num_broken} unreadable lines in {history.HISTORY}, for example after a crash. They are kept."
+        self.message = widgets.HTML(_note(unreadable) if num_broken else "")
         self.pair_message = widgets.HTML()
         explained = widgets.HTML(
-            f'<p style="{LINE}">Mend an answer until it is as you wish it, and keep it as a pair to train on: give '
-            "this file as PAIRS in notebook 01. Where each pair came from stands in a file beside it.</p>"
+            f'<p style="{LINE}">Correct an answer and save it as a training pair. To train on these pairs, set '
+            "PAIRS to this file in notebook 01. A second file records where each pair came from.</p>"
         )
         fields = [self.answer, self.take_button, self.instruction, self.input, self.response, self.path]
         pair = widgets.VBox([explained, *fields, self.pair_button, self.pair_message])
-        folded = widgets.Accordion([pair], titles=("Make an answer a pair of your own",))
+        folded = widgets.Accordion([pair], titles=("Save an answer as a training pair",))
         super().__init__([self.chosen, widgets.HBox([self.show_button, self.markdown_button]), self.message, folded])
         self._list()
         self.chosen.observe(guarded(self._list_answers, self.message), "value")
@@ -53,17 +53,17 @@ class Keep(widgets.VBox):
         self.pair_button.on_click(guarded(self._add_pair, self.pair_message))
 
     def add(self, question: Question, columns: list[dict[str, Any]]) -> None:
-        """Keep a question that was answered."""
+        """Append an answered question."""
         self.records.append(history.append(self.run_dir, question, columns))
         self._list()
 
     def _list(self) -> None:
-        """The newest first, and chosen."""
+        """Update the list; the newest question is selected."""
         newest = [
             (f"{record['time']} · {record['mode']} · {_short(record)}", index)
             for index, record in reversed(list(enumerate(self.records)))
         ][:NUM_SHOWN]
-        self.chosen.options = newest or [("nothing was asked yet", None)]
+        self.chosen.options = newest or [("no questions yet", None)]
         self.chosen.index = 0
         for button in (self.show_button, self.markdown_button, self.take_button, self.pair_button):
             button.disabled = not newest
@@ -71,7 +71,7 @@ class Keep(widgets.VBox):
 
     def _record(self) -> dict[str, Any]:
         if self.chosen.value is None:
-            raise UserError("Nothing was asked yet: press Generate first.")
+            raise UserError("There are no questions yet: press Generate first.")
         return self.records[self.chosen.value]
 
     def _list_answers(self) -> None:
@@ -84,9 +84,9 @@ class Keep(widgets.VBox):
         self.answer.index = 0 if self.answer.options else None
 
     def _taken(self) -> tuple[dict[str, Any], int, int]:
-        """The record, and of the answer chosen its column and its number."""
+        """The record, and the column and number of the selected answer."""
         if self.answer.value is None:
-            raise UserError("There is no answer to take: press Generate first.")
+            raise UserError("There is no answer: press Generate first.")
         return self._record(), *self.answer.value
 
     def _take_answer(self) -> None:

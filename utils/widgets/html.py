@@ -1,4 +1,4 @@
-"""Text on a page: shown letter by letter whoever wrote it, in the theme's colours, copied, and errors that are seen."""
+"""Text on a page: escaped and in the theme's colours, copy buttons, and visible errors."""
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import traitlets
 
 from utils.errors import UserError
 
-# JupyterLab's own variables, so that the text is readable in its light and in its dark theme.
+# JupyterLab's CSS variables, for its light and dark themes.
 BORDER = "1px solid var(--jp-border-color1, #888)"
 PRE = (
     "white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: 8px; line-height: 1.4; "
@@ -22,17 +22,17 @@ FRAMED = {"border": BORDER, "overflow": "auto"}
 
 
 def pre(text: str, style: str = "") -> str:
-    """`text`, which nobody vouches for, as HTML that shows it letter by letter."""
+    """Untrusted `text` as preformatted HTML, escaped."""
     return f'<pre style="{PRE}{style}">{escape(text)}</pre>'
 
 
 def alert(text: str) -> str:
-    """A message that a screen reader speaks at once, as HTML."""
+    """An error message as HTML, announced by screen readers."""
     return f'<p role="alert" style="{LINE}color: var(--jp-error-color1, #b00020)"><b>{escape(text)}</b></p>'
 
 
 def progress(name: str, value: int, total: int) -> str:
-    """A progress bar with a name, which Jupyter's own has not, as HTML."""
+    """A progress bar with an accessible name, as HTML."""
     style = "width: 100%; accent-color: var(--jp-brand-color1, royalblue)"
     return f'<progress aria-label="{escape(name)}" style="{style}" max="{max(1, total)}" value="{value}"></progress>'
 
@@ -42,7 +42,7 @@ def describe(error: Exception) -> str:
 
 
 def guarded(action: Callable[[], None], message: widgets.HTML) -> Callable:
-    """A handler for buttons and fields that shows what goes wrong in `message`; Jupyter would drop it."""
+    """A handler for buttons and fields that shows errors in `message`; Jupyter would drop them."""
 
     def handle(_=None) -> None:
         message.value = ""
@@ -56,7 +56,7 @@ def guarded(action: Callable[[], None], message: widgets.HTML) -> Callable:
 
 @contextmanager
 def muted(handler: Callable, fields: Iterable[widgets.Widget]) -> Generator[None]:
-    """Inside the block values of fields are set without a call of `handler`, which observes them."""
+    """In the block, setting values of fields does not call `handler`, which observes them."""
     for field in fields:
         field.unobserve(handler, "value")
     try:
@@ -74,16 +74,16 @@ def side_by_side(answers: list[dict[str, str]], names: tuple[str, ...] = ("base"
         texts = ["\n\n".join(part for part in (answer["instruction"], answer["input"]) if part)]
         texts += [answer[name] for name in names]
         asked, *written = (pre(text, f"border: {BORDER}; max-height: 26em; overflow-y: auto") for text in texts)
-        rows.append(f'<td {cell} colspan="{len(names)}"><b>asked</b>{asked}</td>')
+        rows.append(f'<td {cell} colspan="{len(names)}"><b>instruction</b>{asked}</td>')
         cells = [f"<td {cell}><b>{escape(name)}</b>{text}</td>" for name, text in zip(names, written, strict=True)]
         rows.append("".join(cells))
-    # Without a background: JupyterLab's stripes would cut each answer off from its question.
+    # Without JupyterLab's stripes, which would separate answers from their question.
     body = "".join(f'<tr style="background: none">{row}</tr>' for row in rows)
     return f'<table style="width: 100%; table-layout: fixed">{body}</table>'
 
 
 class CopyButton(anywidget.AnyWidget):
-    """A button that puts `text` on the clipboard, and says so."""
+    """A button that copies `text` to the clipboard and confirms it."""
 
     _esm = """
     function copied(text) {
@@ -115,3 +115,10 @@ class CopyButton(anywidget.AnyWidget):
     """
     text = traitlets.Unicode().tag(sync=True)
     description = traitlets.Unicode("Copy").tag(sync=True)
+
+
+def update(widget: widgets.Widget, **values) -> None:
+    """Assign only values that changed: every assignment is a message to the page."""
+    for name, value in values.items():
+        if getattr(widget, name) != value:
+            setattr(widget, name, value)

@@ -1,7 +1,7 @@
-"""The playground: one question, answered side by side by several models, each streaming as it writes.
+"""The playground: several models answer one question side by side, streaming.
 
-Every column writes in a thread of its own; one asyncio task carries the text to the page ten times a second. Whatever a
-model wrote is escaped before it is shown, and never run.
+Every column generates in its own thread; an asyncio task updates the page ten times a second. Model output is escaped
+and never executed.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from utils.playground import attribution, model_pool
 from utils.playground.examples import EXAMPLES
 from utils.playground.model_pool import LoadedModels
 from utils.widgets.generation_form import GenerationForm
-from utils.widgets.history_panel import Keep
-from utils.widgets.html import BORDER, FRAMED, LINE, alert, describe, guarded, pre
+from utils.widgets.history_panel import HistoryPanel
+from utils.widgets.html import BORDER, FRAMED, LINE, alert, describe, guarded, pre, update
 from utils.widgets.playground_column import Column
 
 FLUSH_SECONDS = 0.1
@@ -35,25 +35,25 @@ TEXT, PROBABILITIES = "Text", "Probabilities"
 
 
 class Playground(widgets.VBox):
-    """The panel; display it, or drive it with `generate()`, `await wait()` and `columns` where there is no page.
+    """The panel; without a page, use `generate()`, `await wait()` and `columns`.
 
-    `run_dir` is the run whose models, template and history it has; `models` are shared with whoever else uses them.
+    `run_dir` is the run with the models, template and history; `models` can be shared with other code.
     """
 
     def __init__(self, run_dir: Path, data_dir: Path, models: LoadedModels | None = None, **texts: str):
         self.run_dir, self.data_dir, self.models = Path(run_dir), Path(data_dir), models or LoadedModels()
         self.config = RunConfig.load(self.run_dir / "config.json")
         self.choices = model_pool.choices(self.run_dir)
-        self._stop, self._looking, self._index = Event(), Lock(), None
-        # A thread for each column, kept over its questions: a CUDA graph belongs to the thread that recorded it.
+        self._stop, self._index_lock, self._index = Event(), Lock(), None
+        # One thread per column for all questions: a CUDA graph belongs to the thread that recorded it.
         self._workers = [ThreadPoolExecutor(1) for _ in range(MAX_COLUMNS)]
         self._preview: tuple[Any, int] | None = None
         self._flushing: asyncio.Task | None = None
         self._make_fields(texts)
         self._make_buttons()
-        self.keep = Keep(self.run_dir, self.data_dir, self._restore)
+        self.history = HistoryPanel(self.run_dir, self.data_dir, self._restore)
         self.columns = [self._column(name) for name in list(self.choices)[:2]]
-        self.places = widgets.HBox(layout=widgets.Layout(grid_gap="12px", flex_flow="row wrap"))
+        self.column_box = widgets.HBox(layout=widgets.Layout(grid_gap="12px", flex_flow="row wrap"))
         self._lay_out()
         self._show_mode()
         self._show_prompt()
@@ -66,9 +66,9 @@ class Playground(widgets.VBox):
         self.input = widgets.Textarea(texts.get("input", ""), description="Input (optional)", rows=3, **wide)
         self.text = widgets.Textarea(texts.get("text", ""), description="Text", rows=10, **wide)
         self.mark = widgets.HTML(
-            f'<p style="{LINE}">Write {escape(CURSOR)} where the gap is. What stands before and after it is read.</p>'
+            f'<p style="{LINE}">Mark the gap with {escape(CURSOR)}. The model sees the text before and after it.</p>'
         )
-        self.drawing = GenerationForm()
+        self.sampling = GenerationForm()
         self.prompt = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED))
 
     def _make_buttons(self) -> None:
@@ -76,7 +76,7 @@ class Playground(widgets.VBox):
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.add_button = widgets.Button(description="Add a column", icon="plus")
         self.view = widgets.ToggleButtons(options=(TEXT, PROBABILITIES), description="Show")
-        self.has_sources = widgets.Checkbox(True, description="Look up where answers came from", indent=False)
+        self.has_sources = widgets.Checkbox(True, description="Find sources", indent=False)
         self.message, self.memory = widgets.HTML(), widgets.HTML()
         self.generate_button.on_click(guarded(self.generate, self.message))
         self.stop_button.on_click(guarded(self._stop.set, self.message))
@@ -89,42 +89,42 @@ class Playground(widgets.VBox):
 
     def _lay_out(self) -> None:
         row = dict(layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
-        folded = widgets.Accordion([widgets.VBox([self.prompt])], titles=("The prompt, as the model reads it",))
-        drawn = widgets.Accordion([self.drawing], titles=("How the answer is drawn",))
+        folded = widgets.Accordion([widgets.VBox([self.prompt])], titles=("Prompt",))
+        sampling = widgets.Accordion([self.sampling], titles=("Sampling",))
         search = attribution.pretraining_search(self.config.model_name_or_path)
         link = '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>' if search else ""
         pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
         super().__init__([
-            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark, folded, drawn),
+            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark, folded, sampling),
             widgets.HBox([self.generate_button, self.stop_button, self.add_button, self.has_sources], **row),
-            *(self.message, self.view, self.places, self.memory),
+            *(self.message, self.view, self.column_box, self.memory),
             widgets.HTML(f'<p style="{LINE}">{pointer}</p>' if pointer else ""),
-            self.keep,
+            self.history,
         ])  # fmt: skip
-        self._place_columns()
+        self._arrange_columns()
 
     def question(self) -> Question:
-        """What the fields ask; raises `UserError` for a value that cannot be."""
-        settings, num_answers = self.drawing.read()
+        """The question in the fields; raises `UserError` for an invalid value."""
+        settings, num_answers = self.sampling.read()
         texts = {name: getattr(self, name).value for name in self._shown_texts()}
         return Question(
             self.mode.value, **texts, num_answers=num_answers, template=self.config.template, settings=settings
         )
 
     def generate(self) -> None:
-        """Start all columns on the same question; raises `UserError` for one that cannot be asked."""
+        """Start all columns on the same question; raises `UserError` for an invalid one."""
         if self._is_busy():
-            raise UserError("The models are still writing: wait for them, or press Stop.")
+            raise UserError("The models are still generating: wait, or press Stop.")
         question = self.question()
         if not getattr(self, self._shown_texts()[0]).value.strip():
-            raise UserError(f"The {self._shown_texts()[0]} is empty: write what the models shall do.")
+            raise UserError(f"The {self._shown_texts()[0]} is empty: write what the models should do.")
         self._stop.clear()
         for column, worker in zip(self.columns, self._workers, strict=False):
             column.start(question, self._stop, worker)
         self._flushing = asyncio.get_running_loop().create_task(self._flush(question))
 
     async def wait(self) -> None:
-        """Return when every column has its answer."""
+        """Wait until every column has its answer."""
         if self._flushing:
             await self._flushing
 
@@ -133,41 +133,41 @@ class Playground(widgets.VBox):
         try:
             is_writing = True
             while is_writing:
-                is_writing = self._is_busy()  # asked first: the last text is shown too
+                is_writing = self._is_busy()  # read first, so that the last text is shown too
                 self._show_columns()
                 if is_writing:
                     await asyncio.sleep(FLUSH_SECONDS)
             if any(column.written for column in self.columns):
-                self.keep.add(question, [column.record() for column in self.columns])
-        except Exception as error:  # in a task nobody would see it
+                self.history.add(question, [column.record() for column in self.columns])
+        except Exception as error:  # in a task it would not be shown
             self.message.value = alert(describe(error))
         finally:
             self._show_buttons(is_writing=False)
-        await self._look_and_think()
+        await self._analyze()
 
-    async def _look_and_think(self) -> None:
-        """Find out what is not known yet of the answers, off the page's thread; a new question need not wait for it."""
+    async def _analyze(self) -> None:
+        """Find sources and probabilities of the answers in another thread; a new question need not wait."""
         columns = [column for column in self.columns if column.written]
         for column in columns if self.has_sources.value else []:
-            await self._find_out(column.look)
+            await self._run_analysis(column.find_sources)
         for column in columns if self.view.value == PROBABILITIES else []:
-            await self._find_out(column.think, columns)
+            await self._run_analysis(column.score, columns)
 
-    async def _find_out(self, action: Callable, *given: Any) -> None:
+    async def _run_analysis(self, action: Callable, *given: Any) -> None:
         try:
             await asyncio.to_thread(action, *given)
-        except Exception as error:  # in a task nobody would see it
-            if (told := alert(describe(error))) not in self.message.value:  # what befell another column stays
-                self.message.value += told
+        except Exception as error:  # in a task it would not be shown
+            if (text := alert(describe(error))) not in self.message.value:  # errors of other columns stay
+                self.message.value += text
         self._show_columns()
 
     def _show_view(self) -> None:
         self._show_columns()
         if not self._is_busy():
-            self._flushing = asyncio.get_running_loop().create_task(self._look_and_think())
+            self._flushing = asyncio.get_running_loop().create_task(self._analyze())
 
     def _find(self, text: str) -> list[attribution.Span]:
-        with self._looking:  # one index for all columns
+        with self._index_lock:  # one index for all columns
             if self._index is None:
                 self._index = attribution.Index.of_run(self.run_dir, self.data_dir)
         return self._index.spans(text)
@@ -186,27 +186,27 @@ class Playground(widgets.VBox):
             raise UserError(f"There are {MAX_COLUMNS} columns already: remove one first.")
         taken = {column.label for column in self.columns}
         self.columns.append(self._column(next((name for name in self.choices if name not in taken), "base")))
-        self._place_columns()
+        self._arrange_columns()
 
     def _remove(self, column: Column) -> None:
         if column.is_writing:
-            raise UserError("This model is still writing: wait for it, or press Stop.")
+            raise UserError("This model is still generating: wait, or press Stop.")
         if len(self.columns) == 1:
-            raise UserError("The last column stays: choose another model in it.")
+            raise UserError("The last column cannot be removed: choose another model in it.")
         self.columns.remove(column)
-        self._place_columns()
+        self._arrange_columns()
 
     def _free(self, column: Column) -> None:
         if self._is_busy():
-            raise UserError("The models are still writing: wait for them, or press Stop.")
+            raise UserError("The models are still generating: wait, or press Stop.")
         self.models.free(column.name)
         self._show_memory()
 
-    def _place_columns(self) -> None:
+    def _arrange_columns(self) -> None:
         for number, column in enumerate(self.columns, start=1):
             column.set_number(number)
             column.remove_button.disabled = len(self.columns) == 1
-        self.places.children = self.columns
+        self.column_box.children = self.columns
         self.add_button.disabled = len(self.columns) >= MAX_COLUMNS
         self._show_memory()
 
@@ -217,10 +217,8 @@ class Playground(widgets.VBox):
 
     def _show_memory(self) -> None:
         labels, sizes = {name: label for label, name in self.choices.items()}, self.models.sizes()
-        told = ", ".join(f"{labels.get(name, name)} {format_bytes(number)}" for name, number in sizes.items())
-        shown = f'<p style="{LINE}">In memory: {escape(told or "no model")}</p>'
-        if self.memory.value != shown:
-            self.memory.value = shown
+        loaded = ", ".join(f"{labels.get(name, name)} {format_bytes(number)}" for name, number in sizes.items())
+        update(self.memory, value=f'<p style="{LINE}">In memory: {escape(loaded or "no models")}</p>')
 
     def _show_buttons(self, is_writing: bool) -> None:
         self.generate_button.disabled, self.stop_button.disabled = is_writing, not is_writing
@@ -236,15 +234,15 @@ class Playground(widgets.VBox):
         self._show_prompt()
 
     def _show_prompt(self) -> None:
-        """The prompt with its number of tokens; what cannot be asked is said in its place."""
+        """Show the prompt and its number of tokens, or why the question is invalid."""
         try:
             if self._preview is None:
                 context = loading.load_config(self.config).max_position_embeddings
                 tokenizer = loading.load_tokenizer(self.config.model_name_or_path, self.config.revision)
                 self._preview = tokenizer, context
-            asked = self.question().ask(*self._preview)
-            self.prompt.value = pre(f"{len(asked.ids):,} tokens. {asked.note}") + pre(
-                asked.shown, f"border-top: {BORDER}; "
+            prompt = self.question().ask(*self._preview)
+            self.prompt.value = pre(f"{len(prompt.ids):,} tokens. {prompt.note}") + pre(
+                prompt.shown, f"border-top: {BORDER}; "
             )
         except UserError as error:
             self.prompt.value = pre(str(error))
@@ -257,9 +255,9 @@ class Playground(widgets.VBox):
                 getattr(self, name).value = text
 
     def _restore(self, record: dict[str, Any]) -> None:
-        """Put a question of the history back into the fields, and its answers into the columns."""
+        """Show a question of the history in the fields, and its answers in the columns."""
         if self._is_busy():
-            raise UserError("The models are still writing: wait for them, or press Stop.")
+            raise UserError("The models are still generating: wait, or press Stop.")
         known = {field.name for field in fields(GenerationSettings)}
         settings = {name: value for name, value in record["settings"].items() if name in known}
         settings["stop"] = tuple(settings["stop"])
@@ -268,10 +266,10 @@ class Playground(widgets.VBox):
         self.mode.value = question.mode
         for name in self._shown_texts():
             getattr(self, name).value = getattr(question, name)
-        self.drawing.put(question.settings, question.num_answers)
+        self.sampling.put(question.settings, question.num_answers)
         self.columns = [self._column(next(iter(self.choices))) for _ in record["columns"]]
         for column, kept in zip(self.columns, record["columns"], strict=True):
             column.restore(question, kept)
-        self._place_columns()
+        self._arrange_columns()
         self._show_columns()
         self.view.value = TEXT

@@ -1,4 +1,4 @@
-"""One model's column in the playground: a worker lets it write, and `show` carries what it wrote to the page."""
+"""One model's column in the playground: a worker thread generates, and `show` updates the page."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,49 +19,49 @@ from utils.playground.history import Written
 from utils.playground.model_pool import LoadedModels
 from utils.tokens.prompts import encode_texts
 from utils.widgets import answer_view
-from utils.widgets.html import FRAMED, LINE, CopyButton, describe
+from utils.widgets.html import FRAMED, LINE, CopyButton, describe, update
 
 OTHER = "another…"
-ROW = "margin: 0; min-height: 1.5em; "  # kept when it is empty: columns keep their lines
+ROW = "margin: 0; min-height: 1.5em; "  # also when empty, so that columns stay aligned
 
 
 class Column(widgets.VBox):
-    """The widgets of one model: which it is, what it does, its answers, and where they came from.
+    """The widgets of one model: its choice, status, answers and their sources.
 
-    `choices` are names by their labels; `find` gives the stretches of a text that stand in what was learned.
+    `choices` maps labels to names; `find` returns the stretches of a text that occur in the training data.
     """
 
     def __init__(self, choices: dict[str, str], chosen: str, models: LoadedModels, find: Callable[[str], list[Span]]):
         self.choices, self.models, self.find = choices, models, find
         self.question: Question | None = None
-        self.writer = ("", "")  # label and name of the model that the answers are of; another may be chosen since
+        self.writer = ("", "")  # label and name of the model that answered; the choice may have changed
         self.written: list[Written] = []
         self.spans: list[list[Span]] = []
         self.scores: list[list[token_logprobs.TokenScore]] = []
-        self.losses: list[dict[str, float]] = []  # of each answer, under each column's model
-        self.stage, self.note, self.prompt = "not asked yet", "", ""
+        self.losses: list[dict[str, float]] = []  # of each answer under each column's model
+        self.stage, self.note, self.prompt = "no answer yet", "", ""
         self.work: Future | None = None
-        self.caches = WeakKeyDictionary()  # by model, as `generation.stream` leaves them to the next answer
+        self.caches = WeakKeyDictionary()  # static caches by model, for `generation.stream`
         wide = dict(layout={"width": "auto"}, style={"description_width": "5em"})
         self.model = widgets.Dropdown(options=[*choices, OTHER], value=chosen, **wide)
         self.other = widgets.Text(placeholder="hub id or folder", continuous_update=False, **wide)
-        self.other.layout.visibility = "hidden"  # its place stays: columns keep their lines
+        self.other.layout.visibility = "hidden"  # keeps its space, so that columns stay aligned
         self.copy = CopyButton()
         self.free_button = widgets.Button(layout=widgets.Layout(width="10em"))
         self.remove_button = widgets.Button(layout=widgets.Layout(width="11em"))
-        # The widget scrolls, not the text in it, which is replaced while a reader may have scrolled down.
+        # The widget scrolls, not its text, which is replaced while streaming.
         self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED))
-        self.status, self.pace, self.origins = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.status, self.speed, self.sources = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.model.observe(self._chosen, "value")
         buttons = widgets.HBox([self.copy, self.free_button, self.remove_button])
         buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "center"
-        rows = [self.model, self.other, self.status, self.pace, self.page, buttons, self.origins]
+        rows = [self.model, self.other, self.status, self.speed, self.page, buttons, self.sources]
         super().__init__(rows, layout=widgets.Layout(flex="1 1 20em", min_width="0"))
         self.add_class("playground-column")
         self.show()
 
     def set_number(self, number: int) -> None:
-        """Tell its controls from those of the other columns, for who hears their names alone."""
+        """Number the controls, so that screen readers distinguish the columns."""
         controls: dict[str, Any] = {"Model": self.model, "Name": self.other, "Copy": self.copy}
         controls |= {"Free memory": self.free_button, "Remove column": self.remove_button}
         for name, control in controls.items():
@@ -73,7 +73,7 @@ class Column(widgets.VBox):
 
     @property
     def name(self) -> str:
-        """What `LoadedModels` knows the model by."""
+        """The model's name in `LoadedModels`."""
         return self.choices.get(self.label, self.label)
 
     @property
@@ -81,7 +81,7 @@ class Column(widgets.VBox):
         return self.work is not None and not self.work.done()
 
     def start(self, question: Question, stop: Event, worker: Executor) -> None:
-        """Let the model answer, off the page's thread."""
+        """Start answering in a worker thread."""
         self._empty(question, (self.label, self.name))
         self.stage = "loading the model"
         self.work = worker.submit(self._write, question, stop)
@@ -100,13 +100,13 @@ class Column(widgets.VBox):
                     before if before and before.reason else _written(draft, first, seconds)
                     for draft, before in zip(drafts, self.written or [None] * len(drafts), strict=True)
                 ]
-                self.stage = "writing"
+                self.stage = "generating"
             self.stage = ""
-        except Exception as error:  # in a thread nobody would see it
+        except Exception as error:  # in a thread it would not be shown
             self.stage = describe(error)
 
     def restore(self, question: Question, kept: dict[str, Any]) -> None:
-        """Show what was asked and answered once."""
+        """Show a question and its answers from the history."""
         self._empty(question, (kept["model"], kept["name"]))
         is_choice = self.choices.get(kept["model"]) == kept["name"]
         self.model.value = kept["model"] if is_choice else OTHER
@@ -115,26 +115,26 @@ class Column(widgets.VBox):
         self.note, self.prompt, self.stage = kept["note"], kept["prompt"], ""
 
     def record(self) -> dict[str, Any]:
-        """What the history keeps of it."""
+        """The column's part of a history record."""
         answers = [asdict(one) for one in self.written]
         label, name = self.writer
         return {"model": label, "name": name, "prompt": self.prompt, "note": self.note, "answers": answers}
 
-    def look(self) -> None:
-        """Find out where the answers came from, unless that is known."""
+    def find_sources(self) -> None:
+        """Find the sources of the answers, unless known."""
         written = self.written
         if self.spans or not written:
             return
-        before, self.stage = self.stage, "looking up where it came from (the first time, an index is made)"
+        before, self.stage = self.stage, "looking up sources (the first time this builds an index)"
         spans = []
         try:
             spans = [self.find(one.text) for one in written]
         finally:
-            if written is self.written:  # else another question has been asked since
+            if written is self.written:  # else there is another question now
                 self.spans, self.stage = spans, before
 
-    def think(self, others: Sequence["Column"]) -> None:
-        """Compute, unless it is known, how likely the answers' tokens are, and their losses under all models."""
+    def score(self, others: Sequence["Column"]) -> None:
+        """Compute token probabilities of the answers and their losses under all models, unless known."""
         if self.scores or self.question is None:
             return
         written, own, found, losses = self.written, self.models.get(self.writer[1])[1], [], []
@@ -155,17 +155,16 @@ class Column(widgets.VBox):
             self.scores, self.losses = found, losses
 
     def show(self, has_probabilities: bool = False) -> None:
-        """Carry what is new to the page; assigned only when it changed, since every assignment is a message."""
-        # What a screen reader says is apart from what changes ten times a second.
-        _set(self.status, f'<p role="status" style="{LINE}{ROW}">{escape(self._told())}</p>')
-        _set(self.pace, f'<p style="{LINE}{ROW}">{escape(self._pace())}</p>')
-        _set(self.page, "".join(self._answer(index, has_probabilities) for index in range(len(self.written))))
+        """Update the page."""
+        # Screen readers announce the status, not the speed, which changes ten times a second.
+        update(self.status, value=f'<p role="status" style="{LINE}{ROW}">{escape(self._status_text())}</p>')
+        update(self.speed, value=f'<p style="{LINE}{ROW}">{escape(self._speed_text())}</p>')
+        update(self.page, value="".join(self._answer(index, has_probabilities) for index in range(len(self.written))))
         found = [answer_view.sources(one.text, spans) for one, spans in zip(self.written, self.spans, strict=False)]
-        _set(self.origins, "".join(found))
+        update(self.sources, value="".join(found))
         before, after = self.question.around if self.question else ("", "")
         whole = "\n\n".join(before + one.text + after for one in self.written)
-        if self.copy.text != whole:
-            self.copy.text = whole
+        update(self.copy, text=whole)
 
     def _answer(self, index: int, has_probabilities: bool) -> str:
         one, number = self.written[index], len(self.written)
@@ -174,17 +173,17 @@ class Column(widgets.VBox):
         )
         if has_probabilities and index < len(self.scores):
             losses = ", ".join(f"{name} {value:.2f}" for name, value in self.losses[index].items())
-            told = f'<p style="{LINE}">Loss of this answer (nats a token): {escape(losses)}</p>'
-            return head + told + answer_view.thought(self.scores[index])
+            loss = f'<p style="{LINE}">Loss of this answer (nats per token): {escape(losses)}</p>'
+            return head + loss + answer_view.probabilities(self.scores[index])
         spans = self.spans[index] if index < len(self.spans) else ()
         before, after = self.question.around if self.question else ("", "")
         return head + answer_view.answer(one.text, spans, before=before, after=after)
 
-    def _told(self) -> str:
+    def _status_text(self) -> str:
         reasons = ", ".join(dict.fromkeys(one.reason for one in self.written if one.reason))
-        return " · ".join(filter(None, (self.stage, f"ended: {reasons}" if reasons else "", self.note)))
+        return " · ".join(filter(None, (self.stage, f"ended by: {reasons}" if reasons else "", self.note)))
 
-    def _pace(self) -> str:
+    def _speed_text(self) -> str:
         if not self.written:
             return ""
         tokens, first = sum(one.num_tokens for one in self.written), self.written[0].first_token_seconds
@@ -202,8 +201,3 @@ class Column(widgets.VBox):
 
 def _written(draft: generation.Draft, first: float, seconds: float) -> Written:
     return Written(draft.text, draft.reason, draft.ids, draft.num_tokens, first, draft.num_tokens / seconds)
-
-
-def _set(widget: widgets.HTML, value: str) -> None:
-    if widget.value != value:
-        widget.value = value

@@ -1,6 +1,6 @@
-"""A run's panel: start, watch, stop, resume and remove it. The run's folder is the truth; the panel only reads it.
+"""The run panel: start, watch, stop, resume and remove runs.
 
-So the panel can be made again, after a reload or a restart of the kernel, and finds a run as it is by then.
+All state is in the run's folder, so a panel made after a reload or kernel restart shows the run as it is.
 """
 
 import asyncio
@@ -18,19 +18,18 @@ from utils.planning import planner, timing
 from utils.runs import curves, folders, launch, metrics
 from utils.training import preflight
 from utils.widgets import run_status
-from utils.widgets.html import FRAMED, LINE, CopyButton, alert, describe, guarded, muted, pre, progress
+from utils.widgets.html import FRAMED, LINE, CopyButton, alert, describe, guarded, muted, pre, progress, update
 
 POLL_SECONDS = 0.5
-DRAWING_SHARE = 0.05  # of a core, at most, that goes into drawing the curves of a run that trains
+DRAWING_SHARE = 0.05  # of a core, at most, for drawing curves during training
 SMOOTHING = 0.8
 RUNNING = ("starting", "training", "stopping", "saving")
 
 
 class RunPanel(widgets.VBox):
-    """The panel. `config` are the settings of the run that `Start training` begins; `choose` gives it others.
+    """The panel. `config` are the settings of the run that `Start training` starts; `choose` changes them.
 
-    `run` names a run to show first, or one to begin; `fresh` asks for a new one even where the same settings were
-    trained before.
+    `run` names the run to show first, existing or new; `fresh` chooses a new one even if a run has the same settings.
     """
 
     def __init__(self, data_dir: Path, config: RunConfig, run: str = "", fresh: bool = False):
@@ -48,13 +47,13 @@ class RunPanel(widgets.VBox):
         self.remove_button = widgets.Button(description="Remove…", icon="trash", tooltip="Delete this run")
         self.question, self.yes_button, self.no_button = (
             widgets.HTML(),
-            widgets.Button(description="Remove it", button_style="danger"),
-            widgets.Button(description="Keep it"),
+            widgets.Button(description="Delete the run", button_style="danger"),
+            widgets.Button(description="Cancel"),
         )
         self.asking = widgets.HBox([self.question, self.yes_button, self.no_button])
         self.command, self.copy = widgets.HTML(), CopyButton(description="Copy")
         self.start_button = widgets.Button(description="Start training", button_style="primary", icon="play")
-        tooltip = "Save a checkpoint after this update, and end"
+        tooltip = "Save a checkpoint after the current update, then stop"
         self.stop_button = widgets.Button(description="Stop and save", icon="stop", tooltip=tooltip)
         self.bar = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="6em"))
         self.state, self.numbers, self.message, self.figure = (widgets.HTML() for _ in range(4))
@@ -63,7 +62,7 @@ class RunPanel(widgets.VBox):
         )
         self.sample_step = widgets.Dropdown(description="After update", style={"description_width": "8em"})
         more = [widgets.VBox([self.sample_step, self.sample]), self.log_page]
-        self.more = widgets.Accordion(more, titles=("Samples: answers written while it trains", "Log"))
+        self.more = widgets.Accordion(more, titles=("Samples: answers during training", "Log"))
         self.asking.layout.display = "none"
         self._take = guarded(self._take_listed, self.message)
         self.list.observe(self._take, "value")
@@ -83,9 +82,9 @@ class RunPanel(widgets.VBox):
         super().__init__([chosen, self.asking, *rows, self.more])
 
     def choose(self, config: RunConfig) -> None:
-        """Make these the settings of the next run, and show the run that has them already, if one has.
+        """Set the settings of the next run, and show the run that already has them, if there is one.
 
-        While the run that is shown is running it stays in view.
+        A running run stays in view.
         """
         config = _decided(config)
         if config != self._config:
@@ -95,15 +94,13 @@ class RunPanel(widgets.VBox):
             self._show_run()
 
     def start(self) -> None:
-        """Start the run that is shown, or go on with it.
+        """Start or resume the run that is shown.
 
-        Raises `UserError` when it is running or finished, when its tokens failed a check, and when it does not fit.
+        Raises `UserError` when it is running or finished, its tokens failed a check, or it does not fit.
         """
         state = launch.state(self.run_dir)
         if state == "running":
-            raise UserError(
-                f"{self.run_dir.name} is running already, with the process {self._pid()}; it is shown here."
-            )
+            raise UserError(f"{self.run_dir.name} is already running, with process {self._pid()}.")
         if state == "finished":
             raise UserError(f"{self.run_dir.name} is finished. Change a setting, or choose “new run” in the list.")
         config = self._config if state == "new" else RunConfig.load(self.run_dir / "config.json")
@@ -116,7 +113,7 @@ class RunPanel(widgets.VBox):
         self._show_run()
 
     def stop(self) -> None:
-        """Ask the run to save a checkpoint after the update it is in, and to end."""
+        """Ask the run to save a checkpoint after the current update, then stop."""
         launch.stop(self.run_dir)
         self._show()
 
@@ -128,7 +125,7 @@ class RunPanel(widgets.VBox):
         self._show_run()
 
     async def wait(self) -> None:
-        """Return when the run is not running any more; raises `UserError` with the reason when it failed."""
+        """Wait until the run ends; raises `UserError` with the reason when it failed."""
         while launch.state(self.run_dir) == "running":
             await asyncio.sleep(POLL_SECONDS)
         self._show()
@@ -141,8 +138,8 @@ class RunPanel(widgets.VBox):
                 raise UserError(f"{self.run_dir.name} is {launch.state(self.run_dir)}: there is nothing to remove.")
             size = hardware.format_bytes(folders.size_bytes(self.run_dir))
             self.question.value = (
-                f'<p role="alert" style="{LINE}">Remove {escape(self.run_dir.name)} with its checkpoints '
-                f"and its model, {size}? It cannot be brought back.</p>"
+                f'<p role="alert" style="{LINE}">Delete {escape(self.run_dir.name)} with its checkpoints '
+                f"and model, {size}? This cannot be undone.</p>"
             )
         self.asking.layout.display = "flex" if is_asking else "none"
 
@@ -152,7 +149,7 @@ class RunPanel(widgets.VBox):
         self._show_run()
 
     def _show_run(self) -> None:
-        """Show everything about `self.run_dir`, and follow it while it runs."""
+        """Show `self.run_dir`, and follow it while it runs."""
         self.message.value = ""
         self.metrics, self.samples = (metrics.Tail(self.run_dir, file) for file in (metrics.METRICS, metrics.SAMPLES))
         self.train, self.evals = [], []
@@ -163,14 +160,14 @@ class RunPanel(widgets.VBox):
         self._run_config = RunConfig.load(config_path) if config_path.exists() else self._config
         parts = (["cd", str(artifacts.ROOT)], launch.command(self.run_dir, self._run_config))
         command = " && ".join(map(shlex.join, parts))
-        _set(self.command, value=pre(command, "padding: 4px 0; "))
-        _set(self.copy, text=command)
+        update(self.command, value=pre(command, "padding: 4px 0; "))
+        update(self.copy, text=command)
         self._show()
         if launch.state(self.run_dir) == "running" and self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     def _list_runs(self) -> None:
-        """Every run with its state and size, and the new one that could be begun."""
+        """List every run with state and size, and the new run that could be started."""
         known = folders.runs(self.data_dir)
         is_new = launch.state(self.run_dir) == "new"
         fresh = self.run_dir if is_new else folders.new_run_dir(self.data_dir, self._config)
@@ -178,17 +175,17 @@ class RunPanel(widgets.VBox):
         for run_dir in known:
             size = hardware.format_bytes(folders.size_bytes(run_dir))
             options[f"{run_dir.name} · {launch.state(run_dir)} · {size}"] = run_dir
-        with muted(self._take, [self.list]):  # new options choose their first one for a moment
+        with muted(self._take, [self.list]):  # new options select the first one for a moment
             self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]
             self.list.value = str(self.run_dir)
 
     async def _watch(self) -> None:
         is_running = True
         while is_running:
-            is_running = launch.state(self.run_dir) == "running"  # asked first: the last lines are shown too
+            is_running = launch.state(self.run_dir) == "running"  # read first, so that the last lines are shown too
             try:
                 self._show()
-            except Exception as error:  # in a task nobody would see it
+            except Exception as error:  # in a task it would not be shown
                 self.message.value = alert(describe(error))
             if is_running:
                 await asyncio.sleep(POLL_SECONDS)
@@ -200,19 +197,19 @@ class RunPanel(widgets.VBox):
         if is_new:
             self._sort_lines()
         is_running = phase in RUNNING
-        _set(self.start_button, description="Resume" if phase in ("stopped", "failed") else "Start training")
-        _set(self.start_button, disabled=is_running or phase == "finished")
-        _set(self.stop_button, disabled=not is_running or phase == "stopping")
-        _set(self.remove_button, disabled=is_running or phase == "new")
+        update(self.start_button, description="Resume" if phase in ("stopped", "failed") else "Start training")
+        update(self.start_button, disabled=is_running or phase == "finished")
+        update(self.stop_button, disabled=not is_running or phase == "stopping")
+        update(self.remove_button, disabled=is_running or phase == "new")
         total = run_status.num_updates(self.run_dir)
-        _set(self.bar, value=progress("Updates done", self.train[-1]["step"] if self.train else 0, total))
+        update(self.bar, value=progress("Updates done", self.train[-1]["step"] if self.train else 0, total))
         recent = [*self.evals, *self.train[-timing.MAX_RECENT_UPDATES - timing.NUM_WARMUP_UPDATES :]]
-        _set(self.state, value=run_status.told(self.run_dir, phase, recent))
-        _set(self.numbers, value=run_status.numbers(self.train, self.evals))
-        _set(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))
+        update(self.state, value=run_status.phase_html(self.run_dir, phase, recent))
+        update(self.numbers, value=run_status.numbers(self.train, self.evals))
+        update(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))
         if self.samples.read() and self.samples.records:
             steps = sorted({record["step"] for record in self.samples.records}, reverse=True)
-            seen = self.sample_step.value if self.sample_step.index else steps[0]  # who looks at the newest follows
+            seen = self.sample_step.value if self.sample_step.index else steps[0]  # the newest is followed
             self.sample_step.options = [(f"{step:,}", step) for step in steps]
             self.sample_step.value = seen if seen in steps else steps[0]
         self._show_sample()
@@ -220,7 +217,7 @@ class RunPanel(widgets.VBox):
             self._draw(is_running)
 
     def _sort_lines(self) -> None:
-        """Put the new lines to the others of their kind; all of them anew where the file was written anew."""
+        """Sort new lines by kind; all lines again if the file was rewritten."""
         if self._sorted is not self.metrics.records:
             self._sorted, self._num_sorted, self.train, self.evals = self.metrics.records, 0, [], []
         new = self._sorted[self._num_sorted :]
@@ -229,7 +226,7 @@ class RunPanel(widgets.VBox):
         self.evals += metrics.eval_lines(new)
 
     def _draw(self, is_running: bool) -> None:
-        """The curves; of a run that trains so seldom that drawing takes little of what training needs."""
+        """Draw the curves; during training at intervals that keep the cost below `DRAWING_SHARE`."""
         pause = max(2.0, self._drawing_seconds / DRAWING_SHARE)
         if is_running and time.monotonic() - self._drawn_at < pause:
             return
@@ -241,7 +238,7 @@ class RunPanel(widgets.VBox):
 
     def _show_sample(self) -> None:
         chosen = [record for record in self.samples.records if record["step"] == self.sample_step.value]
-        _set(self.sample, value=run_status.samples(chosen))
+        update(self.sample, value=run_status.samples(chosen))
 
     def _pid(self) -> str:
         process = launch.launcher(self.run_dir)
@@ -249,12 +246,5 @@ class RunPanel(widgets.VBox):
 
 
 def _decided(config: RunConfig) -> RunConfig:
-    """The settings with a number of processes, where they leave it to the machine."""
+    """The settings with the number of processes of this machine if it is automatic."""
     return config.with_changes(num_processes=len(hardware.devices(config.num_processes)))
-
-
-def _set(widget: widgets.Widget, **values) -> None:
-    """Assign what changed only: every assignment is a message to the page."""
-    for name, value in values.items():
-        if getattr(widget, name) != value:
-            setattr(widget, name, value)

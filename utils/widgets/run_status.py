@@ -1,4 +1,4 @@
-"""What a run's panel says about it: its state in words, its newest figures, its samples; HTML, and a line of text."""
+"""The status of a run as HTML: phase, newest metrics, samples; and as a line of plain text."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,22 +12,22 @@ from utils.planning import timing
 from utils.runs import launch, metrics
 from utils.widgets.html import LINE, pre
 
-# What each phase means, and what can be done; the sign is for readers who do not see colours.
+# Each phase, and what can be done.
 PHASES = {
-    "new": "○ new: nothing was started yet.",
-    "starting": "◔ starting: the processes load torch, the model and the tokens.",
+    "new": "○ new: not started yet.",
+    "starting": "◔ starting: the processes load torch, model and tokens.",
     "training": "▶ training.",
-    "stopping": "◧ stopping: it saves a checkpoint after the update it is in.",
+    "stopping": "◧ stopping: saves a checkpoint after the current update.",
     "saving": "◧ saving the model.",
-    "stopped": "■ stopped: a checkpoint holds everything. Resume goes on from it.",
+    "stopped": "■ stopped: a checkpoint is saved. Resume continues from it.",
     "finished": "✔ finished: the tuned model is in the run's folder.",
-    "failed": "✘ failed. Mend what it names, then Resume: it goes on from the newest checkpoint.",
+    "failed": "✘ failed. Fix the problem below, then Resume: it continues from the newest checkpoint.",
 }
 COLUMNS = "display: grid; grid-template-columns: repeat(auto-fit, minmax(18em, 1fr)); gap: 8px; margin: 4px"
 
 
-def told(run_dir: Path, phase: str, records: Sequence[dict[str, Any]]) -> str:
-    """The run's state in words: what it does, how far it is and how long it still takes; why it failed."""
+def phase_html(run_dir: Path, phase: str, records: Sequence[dict[str, Any]]) -> str:
+    """The run's phase, progress and remaining time, or why it failed."""
     text, total = PHASES[phase], num_updates(run_dir)
     if phase in ("training", "stopping") and records and total:
         text += f" Update {records[-1]['step']:,} of {total:,}"
@@ -38,7 +38,7 @@ def told(run_dir: Path, phase: str, records: Sequence[dict[str, Any]]) -> str:
 
 
 def numbers(train: Sequence[dict[str, Any]], evals: Sequence[dict[str, Any]]) -> str:
-    """The newest figures of a run, beside each other."""
+    """The newest metrics of a run, side by side."""
     shown = []
     if train:
         newest = train[-1]
@@ -56,12 +56,12 @@ def numbers(train: Sequence[dict[str, Any]], evals: Sequence[dict[str, Any]]) ->
 
 
 def samples(records: Sequence[dict[str, Any]]) -> str:
-    """The answers written at one evaluation, each between its prompt and the pair's own response."""
+    """The samples of one evaluation: prompt, answer, and the pair's own response."""
     if not records:
-        return f'<p style="{LINE}">None yet: they are written at every evaluation.</p>'
+        return f'<p style="{LINE}">None yet: samples are written at every evaluation.</p>'
     rows = []
     for record in records:
-        titles = ("asked", f"answered, end: {record['reason']}", "the pair's own response")
+        titles = ("prompt", f"answer, ended by {record['reason']}", "the pair's own response")
         texts = (record["prompt"], record["answer"], record["response"])
         cells = zip(titles, texts, strict=True)
         row = "".join(f'<div><b style="{LINE}">{escape(title)}</b>{pre(text)}</div>' for title, text in cells)
@@ -70,7 +70,7 @@ def samples(records: Sequence[dict[str, Any]]) -> str:
 
 
 def status(run_dir: Path) -> str:
-    """One line of plain text: the run's state, how far it is, its newest losses and, while it runs, the time left."""
+    """One line of plain text: state, progress, newest losses, speed, remaining time."""
     records, state = metrics.read(run_dir), launch.state(run_dir)
     train, evals = metrics.train_lines(records), metrics.eval_lines(records)
     parts = [state]
@@ -87,5 +87,5 @@ def status(run_dir: Path) -> str:
 
 
 def num_updates(run_dir: Path) -> int:
-    """The updates of the whole run, as it wrote them down when it began; 0 before that."""
+    """The number of updates of the whole run, from its manifest; 0 before it started."""
     return (artifacts.read_manifest(run_dir) or {"facts": {"num_updates": 0}})["facts"]["num_updates"]

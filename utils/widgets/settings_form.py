@@ -1,4 +1,4 @@
-"""The form for a run's settings: every field of `RunConfig`, what it is, and what is wrong with what was typed."""
+"""The form for a run's settings: every field of `RunConfig` with help and errors."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,8 +20,8 @@ FIRST = (
     *("max_length", "max_train_samples", "dtype", "seed"),
 )
 FOLDED = {
-    "More on the data and the model": ("template", "revision", "max_eval_samples"),
-    "More on learning": (
+    "Data and model": ("template", "revision", "max_eval_samples"),
+    "Optimization": (
         *("lr_scheduler_type", "warmup_steps", "weight_decay", "max_grad_norm", "optim"),
         *("adam_beta1", "adam_beta2", "adam_epsilon", "early_stopping_patience", "lora_rank", "lora_alpha"),
     ),
@@ -37,16 +37,15 @@ DRAFT = "draft.json"
 
 
 class SettingsForm(widgets.VBox):
-    """A field for every setting; `config` is what they say now, and `on_change` tells of every change that is valid.
+    """A field for every setting; `config` are the current settings, and `on_change` calls back on every valid change.
 
-    What is typed is kept in `data_dir/runs/draft.json` and comes back when the form is made again from the same
-    settings, as after a restart of the kernel; `keep=False` does neither. Not covered: whether the model and the
-    pairs exist, which the notebooks before this one find out.
+    Unless `keep=False`, changes are saved in `data_dir/runs/draft.json` and restored when the form is made again from
+    the same settings, as after a kernel restart. Not covered: whether model and pairs exist.
     """
 
     def __init__(self, config: RunConfig, data_dir: Path, keep: bool = True):
         self._start, self._data_dir, self._keep = config, Path(data_dir), keep
-        self._base = config  # what the fields were last set to as a whole: what differs from it is marked
+        self._base = config  # settings that differ from these are marked as changed
         self._listeners: list[Callable[[RunConfig], None]] = []
         self.settings = {setting.name: setting for setting in fields(config)}
         self.inputs: dict[str, Any] = {
@@ -61,18 +60,18 @@ class SettingsForm(widgets.VBox):
         super().__init__([*map(self._row, FIRST), sections, self._files(), self.message])
         draft = artifacts.read_json(self._draft) if keep else None
         if draft and draft["start"] == vars(config) != draft["config"]:
-            with suppress(UserError):  # a draft of another version of the workbook
+            with suppress(UserError):  # a draft of another version
                 self.show(RunConfig().with_changes(**draft["config"]), base=config)
-                self.message.value = f'<p style="{LINE}">These are the settings as you left them here.</p>'
+                self.message.value = f'<p style="{LINE}">These are the settings from your last visit.</p>'
         self._check()
 
     @property
     def config(self) -> RunConfig:
-        """The settings as they stand; raises `UserError` when one is outside its limits."""
+        """The current settings; raises `UserError` when one is outside its limits."""
         return RunConfig().with_changes(**{name: self._value(name) for name in self.inputs})
 
     def show(self, config: RunConfig, base: RunConfig | None = None) -> None:
-        """Set every field; what differs from `base` (else nothing) is marked as changed."""
+        """Set every field; settings that differ from `base` are marked as changed."""
         self._base = base or config
         with muted(self._changed, self.inputs.values()):
             for name, field in self.inputs.items():
@@ -81,12 +80,12 @@ class SettingsForm(widgets.VBox):
         self._accept()
 
     def on_change(self, listener: Callable[[RunConfig], None]) -> None:
-        """Call `listener` with the settings, now and after each valid change; what it raises is shown."""
+        """Call `listener` with the settings, now and after each valid change; its `UserError`s are shown."""
         self._listeners.append(listener)
-        self._tell()
+        self._notify()
 
     def _value(self, name: str) -> Any:
-        """The number that was typed, or the text when it is none: `RunConfig` says what is wrong with it."""
+        """The typed number, or the text if it is not a number; `RunConfig` reports errors."""
         typed = self.inputs[name].value
         for kind in (int, float) if isinstance(typed, str) and self.settings[name].type is not str else ():
             with suppress(ValueError):
@@ -141,9 +140,9 @@ class SettingsForm(widgets.VBox):
     def _accept(self) -> None:
         self.message.value = ""
         if self._check():
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         try:
             config = self.config
             for listener in self._listeners:
@@ -155,24 +154,24 @@ class SettingsForm(widgets.VBox):
             self.message.value = alert(str(error))
 
     def _check(self) -> bool:
-        """Whether the settings are valid; else the field's note says what is wrong with it."""
+        """Whether the settings are valid; otherwise the field shows the error."""
         for name, note in self.notes.items():
             note.value = self._note(name)
         try:
-            self.config  # noqa: B018 (what it raises is what is wanted)
+            self.config  # noqa: B018 (only for its error)
             return True
         except UserError as error:
             self.notes[error.field].value = alert(str(error))
             return False
 
     def _note(self, name: str) -> str:
-        """What the field is; its value here before any change, and what the recipe has, where they differ from it."""
+        """Help text, the value before a change, and the recipe's value where it differs."""
         setting, value = self.settings[name].metadata, self._value(name)
         start, published = getattr(self._base, name), getattr(RunConfig(), name)
         notes = [] if value == start else [f"<b>Changed</b>, was {escape(_short(start) or 'empty')}."]
         if setting["recipe"]:
-            told = "The recipe's value" if value == published else f"Recipe: {escape(_short(published))}"
-            notes.append(f"{told} <i>({escape(setting['recipe'])})</i>.")
+            source = "The recipe's value" if value == published else f"Recipe: {escape(_short(published))}"
+            notes.append(f"{source} <i>({escape(setting['recipe'])})</i>.")
         elif name != "preset" and value != published:
             notes.append(f"Default: {escape(_short(published) or 'empty')}.")
         text = escape(setting["help"]) + f' <span style="opacity: 0.75">{" ".join(notes)}</span>'
@@ -180,7 +179,7 @@ class SettingsForm(widgets.VBox):
 
 
 def _short(value: Any) -> str:
-    """A value as one would type it: 2e-5, not 2e-05 or 0.00002."""
+    """A value as typed: 2e-5, not 2e-05 or 0.00002."""
     return repr(value).removesuffix(".0").replace("e-0", "e-") if isinstance(value, float) else str(value)
 
 
@@ -189,7 +188,7 @@ def _input(setting, value: Any) -> widgets.Widget:
     layout = widgets.Layout(width="26em", flex="0 0 auto")
     look = dict(description=setting.name, style={"description_width": "13em"}, layout=layout)
     choices = setting.metadata["choices"]
-    if setting.name == "preset":  # that of an older run may be none of them
+    if setting.name == "preset":  # an older run may have another one
         choices = tuple(dict.fromkeys((*PRESETS, value)))
     if choices:
         return widgets.Dropdown(options=choices, value=value, **look)
@@ -197,5 +196,5 @@ def _input(setting, value: Any) -> widgets.Widget:
         return widgets.Checkbox(value, **look)
     if setting.name == "pairs":
         return widgets.Combobox(value=value, options=(PYTHON_STDLIB, GPTEACHER), continuous_update=False, **look)
-    # Jupyter's number fields show 1.5 and pass on 1.
+    # Jupyter's number fields would show 1.5 and return 1.
     return widgets.Text(_short(value), continuous_update=False, **look)

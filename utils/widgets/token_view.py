@@ -1,7 +1,7 @@
-"""The token microscope: pairs and packed blocks, token by token, each a cell that says what it is and why.
+"""The token microscope: pairs and packed blocks token by token, with the kind of each token and why.
 
-The page needs no script: what a cell has to say is its label, which style sheets show below the tokens while the cell
-is pointed at or has the keyboard's focus. Everything from a pair is escaped, and what is invisible is made visible.
+Without scripts: CSS shows the label of a cell below the tokens while the pointer or the keyboard focus is on it. All
+text is escaped, and invisible characters are made visible.
 """
 
 import unicodedata
@@ -12,6 +12,7 @@ from html import escape
 
 import ipywidgets as widgets
 from tokenizers import decoders
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from utils.config import RunConfig
 from utils.tokens import packing
@@ -20,19 +21,19 @@ from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.packing import Block
 from utils.widgets.html import muted
 
-# Cells on one page: more would make every step slow, and the way through them by keyboard long.
+# Cells per page: more would be slow, and long for the keyboard.
 PAGE_CELLS = 512
 FIRST, PROMPT, TEMPLATE, RESPONSE, END = "first", "prompt", "template", "response", "end"
-# What each kind is called, and why it is masked or trained.
+# The name of each kind, and why it is masked or a target.
 KINDS = {
-    FIRST: ("first token of a pair", "Masked: nothing stands before it that could predict it; positions begin at 0."),
-    PROMPT: ("prompt", "Masked: the model reads the prompt, but is not taught to write it."),
-    TEMPLATE: ("special token in the prompt", "Masked, as all of the prompt; only the chat template can write it."),
-    RESPONSE: ("response", "Trained: the model learns to write it after all that stands before it in its pair."),
-    END: ("end of text", "Trained: so the model learns to stop."),
+    FIRST: ("first token of a pair", "Masked: there is no token before it to predict it. Positions start at 0."),
+    PROMPT: ("prompt", "Masked: the model reads the prompt, but does not learn to write it."),
+    TEMPLATE: ("special token in the prompt", "Masked like the rest of the prompt; only the chat template writes it."),
+    RESPONSE: ("response", "Target: the model learns to predict it from the tokens before it in its pair."),
+    END: ("end of text", "Target: so the model learns to stop."),
 }
 MARKS = {" ": "·", "\n": "⏎", "\t": "⇥"}
-HINT = "Point at a token, or go from one to the next with the Tab key, and its id, text, bytes and reason stand here."
+HINT = "Point at a token, or press Tab to go from one to the next: its id, text, bytes and reason appear here."
 STYLE = """<style>
 .token-view { position: relative; padding-bottom: 7.2em; font-size: 13px; line-height: 1.4;
   color: var(--jp-content-font-color1, inherit); }
@@ -66,7 +67,7 @@ STYLE = """<style>
 
 @dataclass(frozen=True)
 class Cell:
-    """One token: its kind (of `KINDS`), its pair's row, its position in the pair, and the bytes it stands for."""
+    """One token: its kind (of `KINDS`), its pair's row, its position in the pair, and its bytes."""
 
     id: int
     kind: str
@@ -92,14 +93,11 @@ def cells_of(block: Block, rows: list[int], tokenizer) -> list[Cell]:
 
 
 def bytes_of(tokenizer) -> Callable[[int], bytes]:
-    """A function that gives the bytes of a token, which may be a part of a character only.
+    """A function that returns the bytes of a token, which may be part of a character.
 
-    A byte-level vocabulary spells every byte as a letter; of other tokenizers it is the token's decoded text.
+    Of tokenizers without a byte-level vocabulary, the bytes of the decoded text.
     """
-    # GPT-2's spelling: printable bytes stand for themselves, the others for the letters from 256 on.
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    letters = {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+    letters = {letter: byte for byte, letter in bytes_to_unicode().items()}
     is_byte_level = isinstance(tokenizer.backend_tokenizer.decoder, decoders.ByteLevel)
     added = tokenizer.added_tokens_decoder
 
@@ -114,8 +112,8 @@ def bytes_of(tokenizer) -> Callable[[int], bytes]:
 
 
 def visible(raw: bytes) -> str:
-    """Bytes as text in which everything can be seen: `·` a space, `⏎` a newline, `⇥` a tab, `\\u202e` what has no shape
-    or moves its neighbours, `⟨e2⟩` a byte that is a part of a character."""
+    """Bytes as visible text: `·` space, `⏎` newline, `⇥` tab, `\\u202e` other invisible or reordering characters,
+    `⟨e2⟩` a byte of a character."""
     shown = []
     for place, char in enumerate(raw.decode("utf-8", "surrogateescape")):
         category = unicodedata.category(char)
@@ -123,7 +121,7 @@ def visible(raw: bytes) -> str:
             shown.append(f"⟨{ord(char) - 0xDC00:02x}⟩")
         elif char in MARKS:
             shown.append(MARKS[char])
-        # An accent at the start of a token has no letter to stand on.
+        # A combining character at the start of a token has no base letter.
         elif category[0] in "CZ" or (category[0] == "M" and place == 0):
             shown.append(f"\\u{ord(char):04x}" if ord(char) < 2**16 else f"\\U{ord(char):08x}")
         else:
@@ -132,16 +130,16 @@ def visible(raw: bytes) -> str:
 
 
 def to_html(cells: list[Cell], title: str = "", page: int = 0) -> str:
-    """One page of tokens with its legend, as HTML that needs no script; every text in it is escaped."""
+    """One page of tokens with a legend, as HTML; all text is escaped."""
     first = page * PAGE_CELLS
     shown = cells[first : first + PAGE_CELLS]
-    sizes, trained = Counter(cell.row for cell in cells), Counter(c.row for c in cells if c.kind in (RESPONSE, END))
+    sizes, targets = Counter(cell.row for cell in cells), Counter(c.row for c in cells if c.kind in (RESPONSE, END))
     body = []
     for place, cell in enumerate(shown):
         if cell.position == 0 or place == 0:
-            told = f"Row {cell.row}: {sizes[cell.row]} tokens, {trained[cell.row]} of them trained"
-            told += ", continued" if cell.position else ""
-            body.append(f'<div class="document">{told if cell.row >= 0 else "No pair for this process"}</div>')
+            title_line = f"Row {cell.row}: {sizes[cell.row]} tokens, {targets[cell.row]} target tokens"
+            title_line += ", continued" if cell.position else ""
+            body.append(f'<div class="document">{title_line if cell.row >= 0 else "No pair for this process"}</div>')
         body.append(_cell_html(cell))
     rest = ""
     if len(cells) > PAGE_CELLS:
@@ -152,7 +150,7 @@ def to_html(cells: list[Cell], title: str = "", page: int = 0) -> str:
         for kind, (name, why) in KINDS.items()
         if counts[kind]
     )
-    marks = "· space, ⏎ newline, ⇥ tab, ⟨e2⟩ one byte of a character, \\u… what has no shape; small: the position."
+    marks = "· space, ⏎ newline, ⇥ tab, ⟨e2⟩ one byte of a character, \\u… invisible character; small: the position."
     return (
         f'{STYLE}<div class="token-view"><p><b>{escape(title)}</b></p>{rest}<ul>{legend}<li>{escape(marks)}</li></ul>'
         f'<div class="tokens">{"".join(body)}</div><div class="hint">{HINT}</div></div>'
@@ -161,11 +159,11 @@ def to_html(cells: list[Cell], title: str = "", page: int = 0) -> str:
 
 def _cell_html(cell: Cell) -> str:
     text, (name, why) = visible(cell.raw), KINDS[cell.kind]
-    told = f"Token {cell.id}: “{text}”, bytes {cell.raw.hex(' ') or 'none'}\n"
-    told += f"Row {cell.row}, position {cell.position}: {name}.\n{why}"
+    label = f"Token {cell.id}: “{text}”, bytes {cell.raw.hex(' ') or 'none'}\n"
+    label += f"Row {cell.row}, position {cell.position}: {name}.\n{why}"
     position = f' data-position="{cell.position}"' if cell.position % 10 == 0 else ""
-    attributes = f'class="cell {cell.kind}" tabindex="0" role="img" aria-label="{escape(told)}"{position}'
-    # Lines end where the text's do, in the middle of a token too, and else between any two tokens.
+    attributes = f'class="cell {cell.kind}" tabindex="0" role="img" aria-label="{escape(label)}"{position}'
+    # Lines break at newlines, also inside a token, else between tokens.
     *lines, last = [escape(visible(line)) for line in cell.raw.split(b"\n")]
     lines = [line + MARKS["\n"] for line in lines]
     shown, end = ("<br>".join([*lines, last]), "<wbr>") if last else ("<br>".join(lines), "<br>")
@@ -173,10 +171,9 @@ def _cell_html(cell: Cell) -> str:
 
 
 class TokenView(widgets.VBox):
-    """The panel: step through training pairs by row, or through the packed blocks of each update of a run.
+    """The panel: training pairs by row, or the packed blocks of each update of a run.
 
-    Rows count from 0, as in the files; updates and blocks from 1, as in the metrics. `show` moves it where there is no
-    page. Not covered: validation pairs.
+    Rows count from 0, as in the files; updates and blocks from 1, as in the metrics. Not covered: validation pairs.
     """
 
     def __init__(self, rows: TokenRows, config: RunConfig, tokenizer, row: int = 0, num_ranks: int = 2):
@@ -203,8 +200,8 @@ class TokenView(widgets.VBox):
         self.show()
 
     def show(self, page: int = 1, **places: int) -> None:
-        """Show the pair or block that the fields name, after setting some: `row`, or `update` and `block`."""
-        with muted(self._changed, self.fields):  # what is set here is shown once, at the end
+        """Set some fields (`row`, or `update` and `block`) and show their pair or block."""
+        with muted(self._changed, self.fields):  # shown once, at the end
             if self.is_packed.value:
                 blocks = self._blocks(places.get("update", self.update.value))
                 self.block.max = len(blocks)
@@ -226,11 +223,11 @@ class TokenView(widgets.VBox):
         rank = (self.block.value - 1) % self.num_ranks + 1
         return (
             f"Update {self.update.value} of {self.update.max}, block {self.block.value} of {self.block.max}, "
-            f"which process {rank} of {self.num_ranks} takes: {num_pairs} pairs, {num_tokens:,} tokens"
+            f"on process {rank} of {self.num_ranks}: {num_pairs} pairs, {num_tokens:,} tokens"
         )
 
     def _beside(self, by: int) -> dict[str, int]:
-        """The place before (-1) or after (1) this one, empty at the ends; behind an update's last block is the next."""
+        """The fields of the previous (-1) or next (1) pair or block; empty at the ends."""
         if not self.is_packed.value:
             row = self.row.value + by
             return {"row": row} if 0 <= row <= self.row.max else {}
