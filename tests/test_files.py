@@ -162,7 +162,7 @@ def test_training_replaces_links_and_not_what_they_lead_to(new_run, victim, targ
 def test_training_refuses_a_link_that_it_would_write_through(new_run, victim, name, target):
     run_dir = new_run("linked", num_train_epochs=1.0, report_to="tensorboard")
     (run_dir / name).symlink_to(victim / target)
-    with pytest.raises(UserError, match=f"{name} is a link, expected a .* of its own. Move it away"):
+    with pytest.raises(UserError, match=f"{name} is a symbolic link, expected a .*. Move it away"):
         main(run_dir)
     assert (run_dir / name).is_symlink() and not (run_dir / "model").exists()
 
@@ -191,7 +191,7 @@ def test_starting_a_run_follows_no_link(tmp_path, victim, monkeypatch, name):
     (run_dir / name).symlink_to(victim / "file")
     monkeypatch.setattr(launch, "command", lambda *_: [sys.executable, "-c", ""])
     if name in ("train.log", "start.lock"):
-        with pytest.raises(UserError, match=f"{name} is a link"):
+        with pytest.raises(UserError, match=f"{name} is a symbolic link"):
             launch.start(run_dir, config)
     else:
         launch.start(run_dir, config)
@@ -219,7 +219,7 @@ def test_a_link_in_the_place_of_a_checkpoint_is_replaced(tmp_path, victim):
     aside.symlink_to(victim)
     assert checkpoint.newest_good(tmp_path, print) is None and not aside.is_symlink()
     place.with_suffix(".tmp").symlink_to(victim)
-    with pytest.raises(UserError, match="step-00000003.tmp is a link"):
+    with pytest.raises(UserError, match="step-00000003.tmp is a symbolic link"):
         save()
     place.with_suffix(".tmp").unlink()
     place.with_suffix(".tmp").mkdir()
@@ -233,7 +233,7 @@ def test_removing_a_run_that_is_a_link_removes_the_link(tmp_path, victim):
     run_dir, aside = tmp_path / "runs" / "linked", tmp_path / "runs" / ".linked.removed"
     run_dir.symlink_to(victim)
     aside.symlink_to(victim)
-    with pytest.raises(UserError, match="is no run"):
+    with pytest.raises(UserError, match="is not a run"):
         launch.remove(run_dir)
     real = tmp_path / "real"
     real.mkdir()
@@ -272,14 +272,14 @@ def test_the_playground_follows_no_link(tmp_path, victim):
         path.unlink(missing_ok=True)
         path.symlink_to(victim / target)
     assert history.save_markdown(tmp_path, record) != saved
-    with pytest.raises(UserError, match=f"{history.HISTORY} is a link"):
+    with pytest.raises(UserError, match=f"{history.HISTORY} is a symbolic link"):
         history.append(tmp_path, question, [])
-    with pytest.raises(UserError, match=r"mine.jsonl is a link"):
+    with pytest.raises(UserError, match=r"mine.jsonl is a symbolic link"):
         history.add_pair(tmp_path / "mine.jsonl", {"instruction": "Add.", "input": "", "response": "1 + 1"}, {})
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("notebooks", "notebooks is a link"), ("summary.txt", ""), ("page.html", "")]
+    ("name", "said"), [("notebooks", "notebooks is a symbolic link"), ("summary.txt", ""), ("page.html", "")]
 )
 def test_make_run_follows_no_link(tmp_path, victim, monkeypatch, name, said):
     async def execute(path, plan, pages, start):
@@ -302,9 +302,9 @@ def test_make_run_follows_no_link(tmp_path, victim, monkeypatch, name, said):
 def test_what_has_another_name_is_not_written_on(tmp_path):
     files.append_line(tmp_path / "file", "1")
     os.link(tmp_path / "file", tmp_path / "backup")
-    with pytest.raises(UserError, match="file is a file that has another name"):
+    with pytest.raises(UserError, match="file is a hard link"):
         files.append_line(tmp_path / "file", "2")
-    with pytest.raises(UserError, match="another name"), open(tmp_path / "file", "w", opener=files.opener):
+    with pytest.raises(UserError, match="hard link"), open(tmp_path / "file", "w", opener=files.opener):
         pass
     files.write_text(tmp_path / "file", "new")
     os.link(tmp_path / "backup", tmp_path / "again")
@@ -318,6 +318,6 @@ def test_what_has_another_name_is_not_written_on(tmp_path):
 def test_a_folder_in_the_place_of_a_file_is_named(tmp_path, name):
     (tmp_path / name).mkdir()
     for write in (files.write_text, files.append_line)[: 2 if name == "file" else 1]:
-        with pytest.raises(UserError, match=f"{name} is a folder, expected a file of its own"):
+        with pytest.raises(UserError, match=f"{name} is a folder, expected a file"):
             write(tmp_path / "file", "")
     assert (tmp_path / name).is_dir()

@@ -1,4 +1,4 @@
-"""The workbook's package: one module for each stage and each thing of the domain.
+"""The package behind the notebooks, one folder per stage.
 
-Importing it loads nothing; see the README for the map of modules.
+Importing it loads nothing; README.md has the map.
 """

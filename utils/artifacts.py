@@ -1,11 +1,10 @@
-"""Where every stage keeps what it made, and whether that is still up to date.
+"""Stage folders, and whether they are up to date.
 
     data/raw/<source>/      as downloaded            data/tokens/<name>/   token rows
     data/pairs/<name>/      cleaned pairs            data/runs/<name>/     one training run
 
-A stage folder is built beside its place and moved there when it is whole, so a reader never sees half of one. Its
-`manifest.json` says what it was made from (`inputs`), what is in it (`files`, sha256 each) and what a reader wants to
-know (`facts`).
+A stage folder is built in a temporary folder and renamed when it is complete. Its `manifest.json` records what it was
+made from (`inputs`), its content (`files`, with sha256) and figures about it (`facts`).
 """
 
 import ast
@@ -27,7 +26,7 @@ MANIFEST = "manifest.json"
 
 
 def slug(name: str) -> str:
-    """The last part of a source, path or hub id as a folder's name: `bigcode/starcoder` becomes `starcoder`."""
+    """The last part of a source, path or hub id as a folder name: `bigcode/starcoder` becomes `starcoder`."""
     last = Path(name).name.removesuffix(".gz")
     last = re.sub(r"\.(jsonl?|parquet)$", "", last)
     return re.sub(r"[^\w.-]+", "-", last).strip(".-") or "unnamed"
@@ -38,7 +37,7 @@ def pairs_dir(data_dir: Path, pairs: str) -> Path:
 
 
 def tokens_dir(data_dir: Path, config: RunConfig) -> Path:
-    """`<pairs>-<model>`, and the template where it is not the default: `+` stands in no slug, so none is another's."""
+    """`<pairs>-<model>`, with the template if it is not the default; slugs contain no `+`, so names are unique."""
     template = "" if config.template == RunConfig.template else f"+{config.template}"
     return Path(data_dir) / "tokens" / f"{slug(config.pairs)}-{slug(config.model_name_or_path)}{template}"
 
@@ -53,10 +52,9 @@ def sha256_text(text: str) -> str:
 
 
 def code_sha256(module: str) -> str:
-    """One sha256 over the source of a module of this package and of all that it imports of it; code is an input too.
+    """One sha256 of the source of a module and of all modules of this package that it imports, also indirectly.
 
-    What is imported inside a function counts, and so does what an imported module imports. Not covered: `__init__.py`,
-    which holds no code here, and other packages.
+    With imports inside functions. Not covered: `__init__.py`, which has no code here, and other packages.
     """
     sources: dict[str, str] = {}
     waiting = [module]
@@ -67,16 +65,16 @@ def code_sha256(module: str) -> str:
             continue
         sources[name] = path.read_text(encoding="utf-8")
         for node in ast.walk(ast.parse(sources[name])):
-            if isinstance(node, ast.ImportFrom) and node.module:  # a module of a package, or a name of a module
+            if isinstance(node, ast.ImportFrom) and node.module:  # a module, or a name in a module
                 waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return sha256_text("".join(f"{name}\n{sources[name]}" for name in sorted(sources)))
 
 
 @contextmanager
 def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Generator[Path]:
-    """Yield an empty folder to fill; it replaces `folder`, with its manifest, when the block ends without an error.
+    """Yield an empty folder that, with its manifest, replaces `folder` when the block ends without an error.
 
-    `facts` may be filled inside the block. After an error `folder` is as it was before.
+    `facts` can be filled inside the block. After an error `folder` is unchanged.
     """
     temporary, replaced = (folder.with_name(f".{folder.name}.{state}") for state in ("tmp", "replaced"))
     files.remove(temporary)
@@ -99,7 +97,7 @@ def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Gen
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds, or None when there is none that can be read."""
+    """The content of a JSON file, or None when it is missing or unreadable."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -107,12 +105,12 @@ def read_json(path: Path) -> Any:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a stage folder, or None when there is none that can be read."""
+    """The manifest of a stage folder, or None when it is missing or unreadable."""
     return read_json(folder / MANIFEST)
 
 
 def stale_inputs(folder: Path, inputs: dict[str, str]) -> list[str]:
-    """The names of the inputs that differ from those `folder` was made from; all of them when it is not there."""
+    """The names of the inputs that differ from those of `folder`; all of them when it does not exist."""
     recorded = (read_manifest(folder) or {}).get("inputs", {})
     return [name for name in inputs | recorded if inputs.get(name) != recorded.get(name)]
 

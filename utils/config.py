@@ -1,7 +1,7 @@
-"""`RunConfig`: everything that decides a training run, and the presets.
+"""`RunConfig`: all settings of a training run, and the presets.
 
 Field names are those of `transformers.TrainingArguments` (5.x) where one exists. The defaults are the recipe of the
-model card "StarCoder GPTeacher-Codegen Fine-Tuned"; what the card does not state is taken from stanford_alpaca and
+model card "StarCoder GPTeacher-Codegen Fine-Tuned"; values that the card does not state are from stanford_alpaca and
 marked `assumed`.
 """
 
@@ -14,11 +14,11 @@ from utils import files
 from utils.errors import UserError, unknown
 
 CARD, ASSUMED = "model card", "assumed"
-EMBEDDED = "embedded"  # the base model that comes with the workbook
+EMBEDDED = "embedded"  # the model in data/base
 
 
 def _setting(default: Any, help: str, *, unit: str = "", recipe: str = "", minimum=None, maximum=None, choices=()):
-    """One field: its default, a sentence for the reader, its unit, where the value comes from, and its limits."""
+    """One field: its default, help text, unit, source of the value, and limits."""
     metadata = dict(help=help, unit=unit, recipe=recipe, minimum=minimum, maximum=maximum, choices=tuple(choices))
     return field(default=default, metadata=metadata)
 
@@ -27,94 +27,95 @@ def _setting(default: Any, help: str, *, unit: str = "", recipe: str = "", minim
 class RunConfig:
     """The settings of one run; `RunConfig()` is the published recipe.
 
-    Raises `UserError` when a value is outside its limits. Not covered: whether the model exists or fits, which
-    `model.loading` and `planning.planner` find out.
+    Raises `UserError` when a value is outside its limits. Not covered: whether the model exists and fits.
     """
 
-    preset: str = _setting("starcoder", "The preset these settings started from.")
+    preset: str = _setting("starcoder", "The preset of these settings.")
     model_name_or_path: str = _setting("bigcode/starcoder", "A hub id, a local folder, or `embedded`.", recipe=CARD)
     revision: str = _setting("main", "The commit or branch of a hub model; pin a commit to reproduce.")
     pairs: str = _setting("gpteacher-codegen", "A source of pairs, or a .json or .jsonl file.", recipe=CARD)
     template: str = _setting(
         "alpaca",
-        "The prompt around a pair: Alpaca's, the variant with a newline at its end, or the model's own for chats.",
+        "The prompt template: Alpaca, Alpaca with a newline at its end, or the model's chat template.",
         recipe=CARD,
         choices=("alpaca", "alpaca-newline", "chat"),
     )
-    max_length: int = _setting(1024, "Longer pairs are left out, and counted.", unit="tokens", recipe=CARD, minimum=8)
+    max_length: int = _setting(1024, "Longer pairs are left out and counted.", unit="tokens", recipe=CARD, minimum=8)
     num_train_epochs: float = _setting(3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=0)
-    learning_rate: float = _setting(2e-5, "The peak of the schedule.", recipe=CARD, minimum=0.0, maximum=1.0)
+    learning_rate: float = _setting(
+        2e-5, "The peak learning rate of the schedule.", recipe=CARD, minimum=0.0, maximum=1.0
+    )
     train_batch_size: int = _setting(
         128, "Pairs in one update, over all processes.", unit="pairs", recipe=ASSUMED, minimum=1
     )
     lr_scheduler_type: str = _setting(
         "cosine",
-        "How the learning rate falls; `warmup_stable_decay` only in the last quarter, so that it can be made longer.",
+        "How the learning rate falls; `warmup_stable_decay` only in the last quarter, so that a run can be made longer.",
         recipe=ASSUMED,
         choices=("cosine", "linear", "constant", "warmup_stable_decay"),
     )
     warmup_steps: float = _setting(
-        0.03, "Updates of linear warm-up; below 1, a share of all updates.", recipe=ASSUMED, minimum=0
+        0.03, "Updates of linear warm-up; below 1, a fraction of all updates.", recipe=ASSUMED, minimum=0
     )
-    weight_decay: float = _setting(0.0, "AdamW's decay; norms and biases are spared.", recipe=ASSUMED, minimum=0)
+    weight_decay: float = _setting(0.0, "AdamW's weight decay; not on norms and biases.", recipe=ASSUMED, minimum=0)
     max_grad_norm: float = _setting(
-        1.0, "Gradients are clipped to this norm; 0 never clips.", recipe=ASSUMED, minimum=0
+        1.0, "Gradients are clipped to this norm; 0: no clipping.", recipe=ASSUMED, minimum=0
     )
     optim: str = _setting(
         "adamw_torch_fused",
-        "AdamW with states in float32, in bfloat16, rounded by chance, or in 8 bits, which takes the extra package "
-        "torchao; Muon, from scratch.",
+        "AdamW with states in float32, in bfloat16 with stochastic rounding, or in 8 bits (needs torchao); Muon for "
+        "training from scratch.",
         recipe=ASSUMED,
         choices=("adamw_torch_fused", "adamw_bfloat16", "adamw_torch_8bit", "muon"),
     )
-    adam_beta1: float = _setting(0.9, "AdamW's first moment.", recipe=ASSUMED, minimum=0, maximum=1)
-    adam_beta2: float = _setting(0.999, "AdamW's second moment.", recipe=ASSUMED, minimum=0, maximum=1)
+    adam_beta1: float = _setting(0.9, "AdamW's beta1.", recipe=ASSUMED, minimum=0, maximum=1)
+    adam_beta2: float = _setting(0.999, "AdamW's beta2.", recipe=ASSUMED, minimum=0, maximum=1)
     adam_epsilon: float = _setting(1e-8, "AdamW's epsilon.", recipe=ASSUMED, minimum=0)
     dtype: str = _setting(
         "bfloat16",
-        "What matrix products are computed in, on a CPU without bfloat16 float32; `bfloat16_weights` keeps the weights "
-        "in it too, rounded by chance.",
+        "The dtype of matrix products (float32 on a CPU without bfloat16 instructions); `bfloat16_weights` also stores "
+        "the weights in bfloat16, with stochastic rounding.",
         recipe=ASSUMED,
         choices=("float32", "bfloat16", "bfloat16_weights"),
     )
     lora_rank: int = _setting(
         0,
-        "Train adapters of this rank instead of the weights, at some ten times the learning rate; 0: the weights "
-        "themselves. Takes the extra package peft.",
+        "LoRA rank: train adapters instead of the weights, at about ten times the learning rate (needs peft); 0: full "
+        "fine-tuning.",
         minimum=0,
     )
     lora_alpha: float = _setting(
-        32.0, "Adapters are scaled by lora_alpha / lora_rank; twice the rank is usual.", minimum=1
+        32.0, "LoRA adapters are scaled by lora_alpha / lora_rank; twice the rank is usual.", minimum=1
     )
     tokens_per_device: int = _setting(
         4096, "Tokens of packed pairs in one forward pass of one process.", unit="tokens", minimum=8
     )
     activation_checkpointing: str = _setting(
         "none",
-        "Compute activations again instead of keeping them: `selective`, what is cheap of each block (half of their "
-        "memory, somewhat slower), or `full`, all of it (the least memory, up to a third slower).",
+        "Recompute activations in the backward pass: `selective`, cheap operations only (half of the memory, somewhat "
+        "slower), or `full`, whole blocks (least memory, up to a third slower).",
         choices=("none", "selective", "full"),
     )
     reshard_after_forward: bool = _setting(
-        True, "Free each block's gathered weights after use, and share gradients at once: less memory, more traffic."
+        True, "FSDP: free gathered weights after use and reduce gradients at once: less memory, more traffic."
     )
-    torch_compile: bool = _setting(False, "Compile the blocks: a slow start, then faster on a GPU; not measured.")
-    cpu_offload: bool = _setting(False, "Keep weights and optimizer in main memory; several GPU processes only.")
-    num_processes: int = _setting(0, "Processes; 0: one per GPU, or 2 on a machine without.", minimum=0)
-    max_restarts: int = _setting(3, "How often processes that died are started again, from the checkpoint.", minimum=0)
+    torch_compile: bool = _setting(False, "Compile the blocks: slow start, then faster on a GPU (not measured).")
+    cpu_offload: bool = _setting(False, "FSDP: keep weights and optimizer in main memory; several GPU processes only.")
+    num_processes: int = _setting(0, "Processes; 0: one per GPU, or 2 without GPUs.", minimum=0)
+    max_restarts: int = _setting(3, "How often dead processes are restarted from the newest checkpoint.", minimum=0)
     eval_steps: int = _setting(10, "Updates between two evaluations.", unit="updates", minimum=1)
     early_stopping_patience: int = _setting(
         0, "Stop after this many evaluations without a lower loss; 0: never.", unit="evaluations", minimum=0
     )
     save_steps: int = _setting(50, "Updates between two checkpoints.", unit="updates", minimum=1)
-    save_total_limit: int = _setting(2, "Checkpoints that are kept, besides the best.", minimum=1)
+    save_total_limit: int = _setting(2, "Checkpoints to keep, besides the best.", minimum=1)
     max_train_samples: int = _setting(0, "Train on this many pairs, chosen by seed; 0: all.", unit="pairs", minimum=0)
     max_eval_samples: int = _setting(0, "Evaluate on this many pairs; 0: all.", unit="pairs", minimum=0)
     num_samples: int = _setting(
-        3, "Validation pairs that are answered at every evaluation, kept in samples.jsonl; 0: none.", minimum=0
+        3, "Validation pairs to answer at every evaluation, in samples.jsonl; 0: none.", minimum=0
     )
     report_to: str = _setting("", "Trackers besides metrics.jsonl, such as `tensorboard,wandb`; empty: none.")
-    seed: int = _setting(42, "Decides the order of the pairs and every random draw.", recipe=ASSUMED, minimum=0)
+    seed: int = _setting(42, "Determines the order of pairs and all random numbers.", recipe=ASSUMED, minimum=0)
 
     def __post_init__(self):
         for setting in fields(self):
@@ -127,34 +128,34 @@ class RunConfig:
             )
         if self.torch_compile and self.activation_checkpointing == "selective":
             raise UserError(
-                "torch_compile chooses for itself what is cheap enough to compute again: with it "
-                "activation_checkpointing must be none or full, got selective.",
+                "torch_compile decides what to recompute: with it activation_checkpointing must be none or full, "
+                "got selective.",
                 field="torch_compile",
             )
 
     @property
     def weights_dtype(self) -> str:
-        """What the model's weights are kept in, float32 or bfloat16: frozen ones as they are computed with."""
+        """The dtype of the model's weights, float32 or bfloat16; frozen weights have the dtype of the products."""
         is_low = self.dtype == "bfloat16_weights" or (self.lora_rank and self.dtype == "bfloat16")
         return "bfloat16" if is_low else "float32"
 
     @classmethod
     def from_preset(cls, preset: str, **changes: Any) -> "RunConfig":
-        """The named preset with `changes`; raises `UserError` for a name that is no preset or no field."""
+        """The preset with `changes`; raises `UserError` for an unknown preset or field."""
         if preset not in PRESETS:
             raise unknown("preset", preset, PRESETS)
         return cls(preset=preset, **PRESETS[preset]).with_changes(**changes)
 
     @classmethod
     def load(cls, path: Path) -> "RunConfig":
-        """The configuration in a `config.json`; raises `UserError` when it cannot be read or names no field."""
+        """Read a `config.json`; raises `UserError` when it is unreadable or has an unknown field."""
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read as a run's configuration: {error}.") from error
         if not isinstance(values, dict):
             raise UserError(f"{path}: expected an object with the fields of RunConfig, got {type(values).__name__}.")
-        if isinstance(values.get("gradient_checkpointing"), bool):  # what older runs have
+        if isinstance(values.get("gradient_checkpointing"), bool):  # older runs
             values["activation_checkpointing"] = "full" if values.pop("gradient_checkpointing") else "none"
         return cls().with_changes(**values)
 
@@ -167,12 +168,12 @@ class RunConfig:
         return replace(self, **changes)
 
     def save(self, path: Path) -> None:
-        """Write `config.json`, whole or not at all."""
+        """Write `config.json` atomically."""
         files.write_text(Path(path), json.dumps(asdict(self), indent=2) + "\n")
 
 
 def _checked(setting, value: Any) -> Any:
-    """`value` in the field's type and within its limits; an integer is accepted where a float is meant."""
+    """`value` in the field's type and within its limits; integers are accepted as floats."""
     limits, name = setting.metadata, setting.name
     if setting.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -183,7 +184,7 @@ def _checked(setting, value: Any) -> Any:
     low, high = limits["minimum"], limits["maximum"]
     if isinstance(value, float) and value == float("inf"):
         raise UserError(f"{name} must be finite, got {value!r}.", name)
-    # Written so that NaN, which compares false with everything, is refused.
+    # NaN, which compares false, is refused.
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         allowed = f"at least {low}" if high is None else f"between {low} and {high}"
         unit = f" {limits['unit']}" if limits["unit"] else ""
@@ -196,7 +197,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": dict(
         model_name_or_path=EMBEDDED,
         pairs="python-stdlib",
-        # Short pairs: many of them fit into two minutes, and a small model learns to end what it begins.
+        # Short pairs: many fit into two minutes, and a small model learns to end its answers.
         max_length=160,
         learning_rate=1e-3,
         train_batch_size=16,
@@ -207,16 +208,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         eval_steps=40,
         save_steps=50,
     ),
-    # The real family, from a laptop's GPU to the recipe; all gated: accept the licence on the hub and log in.
+    # The StarCoder family; gated: accept the licence on the hub and log in.
     "tiny-starcoder-py": dict(model_name_or_path="bigcode/tiny_starcoder_py"),
     "starcoderbase-1b": dict(model_name_or_path="bigcode/starcoderbase-1b", tokens_per_device=8192),
     "starcoder": dict(activation_checkpointing="selective"),
-    # The same recipe on one GPU with 141 GB: two bytes for each weight, gradient and both averages.
+    # The recipe on one GPU with 141 GB: two bytes per weight, gradient and moment.
     "starcoder-1gpu": dict(
         dtype="bfloat16_weights",
         optim="adamw_torch_8bit",
         activation_checkpointing="selective",
-        tokens_per_device=6144,  # an update in four passes: room for what `selective` keeps
+        tokens_per_device=6144,  # an update in four passes: memory for `selective`
         num_processes=1,
         save_total_limit=1,
     ),

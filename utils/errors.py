@@ -1,14 +1,13 @@
-"""The error a person can act on."""
+"""Errors that the user can act on."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """Something a person can put right: the message says what was got, what is allowed and what to do.
+    """An error that the user can fix: the message has the value, what is allowed, and what to do.
 
-    Notebooks show the message alone, without a traceback; command lines print it and exit with 2. `field` names the
-    setting it is about, where it is about one.
+    Notebooks show it without a traceback; commands print it and exit with 2. `field` names the setting concerned.
     """
 
     def __init__(self, message: str, field: str = ""):
@@ -21,7 +20,7 @@ class UserError(Exception):
 
 
 def unknown(what: str, got: str, allowed: Iterable[str], field: str = "") -> UserError:
-    """The error for a name that is not among `allowed`, with the nearest valid one."""
+    """The error for a name that is not in `allowed`, with the nearest valid name."""
     allowed = list(allowed)
     near = get_close_matches(str(got), allowed, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""

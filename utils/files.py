@@ -1,8 +1,8 @@
-"""Files and folders below `data/`: written whole, the user's alone unless set otherwise, and never through a link.
+"""Files and folders below `data/`: written atomically, private by default, never through symbolic links.
 
-What is new is open to those that the folder around it is open to. The data folder and the folders of its stages begin
-as the user's alone (`PRIVATE`), so everything does; after `chmod g+rx data/runs` runs that are made are open to the
-group. What is there keeps its mode. Not covered: a folder exchanged for a link between the check and the write.
+New files and folders inherit the permissions of their folder. The data folder and its stage folders start as `PRIVATE`;
+after `chmod g+rx data/runs` new runs are readable for the group. Existing files keep their mode. Not covered: a folder
+replaced by a link between check and write.
 """
 
 import errno
@@ -23,29 +23,29 @@ PRIVATE = 0o700
 
 
 def mode_of(path: Path, is_folder: bool = False) -> int:
-    """The mode that a file or folder has, or else the one it is to be made with."""
+    """The mode of a file or folder, or the mode to create it with."""
     with suppress(FileNotFoundError):
         own = os.lstat(path).st_mode
         if stat.S_ISDIR(own) if is_folder else stat.S_ISREG(own):
             return stat.S_IMODE(own)
     around = os.stat(path.parent).st_mode
-    if around & stat.S_ISVTX:  # a place shared by all users, such as /tmp
+    if around & stat.S_ISVTX:  # shared by all users, such as /tmp
         around = PRIVATE
-    # A folder hands down the bit that hands down its group; what is made here can be read and written here.
+    # Folders inherit the setgid bit; the owner can always read and write.
     return (around | PRIVATE) & (0o2777 if is_folder else 0o666)
 
 
 def make_parents(path: Path) -> None:
-    """Make the folders that are missing above a file or folder; they begin as the user's alone."""
+    """Create the missing parent folders of a file or folder as private ones."""
     for folder in reversed(path.parents):
-        if not folder.exists():  # one that exists may be a link, to a larger disk perhaps
+        if not folder.exists():  # an existing one may be a link, for example to a larger disk
             make_folder(folder, PRIVATE)
 
 
 def make_folder(folder: Path, mode: int | None = None) -> None:
-    """Make a folder where there is none, with the mode of the one it lies in, or `mode`, and its parents.
+    """Create a folder and its parents if necessary, with the mode of its parent, or `mode`.
 
-    Raises `UserError` for a link or a file of this name.
+    Raises `UserError` for a symbolic link or a file of this name.
     """
     make_parents(folder)
     mode = mode_of(folder, is_folder=True) if mode is None else mode
@@ -59,7 +59,7 @@ def make_folder(folder: Path, mode: int | None = None) -> None:
 
 
 def private_folder() -> Path:
-    """A folder for temporary files that only this user can open; raises `UserError` when it is not that."""
+    """A private folder for temporary files; raises `UserError` when others can open or replace it."""
     folder = Path(tempfile.gettempdir()) / f"workbook-{os.getuid()}"
     with suppress(FileExistsError):
         folder.mkdir(PRIVATE)
@@ -73,7 +73,7 @@ def private_folder() -> Path:
 
 
 def hand_down_mode(folder: Path) -> None:
-    """Open all that is in a folder, as libraries wrote it by this process's umask, to those the folder is open to."""
+    """Give everything in a folder, as libraries wrote it, the permissions of the folder."""
     around = mode_of(folder, is_folder=True)
     for path in folder.rglob("*"):
         if not path.is_symlink():
@@ -81,7 +81,7 @@ def hand_down_mode(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, a folder with all that is in it, or a link, but not what it leads to; nothing where none is."""
+    """Delete a file, a folder with its content, or a link (not its target), if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -89,10 +89,10 @@ def remove(path: Path) -> None:
 
 
 def opener(path: str | Path, flags: int, mode: int | None = None) -> int:
-    """For `open(…, opener=opener)`: opens nothing but a regular file, and makes it with its mode, or `mode`.
+    """For `open(…, opener=opener)`: opens only regular files, and creates them with the inherited mode, or `mode`.
 
-    Raises `UserError` for a link, a folder, and what would block, such as a named pipe; for writing also for a file
-    that has another name besides.
+    Raises `UserError` for symbolic links, folders, and files that block, such as named pipes; for writing also for hard
+    links.
     """
     path, is_new, is_written = Path(path), bool(flags & os.O_CREAT), flags & (os.O_WRONLY | os.O_RDWR)
     if is_new:
@@ -122,9 +122,9 @@ def opener(path: str | Path, flags: int, mode: int | None = None) -> int:
 
 @contextmanager
 def replacing(path: Path, mode: int | None = None) -> Generator[BinaryIO]:
-    """A binary file that becomes `path`, whole, when the block ends without an error; a link is replaced itself.
+    """A binary file that replaces `path` when the block ends without an error; a link itself is replaced.
 
-    Not covered: two that write the same path at once.
+    Not covered: concurrent writers of the same path.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -137,26 +137,26 @@ def replacing(path: Path, mode: int | None = None) -> Generator[BinaryIO]:
 
 
 def write_bytes(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file atomically."""
     with replacing(path, mode) as file:
         file.write(content)
 
 
 def write_text(path: Path, text: str, mode: int | None = None) -> None:
-    """Write a file in UTF-8, whole or not at all."""
+    """Write a file in UTF-8 atomically."""
     write_bytes(path, text.encode(), mode)
 
 
 def write_json(path: Path, value: Any, mode: int | None = None) -> None:
-    """Write JSON, whole or not at all."""
+    """Write JSON atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", mode)
 
 
 def append_line(path: Path, line: str, keep_unfinished: bool = False, mode: int | None = None) -> None:
-    """Add a line, in one write. A last line without its end, which a crash or a full disk left, is cut off first.
+    """Append a line in one write, after removing a partial last line, which a crash or a full disk left.
 
-    With `keep_unfinished` it is ended instead: it may be whole, and written by hand. Not covered: several processes
-    that append to the same file.
+    With `keep_unfinished` that line is ended instead: it may be complete, and written by hand. Not covered: concurrent
+    writers of the same file.
     """
     with open(path, "ab+", opener=partial(opener, mode=mode)) as file:
         file.seek(max(file.tell() - 1, 0))
@@ -175,6 +175,6 @@ def _set_mode(target: Path | int, mode: int) -> None:
 
 
 def _refused(path: Path, wanted: str = "a file") -> UserError:
-    kinds = {"a link": path.is_symlink(), "a folder": path.is_dir(), "a file that has another name": path.is_file()}
+    kinds = {"a symbolic link": path.is_symlink(), "a folder": path.is_dir(), "a hard link": path.is_file()}
     kind = next((kind for kind, is_so in kinds.items() if is_so), "neither a file nor a folder")
-    return UserError(f"{path} is {kind}, expected {wanted} of its own. Move it away, or copy it, and try again.")
+    return UserError(f"{path} is {kind}, expected {wanted}. Move it away, or copy it, and try again.")

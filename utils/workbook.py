@@ -1,7 +1,6 @@
-"""`make run`: the notebooks one after the other, headless, each kept as HTML in the run's folder, and a summary.
+"""`make run`: execute the notebooks without a browser, save them as HTML in the run's folder, and print a summary.
 
-The choices (see `CHOICES`) come from the environment and are checked before anything starts; the notebooks get them the
-same way. The notebooks keep what is up to date; this module only decides which run they work on.
+The choices (see `CHOICES`) are environment variables, checked before anything starts and passed on to the notebooks.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ CHOICES = (
     *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS", "COMPARE"),
 )
 PROGRESS_SECONDS = 10
-# The page of an executed notebook runs no script and asks nobody for anything, whatever a model wrote into it.
+# The page runs no scripts and loads nothing, whatever a model wrote into it.
 TEMPLATE = """{%- extends 'index.html.j2' -%}
 {%- block html_head_js -%}
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
@@ -44,7 +43,7 @@ TEMPLATE = """{%- extends 'index.html.j2' -%}
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be run: the settings, where everything is kept, and what the notebooks find in their environment."""
+    """The settings, the folders, and the environment of the notebooks."""
 
     config: RunConfig
     data_dir: Path
@@ -53,7 +52,7 @@ class Plan:
 
 
 def main(notebooks: Path = ROOT / "notebooks") -> int:
-    """Run every notebook of a folder in order; the exit status: 0, 1 after a failed cell, 2 for a choice refused."""
+    """Run every notebook of a folder in order; returns 0, 1 after a failed cell, 2 for an invalid choice."""
     plan = None
     try:
         plan = make_plan(dict(os.environ))
@@ -62,23 +61,23 @@ def main(notebooks: Path = ROOT / "notebooks") -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
-        if plan and launch.state(plan.run_dir) == "running":  # it outlives the notebook's kernel
+        print("\nInterrupted. The same command resumes.", file=sys.stderr)
+        if plan and launch.state(plan.run_dir) == "running":  # it outlives the kernel
             launch.stop(plan.run_dir)
-            print("Training saves its state and stops.", file=sys.stderr)
+            print("Training saves a checkpoint and stops.", file=sys.stderr)
         return 130
 
 
 def make_plan(environment: dict[str, str]) -> Plan:
-    """The plan for these environment variables; relative paths count from the current folder.
+    """The plan for these environment variables; relative paths are relative to the current folder.
 
-    Raises `UserError` for a preset, source, field or run that does not exist, and for a file that is missing.
+    Raises `UserError` for an unknown preset, source, field or run, and for a missing file.
     """
     given = {name: environment[name] for name in CHOICES if environment.get(name, "0") not in ("", "0")}
     data_dir = Path(given.get("DATA", ROOT / "data")).expanduser().resolve()
     if "RUN" in given:
         if clash := [name for name in ("PRESET", "PAIRS", "OVERRIDES", "FRESH") if name in given]:
-            raise UserError(f"RUN names a run that has its settings already: leave out {' and '.join(clash)}.")
+            raise UserError(f"RUN names a run with its own settings: leave out {' and '.join(clash)}.")
         run_dir = folders.find_run(data_dir, RunConfig(), given["RUN"])
         config = RunConfig.load(run_dir / "config.json")
     else:
@@ -112,7 +111,7 @@ def _config(given: dict[str, str]) -> RunConfig:
 
 def _run(plan: Plan, paths: list[Path]) -> int:
     is_finished = (plan.run_dir / "model").exists()
-    state = "finished and kept; FRESH=1 starts another one" if is_finished else "unfinished and goes on"
+    state = "finished and kept; FRESH=1 starts another one" if is_finished else "unfinished and resumed"
     print(f"Preset {plan.config.preset}, pairs {plan.config.pairs}")
     print(f"Run {os.path.relpath(plan.run_dir)} is {state if plan.run_dir.exists() else 'new'}.")
     start, seconds, pages = time.monotonic(), {}, {}
@@ -135,7 +134,7 @@ def _run(plan: Plan, paths: list[Path]) -> int:
 
 
 async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) -> str:
-    """Execute one notebook and add its HTML to `pages`; the error to show, or an empty string."""
+    """Execute one notebook and add its HTML to `pages`; returns the error message, or an empty string."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -157,7 +156,7 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
     def on_cell_executed(cell, cell_index: int, execute_reply) -> None:
         printed = "".join(output.get("text", "") for output in cell.get("outputs", []))
         for line in plain(printed).splitlines():
-            if "up to date" in line:  # the words of a stage that kept what it had
+            if "up to date" in line:  # printed by stages that did nothing
                 show(f"    {line}")
 
     def on_notebook_start(notebook) -> None:
@@ -175,14 +174,14 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
         where = f"{path.name} failed in cell {current['id']!r} ({current['stage']}).\n"
         return where + plain(error.evalue if error.ename == "UserError" else error.traceback)
     except DeadKernelError:
-        return f"{path.name}: the kernel died in cell {current.get('id')!r}; most often memory ran out."
+        return f"{path.name}: the kernel died in cell {current.get('id')!r}; usually memory ran out."
     finally:
         ticker.cancel()
         pages[path.stem] = to_html(notebook, path.stem)
 
 
 async def _show_training(plan: Plan, show: Callable[[str], None]) -> None:
-    """Every few seconds, the newest update of the run if there is one that was not shown yet."""
+    """Every few seconds, show the newest update of the run if it is new."""
     shown = metrics.train_lines(metrics.read(plan.run_dir))[-1:]
     while True:
         await asyncio.sleep(PROGRESS_SECONDS)
@@ -194,7 +193,7 @@ async def _show_training(plan: Plan, show: Callable[[str], None]) -> None:
 
 
 def stage_names(cells: list) -> dict[int, tuple[int, str]]:
-    """For the index of each code cell: the heading it stands under (else its id), with its number among them from 1."""
+    """For the index of each code cell: the number and text of its heading (else its id)."""
     stages, numbers, heading = {}, {}, ""
     for index, cell in enumerate(cells):
         if cell.cell_type == "markdown":
@@ -207,16 +206,16 @@ def stage_names(cells: list) -> dict[int, tuple[int, str]]:
 
 
 def to_html(notebook, title: str) -> str:
-    """One page that stands by itself: images inside, no script, no request to anywhere; widgets are left out."""
+    """A self-contained page: embedded images, no scripts, no requests, no widgets."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(raw_template=TEMPLATE, embed_images=True)
-    exporter.log.setLevel("ERROR")  # it warns of every figure without alternative text
+    exporter.log.setLevel("ERROR")  # it warns about figures without alternative text
     return exporter.from_notebook_node(notebook, {"metadata": {"name": title}})[0]
 
 
 def summarize(plan: Plan, seconds: dict[str, float]) -> str:
-    """What came out of all notebooks, as plain text; `seconds` is the time each of them took."""
+    """The results of all notebooks as plain text; `seconds` is the time of each."""
     pairs_dir = artifacts.pairs_dir(plan.data_dir, plan.config.pairs)
     tokens_dir = artifacts.tokens_dir(plan.data_dir, plan.config)
     counts = artifacts.require(pairs_dir, "01_data")["facts"]
@@ -239,9 +238,9 @@ def summarize(plan: Plan, seconds: dict[str, float]) -> str:
 
 def _training_lines(records: list[dict[str, Any]]) -> list[str]:
     train, losses = metrics.train_lines(records), [line["eval_loss"] for line in metrics.eval_lines(records)]
-    validation = f"{losses[0]:.3f} at the start, {losses[-1]:.3f} at the end" if losses else "no pair was kept aside"
+    validation = f"{losses[0]:.3f} at the start, {losses[-1]:.3f} at the end" if losses else "no validation pairs"
     if not train:
-        return ["No update was made."]
+        return ["No updates were made."]
     speed = statistics.median(line["tokens_per_second"] for line in train)
     return [
         f"Training loss: {train[0]['loss']:.3f} in the first update, {train[-1]['loss']:.3f} in the last",
@@ -251,7 +250,7 @@ def _training_lines(records: list[dict[str, Any]]) -> list[str]:
 
 
 def _answer_lines(plan: Plan) -> list[str]:
-    """Three answers before and after; the model's text is shortened and stripped of what a terminal would obey."""
+    """Three answers before and after, shortened and without terminal escape sequences."""
     path, measured = plan.run_dir / "answers.json", artifacts.read_json(plan.run_dir / "yardstick.json") or {}
     lines = []
     for answer in json.loads(path.read_text(encoding="utf-8"))[:3] if path.exists() else []:
@@ -271,7 +270,7 @@ def _shorten(text: str, num_lines: int, indent: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text without terminal sequences, control characters and characters that turn the reading direction."""
+    """Text without escape sequences, control characters and bidirectional formatting."""
     text = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text)
     return "".join(char for char in text if char in "\n\t" or unicodedata.category(char)[0] != "C")
 

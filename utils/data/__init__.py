@@ -1,1 +1,1 @@
-"""Stage 01: raw pairs, read strictly, cleaned, audited and split."""
+"""Stage 01: read, check, clean, audit and split pairs."""

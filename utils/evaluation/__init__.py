@@ -1,1 +1,1 @@
-"""Stage 06: what answers are worth."""
+"""Stage 06: evaluation of models."""

@@ -1,1 +1,1 @@
-"""Models: loading, attention, adapters, activation checkpointing, generation."""
+"""Models: loading, attention, LoRA, activation checkpointing, generation."""

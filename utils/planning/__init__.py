@@ -1,1 +1,1 @@
-"""Stage 03, before the start: memory, time, disk and cost of a run."""
+"""Stage 03: estimates of memory, time, disk and cost of a run."""

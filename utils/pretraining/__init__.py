@@ -1,1 +1,1 @@
-"""The recipe of the embedded base model: its corpus of code and its presets."""
+"""How the embedded model was made: its corpus and presets."""

@@ -1,1 +1,1 @@
-"""Stages 03 and 04: the folders of runs, their launch, metrics, curves and diagnostics; never loads torch."""
+"""Stages 03 and 04: run folders, launching, metrics, curves and diagnostics; never loads torch."""

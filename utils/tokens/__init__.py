@@ -1,1 +1,1 @@
-"""Stage 02: pairs as prompts, token ids and packed blocks."""
+"""Stage 02: prompts, token ids, label masks and packing."""

@@ -1,1 +1,1 @@
-"""Stage 03: the training run, its loss, optimizer, checkpoints and processes."""
+"""Stage 03: the training loop, loss, optimizers, checkpoints and distributed processes."""

@@ -1,1 +1,1 @@
-"""All that imports ipywidgets, and nothing else does."""
+"""Forms, panels and views; the only package that imports ipywidgets."""
