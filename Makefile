@@ -17,7 +17,7 @@ BIN := .venv/bin
 help:
 	@echo 'make run    run notebooks 01 to 05 in order, without a browser, and print a summary'
 	@echo 'make lab    open the notebooks in JupyterLab, on this machine only'
-	@echo 'make check  lint, format, types and the fast tests: less than a minute'
+	@echo 'make check  lint, format, spelling, types and the fast tests: less than a minute'
 	@echo 'make test   the same with every test'
 	@echo 'make faults kill, damage and cut off training runs, some 30 minutes; FAULTS="kills --kills 20" for one part'
 	@echo 'make bench  measure training and data beside TRL and transformers.Trainer; about 20 minutes, better with nothing'
@@ -31,16 +31,16 @@ help:
 	@echo 'Choices for run and lab, all optional (for lab give whole paths):'
 	@echo '  PRESET=tiny                      or tiny-starcoder-py, starcoderbase-1b, starcoder, starcoder-1gpu'
 	@echo '  PAIRS=python-stdlib              or gpteacher-codegen, or your own .json or .jsonl file'
-	@echo "  OVERRIDES='{\"learning_rate\": 1e-4}'   settings that differ from the preset, by their names in RunConfig"
-	@echo '  FRESH=1                          start a new training run instead of keeping or continuing the last one'
-	@echo '  RUN=tiny-python-stdlib-2         a certain run: go on with it, or show it again'
-	@echo '  DATA=data                        the folder everything is kept in'
+	@echo "  OVERRIDES='{\"learning_rate\": 1e-4}'   settings that differ from the preset, by name in RunConfig"
+	@echo '  FRESH=1                          start a new training run instead of keeping or resuming the last one'
+	@echo '  RUN=tiny-python-stdlib-2         a certain run: resume it, or show it again'
+	@echo '  DATA=data                        the data folder'
 	@echo '  GPTEACHER_FILE=codegen-instruct.json   a local copy of the GPTeacher file, so that nothing is downloaded'
-	@echo '  MAP=response=output              what your own file calls a field; IGNORE="id tags" passes over others'
-	@echo '  SKIP_BAD=1                       leave out rows with faults and duplicates; else a file with any is refused'
-	@echo '  REPAIRS="near_duplicates emails" repairs that the data doctor of notebook 01 proposes'
-	@echo '  BENCHMARKS=humaneval             benchmarks the pairs are compared with, or .jsonl files of your own'
-	@echo '  COMPARE="tiny-python-stdlib-2"   runs that notebook 04 draws beside this one; else the newest on the same pairs'
+	@echo '  MAP=response=output              field names of your own file; IGNORE="id tags" ignores other fields'
+	@echo '  SKIP_BAD=1                       leave out rows with faults and duplicates; otherwise such a file is refused'
+	@echo '  REPAIRS="near_duplicates emails" repairs from the data doctor of notebook 01'
+	@echo '  BENCHMARKS=humaneval             benchmarks to check the pairs against, or your own .jsonl files'
+	@echo '  COMPARE="tiny-python-stdlib-2"   runs to compare in notebook 04; default: the newest on the same pairs'
 	@echo '  LAB_OPTIONS=--allow-root         more options for JupyterLab'
 
 run: .venv/.installed
@@ -56,6 +56,7 @@ lint: .venv/.installed-tests
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ty check --quiet
+	@$(BIN)/codespell utils tests notebooks data/README.md README.md Makefile .github
 
 test: lint
 	@$(BIN)/python -m pytest -q -rs
@@ -63,13 +64,13 @@ test: lint
 faults: .venv/.installed-tests
 	@PYTHONPATH=.:tests $(BIN)/python -m faults $(FAULTS)
 
-# Nothing else runs then: every contender's threads wait as torch's default lets them.
+# Without OMP_WAIT_POLICY: nothing else runs then.
 bench: .venv/.installed-bench
 	@env -u OMP_WAIT_POLICY PYTHONPATH=.:tests $(BIN)/python -m benchmarks $(if $(PART),--part $(PART)) \
 	  $(if $(DEVICE),--device $(DEVICE)) $(if $(MODEL),--model $(MODEL)) $(if $(VARIANT),--variant '$(VARIANT)') \
 	  $(if $(OVERRIDES),--settings '$(OVERRIDES)')
 
-# Made anew when it is missing, or when the interpreter it was made with is gone.
+# Made again when it is missing, or its interpreter is gone.
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo 'There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: PYTHON=/path/to/python3'; exit 1; }
@@ -79,14 +80,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv --clear .venv
 
 # Refreshed only when the pinned versions change.
-.venv/.installed: $(BIN)/python requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+.venv/.installed: $(BIN)/python requirements.txt constraints.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -r requirements.txt
 	@touch $@
 
 .venv/.installed-tests: .venv/.installed tests/requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -r tests/requirements.txt
 	@touch $@
 
 .venv/.installed-bench: .venv/.installed tests/benchmarks/requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -r tests/benchmarks/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -r tests/benchmarks/requirements.txt
 	@touch $@

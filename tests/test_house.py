@@ -8,8 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
+from importlib import metadata
 
 import pytest
+from packaging.requirements import Requirement
 
 from utils.artifacts import ROOT
 
@@ -117,6 +120,26 @@ def test_a_module_can_be_read_in_one_sitting(path):
     assert len(path.read_text().splitlines()) <= MAX_MODULE_LINES
 
 
+READMES = [
+    ROOT / "README.md",
+    *(path for folder in ("utils", "tests", "data", ".github") for path in ROOT.glob(f"{folder}/**/*.md")),
+]
+PROSE = [*(ROOT / "utils").rglob("*.py"), *(ROOT / "notebooks").glob("*.ipynb"), *READMES]
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose_uses_the_terms_of_the_field(path):
+    lines = (ROOT / "tests" / "support" / "refused_words.txt").read_text().splitlines()
+    refused = re.compile("|".join(line for line in lines if not line.startswith("#")), re.IGNORECASE)
+    exempt = ("trust_remote_code", "# older runs")
+    found = [line for line in path.read_text().splitlines() if refused.search(line)]
+    assert [line for line in found if not any(mark in line for mark in exempt)] == []
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= 1500
+
+
 def test_nothing_is_pickled():
     """torch's collectives of objects unpickle what other processes send."""
     text = "".join(path.read_text() for path in MODULES.values())
@@ -158,6 +181,26 @@ def third_party(source: str) -> set[str]:
     tops = {name.split(".")[0] for name in imported(source)} - sys.stdlib_module_names
     tests = {path.relative_to(ROOT / "tests").parts[0].removesuffix(".py") for path in (ROOT / "tests").rglob("*.py")}
     return {DISTRIBUTIONS.get(top, top).lower() for top in tops - {"utils", *tests}}
+
+
+@pytest.mark.slow
+def test_every_installed_package_is_pinned():
+    """What pip installs for the three files of requirements, with all that these need in turn."""
+    names = set().union(
+        *map(pinned, ("requirements.txt", "tests/requirements.txt", "tests/benchmarks/requirements.txt"))
+    )
+    waiting, installed = set(names), set()
+    while waiting:
+        name = waiting.pop()
+        with suppress(metadata.PackageNotFoundError):  # of another platform, or not asked for here
+            installed.add(metadata.distribution(name).name.replace("-", "_").lower())
+            needs = [Requirement(text) for text in metadata.requires(name) or []]
+            needed = {
+                need.name.replace("-", "_").lower() for need in needs if not need.marker or need.marker.evaluate()
+            }
+            waiting |= needed - installed
+    cuda = {name for name in installed if name.startswith(("nvidia", "triton", "cuda"))}  # pinned by torch
+    assert installed - cuda <= pinned("constraints.txt") and names <= pinned("constraints.txt")
 
 
 def test_every_package_imported_is_pinned():

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -136,3 +137,13 @@ def test_a_small_file_of_ones_own_goes_the_whole_way(notebooks, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     assert "3 read = 3 kept" in result.stdout
     assert "no pair was kept aside" in result.stdout, "these three all fall on the side of training"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_no_sentence_of_a_notebook_is_long(path):
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "markdown"]
+    blocks = [
+        part for cell in cells for part in re.split(r"\n\n|\n- |^#+ ", re.sub(r"`[^`]*`", "x", "".join(cell["source"])))
+    ]
+    sentences = [sentence for block in blocks for sentence in re.split(r"(?<=[.!?])\**\s+", block)]
+    assert [sentence for sentence in sentences if len(sentence.split()) > 25] == []

@@ -135,13 +135,13 @@ def test_the_panel_steps_through_the_blocks_that_training_takes(panel):
     config, places, met = panel.config, [], []
     while True:
         places.append((panel.update.value, panel.block.value, panel.view.value))
-        met += [
-            int(row) for row in re.findall(r'"document">Row (\d+): \d+ tokens, \d+ target tokens<', places[-1][2])
-        ]
+        met += [int(row) for row in re.findall(r'"document">Row (\d+): \d+ tokens, \d+ target tokens<', places[-1][2])]
         # More than a page: the rest of the block.
         for page in range(2, panel.page.max + 1):
             panel.page.value = page
-            met += [int(row) for row in re.findall(r'"document">Row (\d+): [^,]*, [^,]* target tokens<', panel.view.value)]
+            met += [
+                int(row) for row in re.findall(r'"document">Row (\d+): [^,]*, [^,]* target tokens<', panel.view.value)
+            ]
         if panel.next.disabled:
             break
         panel.next.click()

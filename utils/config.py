@@ -50,7 +50,7 @@ class RunConfig:
     )
     lr_scheduler_type: str = _setting(
         "cosine",
-        "How the learning rate falls; `warmup_stable_decay` only in the last quarter, so that a run can be made longer.",
+        "How the learning rate falls; `warmup_stable_decay` only in the last quarter, to allow a longer run later.",
         recipe=ASSUMED,
         choices=("cosine", "linear", "constant", "warmup_stable_decay"),
     )
