@@ -17,11 +17,13 @@ from utils.training.loss import target_loss
 CPU = torch.device("cpu")
 
 
-def probabilities(query, key, offsets, scale):
+def probabilities(query, key, offsets, scale, window_left):
     """Those of each query (T, H, D) over the keys (T, K, D) of its document up to itself: (H, T, T)."""
     place = torch.arange(len(query))
     document = torch.bucketize(place, offsets, right=True)
     seen = (document[:, None] == document[None]) & (place[:, None] >= place[None])
+    if window_left >= 0:
+        seen &= place[:, None] - place[None] <= window_left
     scores = torch.einsum("thd,shd->hts", query, expanded(key, query)) * scale
     return scores.masked_fill(~seen, -torch.inf).softmax(-1)
 
@@ -38,15 +40,15 @@ class Kernel:
 
     def forward(self, query, key, value, offsets, key_offsets, longest, key_longest, dropout, causal, _, **options):
         assert offsets.dtype == key_offsets.dtype == torch.int32 and longest == key_longest == offsets.diff().max()
-        assert causal and (options["window_size_left"], options["window_size_right"]) == (-1, 0) and not dropout
+        assert causal == (options["window_size_left"] < 0) and options["window_size_right"] == 0 and not dropout
         assert query.stride(-1) == key.stride(-1) == value.stride(-1) == 1
         self.num_key_heads.append(key.shape[1])
-        weights = probabilities(query, key, offsets, options["scale"])
+        weights = probabilities(query, key, offsets, options["scale"], options["window_size_left"])
         output = torch.empty_like(query).copy_(torch.einsum("hts,shd->thd", weights, expanded(value, query)))
         return output, torch.zeros(weights.shape[:2]), *(torch.zeros(0) for _ in range(3))
 
     def backward(self, gradient, query, key, value, output, _, offsets, *others, scale, **options):
-        weights = probabilities(query, key, offsets, scale)
+        weights = probabilities(query, key, offsets, scale, options["window_size_left"])
         of_weights = torch.einsum("thd,shd->hts", gradient, expanded(value, query))
         of_scores = scale * weights * (of_weights - (weights * of_weights).sum(-1, keepdim=True))
         of_query = torch.einsum("hts,shd->thd", of_scores, expanded(key, query))
@@ -66,15 +68,16 @@ def kernel(needs):
         yield one
 
 
+@pytest.mark.parametrize("window", [None, 4])
 @pytest.mark.parametrize("num_key_heads", [1, 2, 4])
-def test_all_documents_at_once_are_each_on_its_own(num_key_heads, kernel):
+def test_all_documents_at_once_are_each_on_its_own(num_key_heads, window, kernel):
     torch.manual_seed(0)
     starts = [0, 5, 6, 20]
     documents = Documents(starts, torch.tensor(starts, dtype=torch.int32))
     states = [torch.randn(1, heads, 20, 8, requires_grad=True) for heads in (4, num_key_heads, num_key_heads)]
     upstream, results = torch.randn(1, 20, 4, 8), []
     for attend in (attention._all_at_once, attention._one_by_one):
-        output = attend(*states, 0.3, documents)
+        output = attend(*states, 0.3, documents, window)
         results.append([output, *torch.autograd.grad(output, states, upstream)])
     for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs)
@@ -101,7 +104,7 @@ def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, kernel, m
     config = world[1].with_changes(activation_checkpointing="full" if checkpointing else "none")
     expected = [results_of(loading.load_for_training(config, CPU, 1), block) for block in blocks]
     assert not kernel.num_key_heads
-    monkeypatch.setattr(attention, "_has_kernel", lambda query: True)
+    monkeypatch.setattr(attention, "_has_kernel", lambda query, value: True)
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
     network = loading.load_for_training(config, CPU, 1)
@@ -156,15 +159,17 @@ def test_what_the_kernel_cannot_do_goes_to_the_loop(monkeypatch):
     monkeypatch.setattr(attention, "varlen_attn", object())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: tuple(capability))
-    assert attention._has_kernel(Query)
+    assert attention._has_kernel(Query, Query)
     others = [("dtype", torch.float32), ("device", CPU), ("shape", (1, 4, 20, 36)), ("shape", (1, 4, 20, 512))]
     for name, value in others:
-        assert not attention._has_kernel(type("Other", (Query,), {name: value})), name
+        other = type("Other", (Query,), {name: value})
+        assert not attention._has_kernel(other, other), name
+    assert not attention._has_kernel(Query, type("Value", (Query,), {"shape": (1, 4, 20, 32)})), "heads of two sizes"
     capability[:] = 7, 5
-    assert not attention._has_kernel(Query)
+    assert not attention._has_kernel(Query, Query)
     capability[:] = 9, 0
     monkeypatch.setattr(attention, "varlen_attn", None)  # an older torch
-    assert not attention._has_kernel(Query)
+    assert not attention._has_kernel(Query, Query)
 
 
 def test_the_gpu_can_be_asked_for_inside_of_compiled_blocks():

@@ -90,9 +90,9 @@ def test_adapters_are_counted_beside_frozen_weights(starcoder, gpus):
     # What changes nothing or does not work with adapters is not proposed.
     assert not {"dtype", "cpu_offload"} & {name for change in planner._changes(config) for name in change}
     gpus(2**20)
-    with pytest.raises(UserError, match="or more memory, or train adapters .lora_rank."):
+    with pytest.raises(UserError, match="or a larger machine, or train with LoRA .lora_rank."):
         planner.check(planner.plan(starcoder[0], data_dir))
-    with pytest.raises(UserError, match=r"or more memory\.$"):
+    with pytest.raises(UserError, match=r"or a larger machine\.$"):
         planner.check(planner.plan(config, data_dir))
 
 

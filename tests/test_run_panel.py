@@ -125,12 +125,12 @@ def test_a_run_is_removed_after_a_question_only(tmp_path):
     run_dir = made_run(tmp_path, config, "tiny-python-stdlib")
     panel = RunPanel(tmp_path, config)
     panel.remove_button.click()
-    assert "MiB? It cannot be brought back" in panel.question.value and run_dir.exists()
+    assert "MiB? This cannot be undone" in panel.question.value and run_dir.exists()
     panel.no_button.click()
     assert panel.asking.layout.display == "none" and run_dir.exists()
     panel.remove_button.click()
     panel.yes_button.click()
-    assert not run_dir.exists() and "new: nothing was started yet" in panel.state.value
+    assert not run_dir.exists() and "new: not started yet" in panel.state.value
 
 
 @pytest.mark.slow
@@ -144,7 +144,7 @@ def test_other_settings_show_the_run_that_has_them_or_a_new_one(tmp_path):
     panel.choose(config)
     assert panel.run_dir.name == "tiny-python-stdlib"
     panel.list.value = str(tmp_path / "runs" / "tiny-python-stdlib-2")
-    assert "nothing was started yet" in panel.state.value
+    assert "not started yet" in panel.state.value
     assert RunPanel(tmp_path, config, run="by-name").run_dir.name == "by-name"
 
 

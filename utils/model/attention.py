@@ -12,12 +12,16 @@ import torch
 from torch.nn import functional
 from transformers import AttentionInterface
 
+from utils.errors import UserError
+
 try:
     from torch.nn.attention.varlen import varlen_attn
 except ImportError:  # torch before 2.10
     varlen_attn: Any = None
 
 PACKED = "packed"
+# Arguments of other implementations that do not change the result here: the positions are in the queries and keys.
+IGNORED_ARGUMENTS = ("position_ids", "is_causal", "use_cache", "cache_position")
 # Grouped-query attention is implicit in torch 2.11, and an argument later.
 SHARED_HEADS: dict[str, Any] = (
     {"enable_gqa": True} if varlen_attn and "enable_gqa" in signature(varlen_attn).parameters else {}
@@ -54,22 +58,35 @@ def register() -> str:
     return PACKED
 
 
-def packed_attention(module, query, key, value, attention_mask, scaling=None, *, documents: Documents, **kwargs):
+def packed_attention(
+    module, query, key, value, attention_mask=None, scaling=None, *, documents=None, sliding_window=None, **kwargs
+):
     """Causal attention within each document: query (1, H, T, D), key and value (1, K, T, D), result (1, T, H, D).
 
-    Not covered: dropout, which a run sets to 0, and caches. The variable-length kernel has not been run.
+    `sliding_window` is the number of tokens that each token sees, itself included. Raises `UserError` for any other
+    argument that would change the result. Not covered: caches. The variable-length kernel has not been run.
     """
+    if documents is None:
+        raise UserError("the model does not pass `documents` on to its attention")
+    if unknown := [name for name, value in kwargs.items() if _changes_the_result(name, value)]:
+        raise UserError(f"packed attention does not support {' and '.join(unknown)}")
     # Under autocast, rotary embeddings return float32 queries and keys.
     query, key = query.to(value.dtype), key.to(value.dtype)
-    attend = _all_at_once if _has_kernel(query) else _one_by_one
-    return attend(query, key, value, scaling, documents), None
+    attend = _all_at_once if _has_kernel(query, value) else _one_by_one
+    window = sliding_window if sliding_window and sliding_window < documents.longest else None
+    return attend(query, key, value, scaling, documents, window), None
 
 
-def _has_kernel(query: torch.Tensor) -> bool:
+def _changes_the_result(name: str, value) -> bool:
+    return name not in IGNORED_ARGUMENTS and value is not None and not (isinstance(value, bool | float) and not value)
+
+
+def _has_kernel(query: torch.Tensor, value: torch.Tensor) -> bool:
     """Whether torch's FlashAttention supports this: half precision, a GPU from Ampere on, the head size."""
     half, size = query.dtype in (torch.bfloat16, torch.float16), query.shape[-1]
     is_gpu = query.device.type == "cuda" and _is_ampere(query.device)
-    return varlen_attn is not None and is_gpu and half and size % 8 == 0 and size <= 256
+    is_size = size % 8 == 0 and size <= 256 and value.shape[-1] == size
+    return varlen_attn is not None and is_gpu and half and is_size
 
 
 @torch.compiler.assume_constant_result  # evaluated while compiling
@@ -77,17 +94,18 @@ def _is_ampere(device: torch.device) -> bool:
     return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def _all_at_once(query, key, value, scaling, documents: Documents) -> torch.Tensor:
+def _all_at_once(query, key, value, scaling, documents: Documents, window: int | None = None) -> torch.Tensor:
     """One call for the whole block; key and value heads are not expanded."""
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, heads, D)
     offsets, longest = documents.offsets, documents.longest
-    options: dict[str, Any] = dict(scale=scaling, window_size=(-1, 0))  # only to the left: causal
+    to_the_left = window - 1 if window else -1  # -1: all
+    options: dict[str, Any] = dict(scale=scaling, window_size=(to_the_left, 0))  # none to the right: causal
     output = varlen_attn(query, key, value, offsets, offsets, longest, longest, **options, **SHARED_HEADS)
     return output.unsqueeze(0)  # ty: ignore[missing-union-attribute]  # a tuple only with `return_aux`
 
 
 @torch.compiler.disable  # every block has other shapes and would be compiled again
-def _one_by_one(query, key, value, scaling, documents: Documents) -> torch.Tensor:
+def _one_by_one(query, key, value, scaling, documents: Documents, window: int | None = None) -> torch.Tensor:
     dtype, on_cpu = query.dtype, query.device.type == "cpu"
     if on_cpu:
         # There the gradient of grouped-query attention uses fewer cores: 20 ms against 2 ms.
@@ -99,6 +117,13 @@ def _one_by_one(query, key, value, scaling, documents: Documents) -> torch.Tenso
         for length, *document in zip(documents.lengths, *split, strict=True):
             if on_cpu and length < MIN_BFLOAT16_TOKENS:
                 document = (states.float() for states in document)
-            part = functional.scaled_dot_product_attention(*document, is_causal=True, scale=scaling, enable_gqa=True)
+            mask = None
+            if window and length > window:
+                mask = (
+                    torch.ones(length, length, dtype=torch.bool, device=query.device).tril().triu(1 - window)
+                )  # (t, t)
+            part = functional.scaled_dot_product_attention(
+                *document, attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=True
+            )
             parts.append(part.to(dtype))  # (1, H, t, D)
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous()

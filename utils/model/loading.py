@@ -25,8 +25,10 @@ from utils import files, hardware
 from utils.artifacts import ROOT, building
 from utils.config import EMBEDDED, RunConfig
 from utils.errors import UserError
-from utils.model import activation_checkpointing, attention, lora
+from utils.model import activation_checkpointing, lora, packing_support
+from utils.model.shape import config_key, shape_of
 
+REPORTED = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
 # StarCoder's, with its ids 0 to 4.
 SPECIAL_TOKENS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"]
 
@@ -96,6 +98,22 @@ def _from_pretrained(auto_class, name_or_path: str, revision: str, **options):
         raise UserError(f"{source} holds no model that transformers can load: {error}") from error
 
 
+def _load_model(name_or_path: str, revision: str, **options) -> PreTrainedModel:
+    """The model with exactly the tensors of its files; raises `UserError` when some are missing, extra or misshaped."""
+    network, report = _from_pretrained(
+        AutoModelForCausalLM, name_or_path, revision, output_loading_info=True, ignore_mismatched_sizes=True, **options
+    )
+    # transformers has already left out what the architecture declares as optional.
+    faults = {name.removesuffix("_keys"): sorted(map(str, report[name])) for name in REPORTED if report.get(name)}
+    if faults:
+        found = "; ".join(f"{name}: {', '.join(keys[:5])}{', …' if keys[5:] else ''}" for name, keys in faults.items())
+        raise UserError(
+            f"the files of {name_or_path} do not fit its config.json ({found}): weights would be random. Use the "
+            "complete model that the configuration describes, or correct the files."
+        )
+    return network
+
+
 def load_tokenizer(name_or_path: str, revision: str = "main") -> PreTrainedTokenizerFast:
     """The model's tokenizer; raises `UserError` when it cannot be loaded or has no end-of-text token."""
     tokenizer = _from_pretrained(AutoTokenizer, name_or_path, revision)
@@ -111,7 +129,7 @@ def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, Pr
     if device == "cuda":
         hardware.keep_compiled_code_private()
     options = dict(dtype=dtype, use_safetensors=True, device_map={"": device})
-    return _from_pretrained(AutoModelForCausalLM, name_or_path, revision, **options).eval(), tokenizer
+    return _load_model(name_or_path, revision, **options).eval(), tokenizer
 
 
 def load_config(config: RunConfig):
@@ -119,8 +137,13 @@ def load_config(config: RunConfig):
     return _from_pretrained(AutoConfig, config.model_name_or_path, config.revision)
 
 
+def num_parameters(config: RunConfig) -> int:
+    """The number of parameters of the run's model, without loading weights."""
+    return shape_of(config_key(load_config(config))).num_parameters
+
+
 def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -> PreTrainedModel:
-    """The model without dropout and with packed attention; with several ranks each loads only its shard (FSDP2).
+    """The model without dropout, with packed attention where supported; each of several ranks loads its shard.
 
     With `lora_rank`, frozen and with adapters. Raises `UserError` when the model cannot be loaded, peft is missing, or
     `cpu_offload` is combined with LoRA or set without several GPU processes.
@@ -130,12 +153,10 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
     if device.type == "cuda" or config.torch_compile:
         hardware.keep_compiled_code_private()
     model_config = load_config(config)
-    # Dropout settings in transformers end in `dropout` or `_pdrop`.
-    for name, value in model_config.to_dict().items():
-        if name.endswith(("dropout", "_pdrop")) and isinstance(value, float):
-            setattr(model_config, name, 0.0)
+    support = packing_support.training_support(model_config, config.max_length)
+    packing_support.remove_noise(model_config)
     options = dict(config=model_config, dtype=getattr(torch, config.weights_dtype), use_safetensors=True)
-    options["attn_implementation"] = attention.register()
+    options["attn_implementation"] = support.attn_implementation
     if num_ranks > 1:
         plan = sharding_plan(model_config, config.reshard_after_forward)
         options["distributed_config"] = DistributedConfig(
@@ -143,7 +164,8 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
         )
     else:
         options["device_map"] = {"": device}  # tensor by tensor, without a copy in main memory
-    network = _from_pretrained(AutoModelForCausalLM, config.model_name_or_path, config.revision, **options)
+    network = _load_model(config.model_name_or_path, config.revision, **options)
+    packing_support.remove_dropout(network)
     if config.lora_rank:
         lora.add(network, config.lora_rank, config.lora_alpha, config.seed)
     if config.activation_checkpointing != "none":

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from utils.config import RunConfig
-from utils.model import attention, loading
+from utils.model import attention
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,15 @@ class Shape:
 def config_key(model_config) -> str:
     """A model's configuration as text, the key of cached results about it."""
     return model_config.to_json_string()
+
+
+def config_of(key: str, **changes):
+    """The configuration of a key, with `changes`."""
+
+    def decode(value: dict):  # transformers writes infinities as {"__float__": "Infinity"}
+        return float(value["__float__"]) if list(value) == ["__float__"] else value
+
+    return AutoConfig.for_model(**json.loads(key, object_hook=decode) | changes)
 
 
 @lru_cache(maxsize=32)
@@ -54,11 +62,6 @@ def shape_of(key: str) -> Shape:
         width=config.hidden_size,
         vocab_size=head.shape[0],
     )
-
-
-def num_parameters(config: RunConfig) -> int:
-    """The number of parameters of the run's model, without loading weights."""
-    return shape_of(config_key(loading.load_config(config))).num_parameters
 
 
 def meta_network(key: str, dtype: torch.dtype = torch.float32, **changes) -> PreTrainedModel:

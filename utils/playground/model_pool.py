@@ -12,7 +12,6 @@ from utils import hardware
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import loading, lora
-from utils.model.shape import num_parameters
 from utils.training import checkpoint
 
 ROOM = 1.1  # the weights, and 10 % for activations and the key/value cache
@@ -87,7 +86,7 @@ class LoadedModels:
         torch.cuda.empty_cache()  # cached memory would count as used
         device = hardware.devices(1)[0]
         try:
-            count = num_parameters(config)
+            count = loading.num_parameters(config)
         except ValueError as error:
             raise UserError(f"{name} is not a causal language model: {str(error).splitlines()[0]}") from error
         needed_bytes = ROOM * count * (4 if device.type == "cpu" else 2)

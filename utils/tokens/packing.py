@@ -97,7 +97,16 @@ def build_block(rows: TokenRows, chosen: list[int]) -> Block:
     return Block(np.concatenate(documents), np.concatenate(positions), np.concatenate(labels))
 
 
-def blocks_of(rows: TokenRows, chosen: np.ndarray, capacity: int, num_ranks: int = 1) -> list[Block]:
-    """The chosen rows as packed blocks, a multiple of `num_ranks` of them; rank r takes every `num_ranks`-th from r."""
-    packed = pack(rows.lengths[chosen], capacity, num_ranks)
-    return [build_block(rows, [int(chosen[index]) for index in block]) for block in packed]
+def one_per_block(lengths: np.ndarray, num_ranks: int = 1) -> list[list[int]]:
+    """As `pack`, for models that cannot keep documents apart: one per block, of similar length on all ranks."""
+    blocks = [[int(document)] for document in np.argsort(-lengths, kind="stable")]
+    return blocks + [[] for _ in range(-max(1, len(blocks)) % num_ranks + (not blocks))]
+
+
+def blocks_of(
+    rows: TokenRows, chosen: np.ndarray, capacity: int, num_ranks: int = 1, is_packed: bool = True
+) -> list[Block]:
+    """The chosen rows as blocks, a multiple of `num_ranks` of them; rank r takes every `num_ranks`-th from r."""
+    lengths = rows.lengths[chosen]
+    blocks = pack(lengths, capacity, num_ranks) if is_packed else one_per_block(lengths, num_ranks)
+    return [build_block(rows, [int(chosen[index]) for index in block]) for block in blocks]

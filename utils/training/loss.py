@@ -3,7 +3,7 @@
 import torch
 
 from utils.hardware import to_device
-from utils.model.attention import Documents
+from utils.model.attention import PACKED, Documents
 from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.packing import Block
 
@@ -12,7 +12,7 @@ CHUNK_BYTES = {"cpu": 2**21, "cuda": 2**26}
 
 
 def target_loss(network, block: Block, device: torch.device) -> torch.Tensor:
-    """The summed cross-entropy, in nats, over the target tokens of a packed block.
+    """The summed cross-entropy, in nats, over the target tokens of a block.
 
     The head is applied only to positions that predict target tokens. The caller divides by the target tokens of the
     whole update.
@@ -21,9 +21,13 @@ def target_loss(network, block: Block, device: torch.device) -> torch.Tensor:
     # The logits at position i predict token i + 1.
     predicting = (labels[1:] != IGNORE_INDEX).nonzero().squeeze(1)
     targets = to_device(labels[1:][predicting], device)  # (K,)
+    input_ids = to_device(torch.from_numpy(block.input_ids)[None], device)  # (1, T)
+    if not is_packed(network):  # the block is a single pair
+        logits = network(input_ids=input_ids, use_cache=False).logits[0]  # (T, vocabulary)
+        return SummedCrossEntropy.apply(logits[to_device(predicting, device)], targets)
     starts = block.document_starts
     logits = network(
-        input_ids=to_device(torch.from_numpy(block.input_ids)[None], device),  # (1, T)
+        input_ids=input_ids,
         position_ids=to_device(torch.from_numpy(block.position_ids)[None], device),  # (1, T)
         documents=Documents(starts, to_device(torch.tensor(starts, dtype=torch.int32), device)),
         use_cache=False,
@@ -31,6 +35,11 @@ def target_loss(network, block: Block, device: torch.device) -> torch.Tensor:
     ).logits  # (1, K, vocabulary)
     # Squeezed: the gradient of indexing would be a second array of this size.
     return SummedCrossEntropy.apply(logits.squeeze(0), targets)
+
+
+def is_packed(network) -> bool:
+    """Whether the model takes several pairs in one block, kept apart by packed attention."""
+    return network.config.get_text_config()._attn_implementation == PACKED
 
 
 def num_target_tokens(block: Block) -> int:

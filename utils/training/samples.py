@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from utils.model.attention import PACKED
 from utils.model.generation import GenerationSettings, generate_rows
 from utils.runs import metrics
 from utils.tokens.dataset import TokenRows
@@ -28,14 +29,15 @@ def write(run_dir: Path, step: int, network, tokenizer, rows: TokenRows, chosen:
     if not len(chosen):
         return
     prompts = [rows[row][: rows.prompt_lengths[row]].tolist() for row in chosen]
-    packed = network.config._attn_implementation
-    network.set_attn_implementation("sdpa")  # packed attention has no cache
+    implementation = network.config.get_text_config()._attn_implementation
+    if implementation == PACKED:  # it has no cache
+        network.set_attn_implementation("sdpa" if network._supports_sdpa else "eager")
     try:
         settings = GenerationSettings(max_new_tokens=MAX_NEW_TOKENS)
         with torch.compiler.set_stance("force_eager"):  # a growing cache would be compiled again and again
             answers = generate_rows(network, tokenizer, prompts, settings, agree=ranks.from_first)
     finally:
-        network.set_attn_implementation(packed)
+        network.set_attn_implementation(implementation)
     for row, prompt, answer in zip(chosen.tolist(), prompts, answers, strict=True):
         response = rows[row][len(prompt) :].tolist()
         texts = dict(prompt=tokenizer.decode(prompt), response=tokenizer.decode(response, skip_special_tokens=True))

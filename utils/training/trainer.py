@@ -24,12 +24,12 @@ from torch.distributed.tensor import DTensor
 from utils import artifacts, files, hardware
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.model import loading, lora
+from utils.model import loading, lora, packing_support
 from utils.runs import metrics
 from utils.tokens import dataset, packing
 from utils.training import checkpoint, mfu, optim, out_of_memory, samples, schedule
 from utils.training.distributed import Ranks, StopRequest, only_one
-from utils.training.loss import num_target_tokens, target_loss
+from utils.training.loss import is_packed, num_target_tokens, target_loss
 
 # The smallest size of a file on disk.
 PAGE_BYTES = 4096
@@ -84,6 +84,9 @@ class Training:
             f"{len(self.chosen)} pairs, {self.ranks.num_ranks} ranks, update {progress.step}/{self.num_updates}, "
             f"matrix products in {str(self.product_dtype).removeprefix('torch.')}"
         )
+        if not is_packed(self.model):
+            support = packing_support.training_support(self.model.config, config.max_length)
+            self.ranks.log(f"one pair per forward pass, which is slower than packing: {support.reason}")
         if progress.step == 0:
             self.evaluate()
         for rows, blocks in self._read_ahead(progress.step):
@@ -167,7 +170,7 @@ class Training:
             return
         ranks, start = self.ranks, time.perf_counter()
         self.model.eval()
-        blocks = packing.blocks_of(self.eval_rows, self.eval_chosen, self.config.tokens_per_device, ranks.num_ranks)
+        blocks = self._blocks(self.eval_rows, self.eval_chosen)
         loss_sum = torch.zeros((), device=ranks.device)
         with self.float32_products:
             for block in blocks[ranks.rank :: ranks.num_ranks]:
@@ -200,13 +203,18 @@ class Training:
 
         def packed(update: int) -> tuple[np.ndarray, list[packing.Block]]:
             rows = packing.update_rows(self.chosen, config.train_batch_size, config.seed, update)
-            return rows, packing.blocks_of(self.rows, rows, config.tokens_per_device, self.ranks.num_ranks)
+            return rows, self._blocks(self.rows, rows)
 
         with ThreadPoolExecutor(1) as reader:
             upcoming = reader.submit(packed, first)
             for update in range(first, self.num_updates):
                 ready, upcoming = upcoming, reader.submit(packed, min(update + 1, self.num_updates - 1))
                 yield ready.result()
+
+    def _blocks(self, rows: dataset.TokenRows, chosen: np.ndarray) -> list[packing.Block]:
+        return packing.blocks_of(
+            rows, chosen, self.config.tokens_per_device, self.ranks.num_ranks, is_packed(self.model)
+        )
 
     def _num_flops(self, result: dict[str, Any]) -> int:
         per_token, per_trained_token = self.flops_per_token

@@ -1,0 +1,228 @@
+"""Which models can be trained on packed blocks, proven on a small copy before the weights are loaded.
+
+The copy has the model's own configuration with cut widths, enough layers to include every kind of layer, and random
+weights. Its logits for a packed block are compared with those of each pair alone by transformers' eager attention. Not
+covered: GPU kernels, and differences that the cut widths remove.
+"""
+
+import copy
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+
+from utils.errors import UserError
+from utils.model import attention
+from utils.model.shape import config_key, config_of
+
+EAGER = "eager"
+TOLERANCE = 1e-5  # of the largest logit, in float32
+SHORT_LENGTHS = (3, 17, 8)
+MAX_COPY_PARAMETERS = 500_000_000
+# Widths of the copy; where they do not fit together in an architecture, the next ones are tried.
+COMMON_WIDTHS = {"vocab_size": 256, "intermediate_size": 96, "moe_intermediate_size": 48}
+WIDTHS: tuple[dict[str, Any], ...] = (
+    {"hidden_size": 64, "attention_hidden_size": 64, "num_attention_heads": 4, "head_dim": 16, "rotary_dim": 16},
+    {"hidden_size": 64, "attention_hidden_size": 64, "num_attention_heads": 4},
+    {"hidden_size": 256},
+    {},
+)
+
+
+@dataclass(frozen=True)
+class Support:
+    """The attention implementation to train with; `reason` says why pairs are not packed, and is empty if they are."""
+
+    attn_implementation: str
+    reason: str = ""
+
+    @property
+    def is_packed(self) -> bool:
+        return self.attn_implementation == attention.PACKED
+
+
+def training_support(model_config: PreTrainedConfig, max_length: int) -> Support:
+    """How pairs of at most `max_length` tokens are trained: packed where that is exact, else one per forward pass.
+
+    Raises `UserError` for a model that is not causal, is random in training, or has too short a context.
+    """
+    check_context(model_config, max_length)
+    return _support(config_key(model_config), max_length)
+
+
+def check_context(model_config: PreTrainedConfig, max_length: int) -> None:
+    """Raise `UserError` when `max_length` exceeds the model's context."""
+    context = _get(model_config.get_text_config(), "max_position_embeddings")
+    if isinstance(context, int) and 0 < context < max_length:
+        raise UserError(
+            f"max_length is {max_length:,} tokens, but the context of the model has {context:,}: lower max_length.",
+            field="max_length",
+        )
+
+
+def remove_noise(model_config: PreTrainedConfig) -> None:
+    """Set every dropout, jitter and noise of a configuration to 0, in place, also in nested configurations."""
+    for name, value in vars(model_config).items():
+        if isinstance(value, PreTrainedConfig):
+            remove_noise(value)
+        elif isinstance(value, float) and any(word in name for word in ("drop", "jitter", "noise")):
+            setattr(model_config, name, 0.0)
+
+
+def remove_dropout(network: nn.Module) -> None:
+    """Set every dropout module to 0, in place."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+@lru_cache(maxsize=32)
+def _support(key: str, max_length: int) -> Support:
+    config = config_of(key)
+    error: Exception | None = None
+    try:
+        for small in _small_configs(config):
+            try:
+                network = _small_network(small)
+                with torch.no_grad():
+                    network(input_ids=torch.zeros(1, 2, dtype=torch.long), use_cache=False)
+            except Exception as failure:  # whatever an architecture raises where widths do not fit together
+                error = failure
+            else:
+                return _prove(network, max_length)
+    except UserError:
+        raise
+    except Exception as failure:  # a configuration that is not a language model's, positions that are not there
+        error = failure
+    raise UserError(f"{config.model_type} cannot be trained here: a small copy of it does not run ({_line(error)}).")
+
+
+def _small_configs(config: PreTrainedConfig) -> Iterator[PreTrainedConfig]:
+    num_layers = _num_layers_of_every_kind(config)
+    for widths in WIDTHS:
+        small = copy.deepcopy(config)
+        text = small.get_text_config()
+        num_heads, num_kv_heads = _get(text, "num_attention_heads"), _get(text, "num_key_value_heads")
+        cut = {"num_hidden_layers": num_layers, "use_cache": False} | COMMON_WIDTHS | widths
+        for name, value in text.to_dict().items():
+            if isinstance(value, list | tuple) and len(value) == text.num_hidden_layers:
+                cut[name] = value[:num_layers]
+            if name.endswith("_token_id") and isinstance(value, int) and value >= COMMON_WIDTHS["vocab_size"]:
+                cut[name] = COMMON_WIDTHS["vocab_size"] - 1
+        if "num_attention_heads" in widths and num_kv_heads:
+            cut["num_key_value_heads"] = 4 if num_kv_heads == num_heads else min(num_kv_heads, 2)
+        for name, value in cut.items():
+            if _get(text, name) is not None:
+                with suppress(AttributeError):  # a property that follows from others
+                    setattr(text, name, value)
+        yield small
+    yield copy.deepcopy(config)  # where a list is as long as there are layers by coincidence
+
+
+def _get(config: PreTrainedConfig, name: str) -> Any:
+    try:
+        return getattr(config, name, None)
+    except Exception:  # transformers refuses a value that differs from layer to layer
+        return None
+
+
+def _num_layers_of_every_kind(config: PreTrainedConfig) -> int:
+    """The number of first layers that include every kind: with and without a window, experts, recurrence."""
+    num_layers = config.get_text_config().num_hidden_layers
+    with torch.device("meta"):
+        network = AutoModelForCausalLM.from_config(copy.deepcopy(config))
+    stacks = (module for module in network.modules() if isinstance(module, nn.ModuleList) and len(module) == num_layers)
+    kinds = [_kind(block) for block in next(stacks, [])]
+    return max((kinds.index(kind) + 1 for kind in kinds), default=num_layers)
+
+
+def _kind(block: nn.Module) -> str:
+    """Classes and settings of all modules of a block, without its index."""
+    simple = (bool, float, int, str, type(None))
+    return str([
+        (name, type(module).__name__, sorted((key, str(value)) for key, value in vars(module).items()
+                                             if isinstance(value, simple) and "idx" not in key))
+        for name, module in block.named_modules()
+    ])  # fmt: skip
+
+
+def _small_network(config: PreTrainedConfig) -> PreTrainedModel:
+    """A model with random weights that are large enough for every part to affect the logits."""
+    with torch.device("meta"):
+        num_parameters = AutoModelForCausalLM.from_config(copy.deepcopy(config)).num_parameters()
+    if num_parameters > MAX_COPY_PARAMETERS:
+        raise ValueError(f"it has {num_parameters:,} parameters with cut widths, at most {MAX_COPY_PARAMETERS:,}")
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        network = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=EAGER).eval()
+        remove_dropout(network)
+        for module in network.modules():
+            for parameter in module.parameters(recurse=False):
+                if isinstance(module, nn.Embedding):
+                    parameter.normal_()
+                elif parameter.ndim >= 2:
+                    parameter.normal_(std=parameter.shape[-1] ** -0.5)
+                else:
+                    parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    return network
+
+
+@torch.no_grad()
+def _prove(network: PreTrainedModel, max_length: int) -> Support:
+    name, vocab_size = network.config.model_type, int(network.config.get_text_config().vocab_size)
+    generator = torch.Generator().manual_seed(0)
+    lengths = [min(length, max_length) for length in (SHORT_LENGTHS[0], max_length, *SHORT_LENGTHS[1:])]
+    pairs = [torch.randint(vocab_size // 2, [length], generator=generator) for length in lengths]  # (T,)
+    alone = [_logits(network, pair) for pair in pairs]  # (T, vocabulary)
+    tolerance = TOLERANCE * float(max(logits.abs().max() for logits in alone))
+
+    def is_same(logits: torch.Tensor, expected: torch.Tensor) -> bool:
+        return logits.shape == expected.shape and bool(((logits - expected).abs() <= tolerance).all())
+
+    half = max_length // 2
+    if not is_same(_logits(network, pairs[1][:half]), alone[1][:half]):
+        raise UserError(f"{name} is not a causal language model: later tokens change its earlier predictions.")
+    training_config = copy.deepcopy(network.config)
+    remove_noise(training_config)
+    training = _copy_of(network, training_config, EAGER)
+    if not all(is_same(_logits(training, pairs[1]), alone[1]) for _ in range(2)):
+        raise UserError(f"{name} predicts something else in training than in use, even without dropout.")
+    try:
+        packed = _copy_of(network, training_config, attention.register())
+        starts = [0, *accumulate(lengths)]
+        logits = packed(
+            input_ids=torch.cat(pairs)[None],  # (1, T)
+            position_ids=torch.cat([torch.arange(length) for length in lengths])[None],  # (1, T)
+            documents=attention.Documents(starts, torch.tensor(starts, dtype=torch.int32)),
+            use_cache=False,
+            logits_to_keep=torch.arange(starts[-1]),
+        ).logits[0]
+    except UserError as error:
+        return Support(EAGER, str(error))
+    except Exception as error:  # an argument it does not take, a mask it expects
+        return Support(EAGER, f"{name} does not run on a packed block ({_line(error)})")
+    if all(map(is_same, logits.split(lengths), alone)):
+        return Support(attention.PACKED)
+    return Support(EAGER, f"{name} predicts something else for packed pairs than for each alone")
+
+
+def _copy_of(network: PreTrainedModel, config: PreTrainedConfig, attn_implementation: str) -> PreTrainedModel:
+    """A model in training mode with the weights of another."""
+    twin = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=attn_implementation)
+    twin.load_state_dict(network.state_dict())
+    remove_dropout(twin)
+    return twin.train()
+
+
+def _logits(network: PreTrainedModel, pair: torch.Tensor) -> torch.Tensor:
+    return network(input_ids=pair[None], use_cache=False).logits[0]
+
+
+def _line(error: Exception | None) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
