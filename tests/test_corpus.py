@@ -16,7 +16,7 @@ from utils.pretraining import code_files, corpus
 from utils.pretraining.code_files import Document
 from utils.pretraining.presets import FIM_RATES, PRESETS
 from utils.tokens import dataset
-from utils.training import trainer
+from utils.training.__main__ import main
 
 
 def _document(name: str, text: str, split: str = TRAIN, license: str = "MIT") -> Document:
@@ -152,7 +152,7 @@ def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path
     assert len(dataset.load(folder, TRAIN)) >= 6 + 3
     run_dir.mkdir(parents=True)
     config.save(run_dir / "config.json")
-    trainer.main(run_dir)
+    main(run_dir)
     corpus.export(run_dir, tmp_path / "base")
     network = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
     assert str(network.dtype) == "torch.bfloat16" and network.config.n_embd == 320

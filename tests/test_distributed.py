@@ -353,10 +353,10 @@ def test_a_rank_that_only_lost_its_peer_says_that_the_peer_was_killed(outcome, m
 def test_a_crash_that_would_come_again_is_not_restarted_and_its_exception_is_the_reason(world, run_dir):
     data_dir, config = world
     config = config.with_changes(num_processes=2, max_restarts=3)
-    path = artifacts.tokens_dir(data_dir, config) / "train.ids.npy"
-    before, ids = path.read_bytes(), np.load(path)
+    path = artifacts.tokens_dir(data_dir, config) / "train.prompt_lengths.npy"
+    before, prompt_lengths = path.read_bytes(), np.load(path)
     try:
-        np.save(path, np.full_like(ids, 60_000))
+        np.save(path, prompt_lengths[:-1])  # the last row has none
         launch.start(run_dir, config)
         wait_until(lambda: launch.state(run_dir) != "running")
     finally:

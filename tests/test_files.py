@@ -17,7 +17,7 @@ from utils.model.prompt_modes import Question
 from utils.playground import history
 from utils.runs import launch, metrics
 from utils.training import checkpoint
-from utils.training.trainer import main
+from utils.training.__main__ import main
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from transformers import (
 from support.tiny_tokenizer import chat_tokenizer
 from utils.errors import UserError
 from utils.model import attention, generation
-from utils.model.generation import GenerationSettings, _choose, generate_batch, generate_rows, stream
+from utils.model.generation import GenerationSettings, generate_batch, generate_rows, sample, stream
 from utils.tokens import dataset
 from utils.tokens.prompts import TEMPLATES, encode_prompts, format_prompt
 
@@ -230,7 +230,7 @@ def test_the_nucleus_is_drawn_from_in_proportion(model, tokenizer):
     """With probabilities 0.5, 0.3, 0.2 and top-p 0.7 the third is never drawn and the first has 5 of 8 draws."""
     logits = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(2000, -1)
     generators = [torch.Generator().manual_seed(seed) for seed in range(2000)]
-    drawn = _choose(logits, GenerationSettings(temperature=1.0, top_p=0.7), generators)
+    drawn = sample(logits, GenerationSettings(temperature=1.0, top_p=0.7), generators)
     counts = torch.bincount(drawn, minlength=3) / 2000
     assert counts[0] == 0
     assert counts[1].item() == pytest.approx(5 / 8, abs=0.04)
@@ -310,7 +310,7 @@ def test_the_penalty_is_that_of_transformers(model, tokenizer, penalty):
 def test_only_the_top_k_are_drawn(model, tokenizer):
     logits = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(500, -1)
     generators = [torch.Generator().manual_seed(seed) for seed in range(500)]
-    drawn = _choose(logits, GenerationSettings(temperature=1.0, top_k=2), generators)
+    drawn = sample(logits, GenerationSettings(temperature=1.0, top_k=2), generators)
     assert set(drawn.tolist()) == {1, 2}
     greedy = texts(model, tokenizer, "x", max_new_tokens=20)
     assert texts(model, tokenizer, "x", max_new_tokens=20, temperature=1.0, top_k=1) == greedy

@@ -14,13 +14,13 @@ from support.forked_ranks import train_on
 from test_trainer import losses, weights, without_times
 from utils import artifacts
 from utils.errors import UserError
-from utils.model import loading, lora
+from utils.model import attention, loading, lora
 from utils.playground import model_pool
 from utils.runs import metrics
 from utils.tokens import dataset, packing
 from utils.training import mfu
+from utils.training.__main__ import main
 from utils.training.loss import num_target_tokens, target_loss
-from utils.training.trainer import main
 
 CPU = torch.device("cpu")
 LORA = dict(lora_rank=4, lora_alpha=8.0)
@@ -48,6 +48,7 @@ def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
     # All but what the first layer would need to tell the frozen embeddings.
     rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     block = packing.build_block(rows, [0, 5])
+    network.set_attn_implementation(attention.PACKED)
     per_token, per_target = mfu.flops_per_token(network)
     needed = per_token * len(block.input_ids) + per_target * num_target_tokens(block)
     assert matrix_flops(lambda: target_loss(network, block, CPU).backward()) == pytest.approx(needed, rel=0.04)

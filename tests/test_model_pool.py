@@ -19,7 +19,7 @@ from utils.errors import UserError
 from utils.model import loading
 from utils.playground import model_pool
 from utils.playground.model_pool import LoadedModels
-from utils.training.trainer import main
+from utils.training.__main__ import main
 
 
 @pytest.fixture(scope="module")

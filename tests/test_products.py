@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from test_trainer import losses
 from utils import hardware
 from utils.runs import metrics
-from utils.training.trainer import main
+from utils.training.__main__ import main
 
 CPU = torch.device("cpu")
 PRODUCT = re.compile(r"mm|mv|matmul|linear|attention|dot|conv")

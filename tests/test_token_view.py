@@ -100,7 +100,7 @@ def test_a_cell_tells_its_id_text_bytes_place_and_reason(tokenizer):
     tab = next(index for index, cell in enumerate(found) if cell.raw == b"\t")
     assert told[tab].startswith(f"Token {found[tab].id}: “⇥”, bytes 09\nRow 0, position {tab}: response.\nTarget")
     assert "position 0: first token of a pair.\nMasked: there is no token before it" in told[0]
-    assert "prompt.\nMasked" in told[1] and "end of text.\nTarget" in told[-1]
+    assert "prompt.\nMasked" in told[1] and "end of the response.\nTarget" in told[-1]
 
 
 def test_long_blocks_come_in_pages_that_leave_nothing_out(tokenizer, monkeypatch):

@@ -24,9 +24,10 @@ from utils.model.attention import Documents
 from utils.runs import launch, metrics
 from utils.tokens import dataset, packing
 from utils.training import mfu, optim, samples
+from utils.training.__main__ import main
 from utils.training.distributed import Ranks, only_one
 from utils.training.loss import SummedCrossEntropy, num_target_tokens, target_loss
-from utils.training.trainer import Training, main
+from utils.training.trainer import Training
 
 CPU = torch.device("cpu")
 MEASURED = ("seconds", "eval_seconds", "tokens_per_second", "mfu", "memory_bytes")

@@ -105,7 +105,10 @@ class RunConfig:
     max_restarts: int = _setting(3, "How often dead processes are restarted from the newest checkpoint.", minimum=0)
     eval_steps: int = _setting(10, "Updates between two evaluations.", unit="updates", minimum=1)
     early_stopping_patience: int = _setting(
-        0, "Stop after this many evaluations without a lower loss; 0: never.", unit="evaluations", minimum=0
+        0,
+        "Stop after this many evaluations without a lower loss, and keep the best model; 0: never.",
+        unit="evaluations",
+        minimum=0,
     )
     save_steps: int = _setting(50, "Updates between two checkpoints.", unit="updates", minimum=1)
     save_total_limit: int = _setting(2, "Checkpoints to keep, besides the best.", minimum=1)

@@ -14,7 +14,8 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from utils import hardware
 from utils.runs import launch, metrics
-from utils.training import samples, trainer
+from utils.training import samples
+from utils.training.__main__ import main
 
 
 def train_on(num_ranks: int, run_dir: Path) -> list[dict[str, Any]]:
@@ -43,4 +44,4 @@ def _train(run_dir: Path, num_threads: int, sizes: dict[str, int], max_new_token
             os.dup2(log.fileno(), stream)
     torch.set_num_threads(num_threads)
     del os.environ["TORCHELASTIC_RUN_ID"]  # the parent is the server that forks, not a launcher that could die
-    trainer.main(run_dir)
+    main(run_dir)

@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from utils.model import prompt_modes
 from utils.model.generation import END_OF_TEXT, Answer, GenerationSettings, generate_batch, generate_rows
+from utils.model.shape import context_of
 from utils.tokens.packing import spread
-from utils.tokens.prompts import ALPACA, encode_texts, format_prompt
+from utils.tokens.prompts import ALPACA, begin_ids, encode_texts, format_prompt
 
 MAX_NEW_TOKENS = 256
 BATCH_SIZE = 64
@@ -101,13 +102,13 @@ def bits_per_byte(model, tokenizer, texts: Iterable[str], context: int = 1024, s
     Every token is predicted once, with at least `context - stride` tokens of context where available; the first one
     from end-of-text. Source: transformers' documentation on perplexity of fixed-length models.
     """
-    bits, num_bytes = 0.0, 0
+    bits, num_bytes, start = 0.0, 0, begin_ids(tokenizer) or [tokenizer.eos_token_id]
     for text in texts:
         num_bytes += len(text.encode())
-        ids = torch.tensor([tokenizer.eos_token_id, *encode_texts([text], tokenizer)[0]], device=model.device)
-        for start in range(0, max(1, len(ids) - 1 - (context - stride)), stride):
-            window = ids[start : start + context]
-            first_new = 1 if start == 0 else context - stride
+        ids = torch.tensor([*start, *encode_texts([text], tokenizer)[0]], device=model.device)
+        for first in range(0, max(1, len(ids) - 1 - (context - stride)), stride):
+            window = ids[first : first + context]
+            first_new = 1 if first == 0 else context - stride
             if first_new >= len(window):
                 break
             kept = torch.arange(first_new - 1, len(window) - 1, device=model.device)
@@ -142,7 +143,7 @@ def gaps(texts: Iterable[str], number: int, num_characters: int = 1200) -> list[
 
 def fills(model, tokenizer, missing: Sequence[Gap], with_suffix: bool = True) -> Share:
     """The share of lines that the model writes exactly: by fill-in-the-middle, or from the prefix alone."""
-    settings, context = GenerationSettings(max_new_tokens=64), model.config.max_position_embeddings
+    settings, context = GenerationSettings(max_new_tokens=64), context_of(model.config)
     if with_suffix:
         prompts = [
             prompt_modes.between(gap.prefix, gap.suffix, tokenizer, context, settings.max_new_tokens) for gap in missing

@@ -4,10 +4,8 @@ Every row samples with its own generator, so a seed gives the same text alone an
 are shown, except the final end-of-text. Special tokens spelled out in a prompt stay text, as in training.
 """
 
-import math
 from collections import deque
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
 from threading import Event
 from typing import NamedTuple
 
@@ -15,39 +13,12 @@ import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase, StaticCache
 
 from utils.errors import UserError
-from utils.tokens.prompts import ALPACA, encode_prompts
+from utils.model.sampling import GenerationSettings, penalize, sample
+from utils.model.shape import context_of
+from utils.tokens.prompts import ALPACA, encode_prompts, stop_ids
 
 END_OF_TEXT, LIMIT, STOP_STRING, STOPPED = "end-of-text", "limit", "stop string", "stopped"
 CACHE_STEP = 64  # static caches are rounded up to it, so that similar lengths share a compiled step
-
-
-@dataclass(frozen=True)
-class GenerationSettings:
-    """Sampling parameters with transformers' names; raises `UserError` when a value is outside its limits."""
-
-    max_new_tokens: int = 256
-    temperature: float = 0.0  # 0: greedy
-    top_p: float = 1.0  # sample from the likeliest tokens with this cumulative probability
-    top_k: int = 0  # sample from this many likeliest tokens; 0: all
-    repetition_penalty: float = 1.0  # above 1: tokens of prompt and answer become less likely
-    stop: tuple[str, ...] = ()  # the answer ends before the first of these
-    seed: int = 0
-    static_cache: bool = False  # a fixed-size key/value cache, and on a GPU a compiled decoding step
-
-    def __post_init__(self):
-        _check("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "at least 1 token")
-        _check("temperature", self.temperature, 0 <= self.temperature < math.inf, "0 (greedy) or more")
-        _check("top_p", self.top_p, 0 < self.top_p <= 1, "above 0 and at most 1")
-        _check("top_k", self.top_k, self.top_k >= 0, "0 (all tokens) or more")
-        is_penalty = 0 < self.repetition_penalty < math.inf
-        _check("repetition_penalty", self.repetition_penalty, is_penalty, "above 0; 1 changes nothing")
-        _check("stop", self.stop, all(self.stop), "strings of at least one character")
-        _check("seed", self.seed, 0 <= self.seed < 2**63, "between 0 and 2**63 - 1")
-
-
-def _check(name: str, value: object, is_allowed: bool, allowed: str) -> None:
-    if not is_allowed:
-        raise UserError(f"{name} must be {allowed}, got {value!r}.")
 
 
 class Answer(NamedTuple):
@@ -63,11 +34,11 @@ class Draft:
     The possible beginning of a stop string is held back from `text`. `num_tokens` includes end-of-text.
     """
 
-    def __init__(self, tokenizer, max_new_tokens: int, stop: tuple[str, ...]):
+    def __init__(self, tokenizer, max_new_tokens: int, stop: tuple[str, ...], stop_ids: Collection[int]):
         self.ids: list[int] = []
         self.text = self.reason = ""
         self.num_tokens = 0
-        self._tokenizer, self._max_new_tokens, self._stop = tokenizer, max_new_tokens, stop
+        self._tokenizer, self._max_new_tokens, self._stop, self._stop_ids = tokenizer, max_new_tokens, stop, stop_ids
         self._whole = ""  # including text held back
         # Some tokenizers decode a leading space only after another token: `_known` are the ids before `_held`.
         self._known: list[int] = []
@@ -76,7 +47,7 @@ class Draft:
     def add(self, token_id: int) -> None:
         """Append a token; end-of-text, the limit or a stop string ends the answer."""
         self.num_tokens += 1
-        if token_id == self._tokenizer.eos_token_id:
+        if token_id in self._stop_ids:
             return self.end(END_OF_TEXT)
         self.ids.append(token_id)
         self._held.append(token_id)
@@ -127,12 +98,12 @@ def stream(
 
     Raises `UserError` for a row that is empty or leaves no room for an answer, and for a static cache that the model
     does not support. In low precision, padding or compilation can change near ties. Not covered: more rows than fit
-    into memory, models whose context is not `config.max_position_embeddings`.
+    into memory.
     """
-    context = model.config.max_position_embeddings
+    context, ends = context_of(model.config), stop_ids(model, tokenizer)
     for row in rows:
         check_room(len(row), context)
-    drafts = [Draft(tokenizer, min(settings.max_new_tokens, context - len(row)), settings.stop) for row in rows]
+    drafts = [Draft(tokenizer, min(settings.max_new_tokens, context - len(row)), settings.stop, ends) for row in rows]
     return _written(_Decoder(model, rows, settings, {} if caches is None else caches), drafts, stop, agree)
 
 
@@ -148,8 +119,7 @@ def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree
                     draft.add(token_id)
             still_open = [index for index, draft in enumerate(writing) if not draft.reason]
             # With a static cache the rows stay: another batch size would be compiled again.
-            if 0 < len(still_open) <= len(writing) // 2 and not decoder.is_static:
-                decoder.keep(still_open)
+            if 0 < len(still_open) <= len(writing) // 2 and decoder.keep(still_open):
                 writing = [writing[index] for index in still_open]
         yield drafts
     if decoder.is_static:
@@ -183,7 +153,7 @@ class _Decoder:
 
     def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings, caches: MutableMapping):
         self.model, self.settings, self.is_static, self.caches = model, settings, settings.static_cache, caches
-        self.context = model.config.max_position_embeddings
+        self.context = context_of(model.config)
         longest, shortest = (of(map(len, rows), default=0) for of in (max, min))
         num_columns = longest + min(settings.max_new_tokens, self.context - shortest)
         dynamic = DynamicCache(config=model.config)
@@ -203,7 +173,9 @@ class _Decoder:
         self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
         self.seen: torch.Tensor | None = None  # (rows, vocabulary): tokens to penalize
         if settings.repetition_penalty != 1:
-            self.seen = torch.zeros(len(rows), model.config.vocab_size, dtype=torch.bool, device=model.device)
+            self.seen = torch.zeros(
+                len(rows), model.config.get_text_config().vocab_size, dtype=torch.bool, device=model.device
+            )
             for index, row in enumerate(rows):
                 self.seen[index, row] = True
 
@@ -220,8 +192,8 @@ class _Decoder:
             logits_to_keep=1,
         ).logits[:, -1]  # (rows, vocabulary)
         if self.seen is not None:
-            logits = _penalized(logits, self.seen, self.settings.repetition_penalty)
-        next_ids = _choose(logits, self.settings, self.generators)  # (rows,)
+            logits = penalize(logits, self.seen, self.settings.repetition_penalty)
+        next_ids = sample(logits, self.settings, self.generators)  # (rows,)
         if self.seen is not None:
             self.seen.scatter_(1, next_ids[:, None], True)
         self.input_ids = next_ids[:, None]
@@ -230,14 +202,18 @@ class _Decoder:
         self.num_seen, self.forward = self.num_seen + 1, self.forward_token
         return next_ids.tolist()
 
-    def keep(self, indices: list[int]) -> None:
-        """Continue with these rows only."""
+    def keep(self, indices: list[int]) -> bool:
+        """Continue with these rows only; False where the cache cannot drop rows, such as a recurrent state."""
+        layers = getattr(self.cache, "layers", [])
+        if self.is_static or not all(hasattr(layer, "batch_select_indices") for layer in layers):
+            return False
         self.cache.batch_select_indices(torch.tensor(indices, device=self.input_ids.device))
         self.input_ids, self.mask, self.position_ids = (
             tensor[indices] for tensor in (self.input_ids, self.mask, self.position_ids)
         )
         self.generators = [self.generators[index] for index in indices]
         self.seen = None if self.seen is None else self.seen[indices]
+        return True
 
 
 def _static_cache(model, rows: Sequence[list[int]], num_columns: int, caches: MutableMapping) -> StaticCache:
@@ -265,30 +241,6 @@ def _compiled(model) -> Callable:
     Not covered: torch before 2.13 in another thread, where CUDA graphs fail. Not tried on a GPU yet.
     """
     return model.get_compiled_call(None) if model.device.type == "cuda" else model
-
-
-def _penalized(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
-    """Logits (rows, vocabulary) with the repetition penalty (Keskar et al. 2019), as in transformers."""
-    return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
-
-
-def _choose(logits: torch.Tensor, settings: GenerationSettings, generators: list[torch.Generator]) -> torch.Tensor:
-    """One id per row, (rows,), from logits (rows, vocabulary): greedy, or sampled with `top_k` and `top_p`."""
-    if settings.temperature == 0:
-        return logits.argmax(-1)
-    logits = logits.double()
-    # With the largest logit at 0 no temperature overflows.
-    scaled = (logits - logits.max(-1, keepdim=True).values) / settings.temperature
-    likeliest, ids = scaled.sort(dim=-1, descending=True, stable=True)
-    if settings.top_k:
-        likeliest, ids = likeliest[:, : settings.top_k], ids[:, : settings.top_k]
-    cumulative = likeliest.softmax(-1).cumsum(-1)  # (rows, kept)
-    size = (cumulative < settings.top_p).sum(-1, keepdim=True).clamp(max=cumulative.shape[-1] - 1) + 1  # (rows, 1)
-    draws = torch.stack([torch.rand(1, generator=generator, dtype=torch.float64) for generator in generators])
-    # The draw falls into one token's share of the nucleus; rounded up, into the last.
-    threshold = draws.to(logits.device) * cumulative.gather(-1, size - 1)  # (rows, 1)
-    chosen = torch.searchsorted(cumulative, threshold, right=True).minimum(size - 1)
-    return ids.gather(-1, chosen)[:, 0]
 
 
 def _text(tokenizer, ids: list[int]) -> str:

@@ -14,7 +14,7 @@ def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
     """Freeze a causal model and add a float32 adapter to each linear layer except the head, in place.
 
     The same seed gives the same adapters on every process; they are not sharded. Raises `UserError` when peft is not
-    installed. Not covered: embeddings and LoRA dropout.
+    installed, and for mixtures of experts. Not covered: embeddings and LoRA dropout.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -24,6 +24,9 @@ def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
         torch.manual_seed(seed)
         config = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear")  # ty: ignore[invalid-argument-type]
         inject_adapter_in_model(config, network)
+    experts = [name for name, parameter in network.named_parameters() if parameter.ndim > 2 and "expert" in name]
+    if experts:
+        raise UserError(f"lora_rank cannot adapt the experts of this model ({experts[0]}): use full fine-tuning.")
     for parameter in trained(network):
         parameter.data = parameter.data.float()  # peft uses the dtype of the frozen weights
 

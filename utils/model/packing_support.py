@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from utils.errors import UserError
 from utils.model import attention
-from utils.model.shape import config_key, config_of
+from utils.model.shape import config_key, config_of, context_of
 
 EAGER = "eager"
 TOLERANCE = 1e-5  # of the largest logit, in float32
@@ -58,8 +58,8 @@ def training_support(model_config: PreTrainedConfig, max_length: int) -> Support
 
 def check_context(model_config: PreTrainedConfig, max_length: int) -> None:
     """Raise `UserError` when `max_length` exceeds the model's context."""
-    context = _get(model_config.get_text_config(), "max_position_embeddings")
-    if isinstance(context, int) and 0 < context < max_length:
+    context = context_of(model_config)
+    if max_length > context:
         raise UserError(
             f"max_length is {max_length:,} tokens, but the context of the model has {context:,}: lower max_length.",
             field="max_length",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from utils.errors import UserError, unknown
 from utils.model.generation import GenerationSettings, check_room
-from utils.tokens.prompts import ALPACA, encode_prompts, encode_texts, format_prompt
+from utils.tokens.prompts import ALPACA, begin_ids, encode_prompts, encode_texts, format_prompt
 
 INSTRUCTION, COMPLETION, FILL = MODES = ("Instruction", "Completion", "Fill in the middle")
 CURSOR = "<cursor>"  # where the gap is
@@ -76,10 +76,10 @@ def instruction(text: str, input: str, tokenizer, context: int, template: str = 
 
 def completion(text: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:
     """A text to complete; its beginning is cut off so that `max_new_tokens` fit."""
-    (ids,) = encode_texts([text], tokenizer)
-    kept = ids[-_room(context, max_new_tokens) :]
+    begin, (ids,) = begin_ids(tokenizer), encode_texts([text], tokenizer)
+    kept = ids[len(begin) - _room(context, max_new_tokens) :]
     check_room(len(kept), context)
-    return Prompt(kept, tokenizer.decode(kept), _cut(len(ids) - len(kept), "of its beginning"))
+    return Prompt(begin + kept, tokenizer.decode(kept), _cut(len(ids) - len(kept), "of its beginning"))
 
 
 def fill(text: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:
@@ -98,7 +98,8 @@ def between(before: str, after: str, tokenizer, context: int, max_new_tokens: in
     """
     special, is_suffix_first = fim_ids(tokenizer)
     prefix, suffix = encode_texts([before, after], tokenizer)
-    room = _room(context, max_new_tokens) - len(special)
+    begin = begin_ids(tokenizer)
+    room = _room(context, max_new_tokens) - len(special) - len(begin)
     num_suffix = min(len(suffix), max(room // 2, room - len(prefix)))
     num_prefix = min(len(prefix), room - num_suffix)
     cut_before, cut_after = len(prefix) - num_prefix, len(suffix) - num_suffix
@@ -108,7 +109,7 @@ def between(before: str, after: str, tokenizer, context: int, max_new_tokens: in
     else:
         ids = [special[0], *prefix, special[1], *suffix, special[2]]
     notes = [_cut(cut_before, "of its beginning"), _cut(cut_after, "of its end")]
-    return Prompt(ids, tokenizer.decode(ids), " ".join(note for note in notes if note))
+    return Prompt(begin + ids, tokenizer.decode(ids), " ".join(note for note in notes if note))
 
 
 def fim_ids(tokenizer) -> tuple[list[int], bool]:

@@ -31,6 +31,12 @@ def config_key(model_config) -> str:
     return model_config.to_json_string()
 
 
+def context_of(model_config) -> int:
+    """The longest sequence of a model in tokens; a million where its configuration sets no limit."""
+    context = getattr(model_config.get_text_config(), "max_position_embeddings", None)
+    return context if isinstance(context, int) and context > 0 else 2**20
+
+
 def config_of(key: str, **changes):
     """The configuration of a key, with `changes`."""
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from utils.model.shape import context_of
+
 NUM_ALTERNATIVES = 5
 
 
@@ -23,7 +25,7 @@ def score(model, tokenizer, prompt_ids: list[int], answer_ids: list[int]) -> lis
 
     Without temperature, top-p, top-k and penalty. Tokens beyond the model's context are left out.
     """
-    room = model.config.max_position_embeddings - len(prompt_ids) + 1
+    room = context_of(model.config) - len(prompt_ids) + 1
     answer_ids = answer_ids[: max(0, room)]
     if not answer_ids:
         return []

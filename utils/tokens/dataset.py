@@ -11,7 +11,16 @@ import numpy as np
 
 from utils import artifacts
 from utils.config import RunConfig
-from utils.tokens.prompts import CHAT, chat_frame, encode_prompts, encode_texts, format_prompt, plain_backend
+from utils.errors import UserError
+from utils.tokens.prompts import (
+    CHAT,
+    chat_frame,
+    encode_prompts,
+    encode_texts,
+    end_id,
+    format_prompt,
+    plain_backend,
+)
 
 SPLITS = ("train", "validation")
 # Pairs are tokenized in chunks, to bound the memory.
@@ -45,15 +54,16 @@ class TokenRows:
 
 
 def tokenize(pairs: list[dict[str, Any]], tokenizer, template: str = "alpaca") -> TokenRows:
-    """Prompt, response and end-of-text of every pair as ids, with prompt and response tokenized separately.
+    """Prompt, response and end of every pair as ids, with prompt and response tokenized separately.
 
     In one string the prompt's last `:` could merge with the response's first character, and the model would train on a
-    context that it never sees in generation. Special tokens spelled out in a pair stay text.
+    context that it never sees in generation. Control tokens spelled out in a pair stay text.
     """
     texts = [format_prompt(pair["instruction"], pair["input"], template, tokenizer) for pair in pairs]
     prompts = encode_prompts(texts, tokenizer, template)
     responses = encode_texts([pair["response"] for pair in pairs], tokenizer)
-    rows = [prompt + response + [tokenizer.eos_token_id] for prompt, response in zip(prompts, responses, strict=True)]
+    end = [end_id(tokenizer, template)]
+    rows = [prompt + response + end for prompt, response in zip(prompts, responses, strict=True)]
     return TokenRows.of(rows, [len(prompt) for prompt in prompts], _id_dtype(tokenizer))
 
 
@@ -68,7 +78,7 @@ def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
     made_from = artifacts.require(pairs_dir, "01_data")["files"]
     frame = chat_frame(tokenizer) if config.template == CHAT else ()
     inputs = {f"{split} pairs": made_from[f"{split}.jsonl"] for split in SPLITS} | {
-        "tokenizer": artifacts.sha256_text(f"{plain_backend(tokenizer).to_str()} {tokenizer.eos_token_id}"),
+        "tokenizer": artifacts.sha256_text(f"{plain_backend(tokenizer).to_str()} {end_id(tokenizer, config.template)}"),
         "template": artifacts.sha256_text(repr((config.template, frame))),
         "code": artifacts.code_sha256(__name__),
     }
@@ -137,6 +147,16 @@ def _chunks(pairs: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
 
 def _id_dtype(tokenizer) -> type:
     return np.uint16 if len(tokenizer) <= 2**16 else np.uint32
+
+
+def check_ids(rows: TokenRows, vocab_size: int) -> None:
+    """Raise `UserError` when a row has an id for which the model has no embedding."""
+    largest = int(rows.ids.max(initial=0))
+    if largest >= vocab_size:
+        raise UserError(
+            f"the token rows have ids up to {largest:,}, but the model has {vocab_size:,} embeddings: its tokenizer "
+            f"is not that of the model. Use the model's own tokenizer, and run notebook 02 again."
+        )
 
 
 def load(folder: Path, split: str) -> TokenRows:

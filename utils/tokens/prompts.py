@@ -4,10 +4,12 @@
 `chat` the model's own chat template. Text of a pair never becomes a special token; only a chat template writes them.
 """
 
-import copy
 import json
 import re
+from contextlib import suppress
 from functools import lru_cache
+
+from tokenizers import Tokenizer
 
 from utils.errors import UserError, unknown
 
@@ -46,6 +48,7 @@ def encode_prompts(prompts: list[str], tokenizer, template: str = ALPACA) -> lis
 
     Equal to the ids of each whole prompt; a template's fixed beginning and end are tokenized once.
     """
+    begin = begin_ids(tokenizer, template)
     beginnings, end = _fixed_ends(tokenizer, template)
     first_ids = {start: _encode_template(start, tokenizer) for start in beginnings.values()}
     last_ids = _encode_template(end, tokenizer)
@@ -55,22 +58,57 @@ def encode_prompts(prompts: list[str], tokenizer, template: str = ALPACA) -> lis
         raise UserError("a prompt does not follow this tokenizer's chat template: make it with format_prompt.")
     middles = [prompt[len(start) : len(prompt) - len(end)] for prompt, start in zip(prompts, starts, strict=True)]
     encoded = encode_texts(middles, tokenizer)
-    return [[*first_ids[start], *ids, *last_ids] for start, ids in zip(starts, encoded, strict=True)]
+    return [[*begin, *first_ids[start], *ids, *last_ids] for start, ids in zip(starts, encoded, strict=True)]
+
+
+def begin_ids(tokenizer, template: str = ALPACA) -> list[int]:
+    """The ids that the tokenizer itself puts before a text, such as BOS; a chat template writes its own."""
+    ids = tokenizer("x")["input_ids"] if template != CHAT and tokenizer.bos_token_id is not None else []
+    return ids[:1] if ids[:1] == [tokenizer.bos_token_id] else []
+
+
+@lru_cache(maxsize=4)
+def end_id(tokenizer, template: str = ALPACA) -> int:
+    """The id that ends a response: end-of-text, or the token with which the chat template ends an answer."""
+    if template == CHAT:
+        chat = [{"role": "user", "content": "zqxjk"}, {"role": "assistant", "content": "kjxqz"}]
+        text = tokenizer.apply_chat_template(chat, chat_template=_chat_template(tokenizer), tokenize=False)
+        if match := _control_pattern(tokenizer).search(text.rpartition("kjxqz")[2]):
+            return tokenizer.convert_tokens_to_ids(match[0].strip())
+    return tokenizer.eos_token_id
+
+
+def stop_ids(model, tokenizer) -> frozenset[int]:
+    """Every id that ends an answer: of the tokenizer, of the model's generation settings, of its chat template."""
+    configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    ids = [tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
+    with suppress(UserError, ValueError):  # no chat template
+        ids.append(end_id(tokenizer, CHAT))
+    return frozenset(token_id for token_id in ids if token_id is not None)
+
+
+def control_tokens(tokenizer) -> dict[int, str]:
+    """The added tokens, special or not, that text of a pair must not become; runs of white space are text."""
+    added = tokenizer.added_tokens_decoder.items()
+    return {token_id: token.content for token_id, token in added if token.content.strip()}
 
 
 def encode_texts(texts: list[str], tokenizer) -> list[list[int]]:
-    """The ids of untrusted texts: special tokens spelled out in them stay text."""
+    """The ids of untrusted texts: control tokens spelled out in them stay text."""
     encodings = plain_backend(tokenizer).encode_batch_fast(texts, add_special_tokens=False)
     return [encoding.ids for encoding in encodings]
 
 
 @lru_cache(maxsize=4)
 def plain_backend(tokenizer):
-    """A copy of the tokenizer's backend without truncation and padding that encodes special tokens as text.
+    """A copy of the tokenizer's backend without truncation and padding that encodes control tokens as text.
 
     A copy, because other threads may use the original. Not covered: a tokenizer that is changed later.
     """
-    backend = copy.deepcopy(tokenizer.backend_tokenizer)
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    for token in state["added_tokens"]:
+        token["special"] = bool(token["content"].strip())
+    backend = Tokenizer.from_str(json.dumps(state))
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = True
@@ -122,7 +160,7 @@ def _chat_parts(tokenizer, template: str) -> tuple[str, str, str, str]:
     if not all(found for _, found, _ in frames) or frames[0][::2] != frames[1][::2]:
         raise UserError(f"the chat template changes the message: choose {ALPACA!r} as the template.")
     before, _, after = frames[1]
-    special = _special_pattern(tokenizer)
+    special = _control_pattern(tokenizer)
     cuts, next_one = [match.end() for match in special.finditer(before)], special.search(after)
     first, last = (cuts or [0])[-1], next_one.start() if next_one else len(after)
     parts = before[:first], before[first:], after[:last], after[last:]
@@ -134,9 +172,9 @@ def _chat_parts(tokenizer, template: str) -> tuple[str, str, str, str]:
     return parts
 
 
-def _special_pattern(tokenizer) -> re.Pattern:
-    """Matches a special token as the tokenizer does, with the white space that some of them strip."""
-    tokens = [token for token in tokenizer.added_tokens_decoder.values() if token.special and token.content]
+def _control_pattern(tokenizer) -> re.Pattern:
+    """Matches a control token as the tokenizer does, with the white space that some of them strip."""
+    tokens = [token for token in tokenizer.added_tokens_decoder.values() if token.content.strip()]
     tokens.sort(key=lambda token: -len(token.content))
     parts = [r"\s*" * token.lstrip + re.escape(token.content) + r"\s*" * token.rstrip for token in tokens]
     return re.compile("|".join(parts) or r"(?!)")  # without special tokens nothing matches
@@ -153,8 +191,8 @@ def _cuts_before_newline(tokenizer) -> bool:
     True for the pre-tokenizers of GPT-2 and StarCoder; nothing is assumed about others.
     """
     backend = tokenizer.backend_tokenizer
-    are_special = all(token.special for token in tokenizer.added_tokens_decoder.values())  # others are split off first
-    if backend.normalizer is not None or backend.pre_tokenizer is None or not are_special:
+    has_text = len(control_tokens(tokenizer)) < len(tokenizer.added_tokens_decoder)  # white space is split off first
+    if backend.normalizer is not None or backend.pre_tokenizer is None or has_text:
         return False
     state = json.loads(backend.pre_tokenizer.__getstate__())
     steps = state["pretokenizers"] if state["type"] == "Sequence" else [state]

@@ -1,16 +1,46 @@
 """`python -m utils.training RUN_DIR`: train, alone or under `accelerate launch` or `torchrun`."""
 
+import os
 import sys
 from pathlib import Path
 
-from utils.training import trainer
-from utils.training.distributed import report_failure
+import transformers
+
+from utils import files
+from utils.config import RunConfig
+from utils.training import checkpoint
+from utils.training.distributed import Ranks, only_one, report_failure
+from utils.training.trainer import Training
+
+PAGE_BYTES = 4096  # the smallest size of a file on disk
+
+
+def main(run_dir: Path) -> None:
+    """Train the run in `run_dir` with its `config.json`, and write `outcome.json`."""
+    config = RunConfig.load(run_dir / "config.json")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    ranks = Ranks.join()
+    with only_one(run_dir, ranks):
+        outcome = "finished already"
+        if not os.path.lexists(run_dir / "model"):  # also a link to a disk that is not mounted
+            if ranks.is_first:
+                (run_dir / "STOP").unlink(missing_ok=True)
+            try:
+                outcome = Training(run_dir, config, ranks).train()
+            except OSError as error:  # from metrics or samples; checkpoints report their own size
+                raise checkpoint.explained(error, run_dir, PAGE_BYTES) from error
+            if ranks.is_first:
+                files.write_json(run_dir / "outcome.json", {"outcome": outcome})
+        ranks.log(outcome)
+    ranks.leave()
+
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m utils.training RUN_DIR")
     run_dir = Path(sys.argv[1]).absolute()
     try:
-        trainer.main(run_dir)
+        main(run_dir)
     except Exception as error:
         sys.exit(report_failure(run_dir, error))

@@ -34,8 +34,9 @@ class Saver:
     Every rank has one and calls `save` at the same steps. `check` and `wait` raise errors of the background thread.
     """
 
-    def __init__(self, run_dir: Path, rank: int, num_ranks: int, keep: int):
-        self.folder, self.rank, self.num_ranks, self.keep = run_dir / FOLDER, rank, num_ranks, keep
+    def __init__(self, run_dir: Path, rank: int, num_ranks: int, keep: int, run_id: str = ""):
+        self.folder, self.run_id, self.keep = run_dir / FOLDER, run_id, keep
+        self.rank, self.num_ranks = rank, num_ranks
         self._thread: Thread | None = None
         self._error: BaseException | None = None
 
@@ -100,7 +101,7 @@ class Saver:
         hashes["state.json"] = sha256_file(temporary / "state.json")
         for mark in marks:
             mark.unlink()
-        write_json(temporary / MANIFEST, {"files": hashes})
+        write_json(temporary / MANIFEST, {"run": self.run_id, "num_ranks": self.num_ranks, "files": hashes})
         files.hand_down_mode(temporary)
         for path in (temporary / "state.json", temporary / MANIFEST, temporary):
             _fsync(path)
@@ -127,10 +128,18 @@ def _disk_full(folder: Path, needed_bytes: int, free_bytes: int) -> UserError:
 
 def _no_longer_kept(folders: list[Path], keep: int) -> list[Path]:
     """All but the newest `keep` and the one with the lowest validation loss."""
-    losses = {folder: (read_json(folder / "state.json") or {}).get("eval_loss") for folder in folders}
-    measured = {folder: loss for folder, loss in losses.items() if loss is not None}
-    best = min(measured, key=measured.__getitem__, default=None)
-    return [folder for folder in folders[:-keep] if folder != best]
+    kept = best(folders)
+    return [folder for folder in folders[:-keep] if folder != kept]
+
+
+def best(folders: list[Path]) -> Path | None:
+    """The checkpoint with the lowest validation loss, of those evaluated at their own step."""
+    losses = {}
+    for folder in folders:
+        state = read_json(folder / "state.json") or {}
+        if state.get("eval_loss") is not None and state.get("eval_step", state.get("step")) == state.get("step"):
+            losses[folder] = state["eval_loss"]
+    return min(losses, key=losses.__getitem__, default=None)
 
 
 def _fsync(path: Path) -> None:
@@ -147,7 +156,7 @@ def found(run_dir: Path) -> list[Path]:
     return sorted(path for path in (run_dir / FOLDER).glob("step-*") if pattern.fullmatch(path.name))
 
 
-def newest_good(run_dir: Path, log) -> Path | None:
+def newest_good(run_dir: Path, log, run_id: str = "") -> Path | None:
     """The newest checkpoint whose files all have their recorded sha256; damaged ones are renamed to `.corrupt`.
 
     Removes what interrupted saves left. Only one rank may call it. Raises `UserError` when `checkpoints` is a symbolic
@@ -158,6 +167,8 @@ def newest_good(run_dir: Path, log) -> Path | None:
         files.remove(unfinished)
     for folder in reversed(found(run_dir)):
         fault = defect(folder)
+        if fault is None and run_id and (read_manifest(folder) or {}).get("run") != run_id:
+            fault = "it is of another run"
         if fault is None:
             return folder
         aside = folder.with_suffix(".corrupt")
@@ -174,6 +185,9 @@ def defect(folder: Path) -> str | None:
         return "no readable manifest"
     if not {"state.json", "rank-00000.safetensors"} <= manifest["files"].keys():
         return "the manifest lacks a file"
+    extra = {path.name for path in folder.glob("rank-*.safetensors")} - manifest["files"].keys()
+    if extra:
+        return f"the manifest does not name {min(extra)}"
     for name, expected in manifest["files"].items():
         path = folder / name
         if not path.is_file():
@@ -222,15 +236,27 @@ def _own_files(shards: dict[str, list], rank: int) -> dict[str, Any]:
 def _copy_overlap(file, name: str, local: torch.Tensor, first_row: int) -> int:
     """Copy the rows of a saved shard that belong to `local`; returns their number."""
     if not local.ndim:
-        local.copy_(file.get_tensor(name))
+        local.copy_(_checked(file.get_tensor(name), name, local))
         return 1
     saved, saved_first = file.get_slice(name), int(file.metadata()[name])
     start = max(first_row, saved_first)
     end = min(first_row + len(local), saved_first + saved.get_shape()[0])
     if end <= start:
         return 0
-    local[start - first_row : end - first_row].copy_(saved[start - saved_first : end - saved_first])
+    rows = _checked(saved[start - saved_first : end - saved_first], name, local)
+    local[start - first_row : end - first_row].copy_(rows)
     return end - start
+
+
+def _checked(saved: torch.Tensor, name: str, local: torch.Tensor) -> torch.Tensor:
+    if saved.dtype != local.dtype or saved.shape[1:] != local.shape[1:]:
+        got, wanted = (f"{tensor.dtype} {list(tensor.shape[1:])}" for tensor in (saved, local))
+        raise UserError(f"the checkpoint's {name} is {got} per row, the model's is {wanted}. Start a new run.")
+    if saved.is_floating_point() and not saved.isfinite().all():
+        raise UserError(
+            f"the checkpoint's {name} has values that are not finite. Delete it, and resume from an older one."
+        )
+    return saved
 
 
 def _local(tensor: torch.Tensor) -> tuple[torch.Tensor, int]:

@@ -22,7 +22,9 @@ def target_loss(network, block: Block, device: torch.device) -> torch.Tensor:
     predicting = (labels[1:] != IGNORE_INDEX).nonzero().squeeze(1)
     targets = to_device(labels[1:][predicting], device)  # (K,)
     input_ids = to_device(torch.from_numpy(block.input_ids)[None], device)  # (1, T)
-    if not is_packed(network):  # the block is a single pair
+    if not is_packed(network):
+        if len(block.document_starts) > 2:
+            raise ValueError("without packed attention a block must be a single pair")
         logits = network(input_ids=input_ids, use_cache=False).logits[0]  # (T, vocabulary)
         return SummedCrossEntropy.apply(logits[to_device(predicting, device)], targets)
     starts = block.document_starts

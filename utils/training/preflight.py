@@ -19,7 +19,7 @@ from utils.model import loading, packing_support
 from utils.tokens import dataset, packing
 from utils.tokens.dataset import SPLITS, TokenRows
 from utils.tokens.labels import IGNORE_INDEX
-from utils.tokens.prompts import encode_prompts, encode_texts, format_prompt
+from utils.tokens.prompts import begin_ids, control_tokens, encode_prompts, encode_texts, end_id, format_prompt
 
 SAMPLE_ROWS = 20_000
 CHECKS = "checks.json"
@@ -44,11 +44,11 @@ def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
     sample, whole = f"{counts['sampled_rows']:,} of {counts['rows']:,} rows", f"{counts['rows']:,} rows"
     points = (
         ("The prompt in training is the prompt in generation", "other_prompts", sample, again),
-        ("End-of-text is a target token in every row", "ends_untrained", sample, defect),
+        ("The end is a target token in every row", "ends_untrained", sample, defect),
         ("Every row has target tokens", "rows_untrained", sample, "remove these rows from the pairs"),
         ("No token of a prompt is a target token", "prompt_tokens_trained", sample, defect),
         ("Decoding gives the text again", "texts_changed", sample, unwritable),
-        ("Text never becomes a special token", "rows_with_specials", whole, defect),
+        ("Text never becomes a control token", "rows_with_specials", whole, defect),
     )
     checks = [
         Check(name, not counts[key], f"{counts[key]:,} exceptions in {where}", remedy)
@@ -95,9 +95,10 @@ def balance(data_dir: Path, config: RunConfig) -> dict[str, int]:
 
 def count(data_dir: Path, config: RunConfig, tokenizer) -> dict[str, int]:
     """The number of rows or tokens that violate each rule, and of rows checked."""
-    special_ids = [index for index, token in tokenizer.added_tokens_decoder.items() if token.special]
+    special_ids = list(control_tokens(tokenizer))
+    begin, end = begin_ids(tokenizer, config.template), end_id(tokenizer, config.template)
     plain = encode_prompts([format_prompt("x", "", config.template, tokenizer)], tokenizer, config.template)[0]
-    # The template's own special tokens, and end-of-text.
+    # The template's own control tokens, and the end of the response.
     num_special = int(np.isin(plain, special_ids).sum()) + 1
     names = ("other_prompts", "ends_untrained", "rows_untrained", "prompt_tokens_trained", "texts_changed")
     counts = dict.fromkeys((*names, "rows_with_specials", "rows", "sampled_rows"), 0)
@@ -113,12 +114,14 @@ def count(data_dir: Path, config: RunConfig, tokenizer) -> dict[str, int]:
         block, lengths = packing.build_block(rows, chosen.tolist()), rows.lengths[chosen]
         is_trained = block.labels != IGNORE_INDEX
         ends = np.cumsum(lengths) - 1
-        counts["ends_untrained"] += int((block.labels[ends] != tokenizer.eos_token_id).sum())
+        counts["ends_untrained"] += int((block.labels[ends] != end).sum())
         counts["rows_untrained"] += int((np.add.reduceat(is_trained, ends - lengths + 1, dtype=int) == 0).sum())
         counts["prompt_tokens_trained"] += int((is_trained & (block.position_ids < np.repeat(starts, lengths))).sum())
         for row, start, prompt, text in zip(chosen, starts, prompts, texts, strict=True):
             ids = rows[row].tolist()
-            is_same = _says(tokenizer, ids[:start], prompt) and _says(tokenizer, ids[start:-1], text["response"])
+            is_same = _says(tokenizer, ids[len(begin) : start], prompt) and _says(
+                tokenizer, ids[start:-1], text["response"]
+            )
             counts["texts_changed"] += not is_same
     return counts
 

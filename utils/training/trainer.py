@@ -6,7 +6,6 @@ resumes.
 """
 
 import math
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,22 +16,18 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
-import transformers
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
-from utils import artifacts, files, hardware
+from utils import artifacts, hardware
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import loading, lora, packing_support
 from utils.runs import metrics
 from utils.tokens import dataset, packing
-from utils.training import checkpoint, mfu, optim, out_of_memory, samples, schedule
-from utils.training.distributed import Ranks, StopRequest, only_one
+from utils.training import checkpoint, mfu, optim, out_of_memory, resume, samples, schedule
+from utils.training.distributed import Ranks, StopRequest
 from utils.training.loss import is_packed, num_target_tokens, target_loss
-
-# The smallest size of a file on disk.
-PAGE_BYTES = 4096
 
 
 @dataclass
@@ -43,6 +38,7 @@ class Progress:
     total_tokens: int = 0
     seconds: float = 0.0
     eval_loss: float | None = None  # of the newest evaluation
+    eval_step: int = -1  # its step
     best_eval_loss: float | None = None
     num_evals_since_best: int = 0
 
@@ -63,18 +59,21 @@ class Training:
         self.eval_chosen = packing.choose_rows(self.eval_rows, config.max_length, config.max_eval_samples, config.seed)
         self.sampled = samples.choose(self.eval_rows, self.eval_chosen, config.num_samples)
         self.num_updates = packing.num_updates(len(self.chosen), config.train_batch_size, config.num_train_epochs)
-        self._made_from(tokens_dir)
+        facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}
+        run_id = ranks.from_first(resume.record(run_dir, tokens_dir, config, facts, ranks.is_first))
         self.trackers = metrics.Trackers(run_dir, config.report_to if ranks.is_first else "", asdict(config))
         torch.manual_seed(config.seed + ranks.rank)
         self.model = loading.load_for_training(config, ranks.device, ranks.num_ranks)
+        for rows in (self.rows, self.eval_rows):
+            dataset.check_ids(rows, self.model.config.get_text_config().vocab_size)
         self.tokenizer = loading.load_tokenizer(config.model_name_or_path, config.revision)
         self.optimizer = optim.build(self.model, config)
-        self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit)
+        self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit, run_id)
         self.flops_per_token = mfu.flops_per_token(self.model)
         self.product_dtype = hardware.product_dtype(config.dtype, ranks.device)
         self.float32_products = hardware.float32_products(config.weights_dtype, ranks.device)
         self.matrix_rate = hardware.matrix_rate(ranks.device, self.product_dtype) * ranks.num_ranks
-        self.progress = self._resumed()
+        self.progress = self._resumed(run_id)
 
     def train(self) -> str:
         """Train to the end or until a stop request; returns `finished` or `stopped`."""
@@ -89,6 +88,8 @@ class Training:
             self.ranks.log(f"one pair per forward pass, which is slower than packing: {support.reason}")
         if progress.step == 0:
             self.evaluate()
+            if config.early_stopping_patience:  # it may stay the best
+                self.save_checkpoint()
         for rows, blocks in self._read_ahead(progress.step):
             start = time.perf_counter()
             rate = schedule.learning_rate(config, progress.step, self.num_updates)
@@ -106,7 +107,9 @@ class Training:
                 is_last |= 0 < config.early_stopping_patience <= progress.num_evals_since_best
             is_stopping = self.ranks.reduce([float(self.stop_request.is_made)])[0] > 0
             self.saver.check()
-            if is_last or is_stopping or progress.step % config.save_steps == 0:
+            is_best = progress.eval_step == progress.step and not progress.num_evals_since_best
+            is_best &= config.early_stopping_patience > 0
+            if is_last or is_stopping or is_best or progress.step % config.save_steps == 0:
                 self.save_checkpoint()
             if is_last:
                 break
@@ -114,6 +117,8 @@ class Training:
                 self.saver.wait()
                 return "stopped"
         self.saver.wait()
+        if config.early_stopping_patience:
+            self._load_best()
         self.save_model()
         self.trackers.finish()
         return "finished"
@@ -190,7 +195,7 @@ class Training:
         if not math.isfinite(loss):
             raise UserError(f"evaluation after update {self.progress.step}: loss {loss}; the model is broken.")
         progress = self.progress
-        progress.eval_loss = loss
+        progress.eval_loss, progress.eval_step = loss, progress.step
         progress.num_evals_since_best += 1
         if progress.best_eval_loss is None or loss < progress.best_eval_loss:
             progress.best_eval_loss, progress.num_evals_since_best = loss, 0
@@ -225,6 +230,17 @@ class Training:
         self.saver.save(self.progress.step, tensors, own, asdict(self.progress))
         self.ranks.log(f"checkpoint at update {self.progress.step}")
 
+    def _load_best(self) -> None:
+        """Load the checkpoint with the lowest validation loss: what early stopping is for."""
+        best = checkpoint.best(checkpoint.found(self.run_dir)) if self.ranks.is_first else None
+        best = self.ranks.from_first(best and str(best))
+        if best:
+            tensors, own = optim.state_tensors(self.model, self.optimizer)
+            state = checkpoint.load(Path(best), tensors, own, self.ranks.rank)
+            self.ranks.log(
+                f"model/ is that of update {state['step']}, the best: validation loss {state['eval_loss']:.4g}"
+            )
+
     def save_model(self) -> None:
         """Merge adapters and save the tuned model atomically: `model/` marks a finished run."""
         if self.config.lora_rank:
@@ -239,30 +255,21 @@ class Training:
         if self.ranks.is_first:
             temporary.rename(self.run_dir / "model")
 
-    def _resumed(self) -> Progress:
+    def _resumed(self, run_id: str) -> Progress:
         """Load the newest intact checkpoint, if there is one, and remove later metrics."""
-        newest = checkpoint.newest_good(self.run_dir, self.ranks.log) if self.ranks.is_first else None
+        newest = checkpoint.newest_good(self.run_dir, self.ranks.log, run_id) if self.ranks.is_first else None
         newest = self.ranks.from_first(newest and str(newest))
         progress = Progress()
         if newest:
             newest = Path(newest)
             tensors, own = optim.state_tensors(self.model, self.optimizer)
             progress = Progress(**checkpoint.load(newest, tensors, own, self.ranks.rank))
+            if not 0 <= progress.step <= self.num_updates:
+                raise UserError(f"{newest} is of update {progress.step}, but the run has {self.num_updates} updates.")
             self.ranks.log(f"resuming from {newest.name}")
         if self.ranks.is_first:
             metrics.truncate(self.run_dir, progress.step if newest else -1)
         return progress
-
-    def _made_from(self, tokens_dir: Path) -> None:
-        """Record the token files that a new run is made from; a resumed run must have the same."""
-        inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
-        if artifacts.read_manifest(self.run_dir) and artifacts.stale_inputs(self.run_dir, inputs):
-            raise UserError(
-                f"{tokens_dir} changed since this run began: it cannot be resumed. Start a new run (FRESH=1)."
-            )
-        facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}  # updated when a run is made longer
-        if self.ranks.is_first:
-            files.write_json(self.run_dir / artifacts.MANIFEST, {"inputs": inputs, "facts": facts})
 
     def _compute_dtype(self, cache_enabled: bool = True):
         """Autocast to bfloat16 if set, the same on one rank and several."""
@@ -280,24 +287,3 @@ class Training:
             self.trackers.log(record | position)
         shown = {name: record[name] for name in ("loss", "eval_loss", "tokens_per_second") if name in record}
         self.ranks.log(f"update {progress.step} " + " ".join(f"{name} {value:,.4g}" for name, value in shown.items()))
-
-
-def main(run_dir: Path) -> None:
-    """Train the run in `run_dir` with its `config.json`, and write `outcome.json`."""
-    config = RunConfig.load(run_dir / "config.json")
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    ranks = Ranks.join()
-    with only_one(run_dir, ranks):
-        outcome = "finished already"
-        if not os.path.lexists(run_dir / "model"):  # also a link to a disk that is not mounted
-            if ranks.is_first:
-                (run_dir / "STOP").unlink(missing_ok=True)
-            try:
-                outcome = Training(run_dir, config, ranks).train()
-            except OSError as error:  # from metrics or samples; checkpoints report their own size
-                raise checkpoint.explained(error, run_dir, PAGE_BYTES) from error
-            if ranks.is_first:
-                files.write_json(run_dir / "outcome.json", {"outcome": outcome})
-        ranks.log(outcome)
-    ranks.leave()

@@ -21,6 +21,7 @@ from utils.hardware import format_bytes
 from utils.model import loading
 from utils.model.generation import GenerationSettings
 from utils.model.prompt_modes import CURSOR, INSTRUCTION, MODES, Question
+from utils.model.shape import context_of
 from utils.playground import attribution, model_pool
 from utils.playground.examples import EXAMPLES
 from utils.playground.model_pool import LoadedModels
@@ -237,7 +238,7 @@ class Playground(widgets.VBox):
         """Show the prompt and its number of tokens, or why the question is invalid."""
         try:
             if self._preview is None:
-                context = loading.load_config(self.config).max_position_embeddings
+                context = context_of(loading.load_config(self.config))
                 tokenizer = loading.load_tokenizer(self.config.model_name_or_path, self.config.revision)
                 self._preview = tokenizer, context
             prompt = self.question().ask(*self._preview)

@@ -13,11 +13,12 @@ import ipywidgets as widgets
 
 from utils.model import generation
 from utils.model.prompt_modes import Question
+from utils.model.shape import context_of
 from utils.playground import token_logprobs
 from utils.playground.attribution import Span
 from utils.playground.history import Written
 from utils.playground.model_pool import LoadedModels
-from utils.tokens.prompts import encode_texts
+from utils.tokens.prompts import encode_texts, end_id
 from utils.widgets import answer_view
 from utils.widgets.html import FRAMED, LINE, CopyButton, describe, update
 
@@ -89,7 +90,7 @@ class Column(widgets.VBox):
     def _write(self, question: Question, stop: Event) -> None:
         try:
             network, tokenizer = self.models.get(self.writer[1])
-            asked = question.ask(tokenizer, network.config.max_position_embeddings)
+            asked = question.ask(tokenizer, context_of(network.config))
             self.note, self.prompt, self.stage = asked.note, asked.shown, "reading the prompt"
             begun, first = time.monotonic(), 0.0
             rows = [asked.ids] * question.num_answers
@@ -139,12 +140,12 @@ class Column(widgets.VBox):
             return
         written, own, found, losses = self.written, self.models.get(self.writer[1])[1], [], []
         for one in written:
-            ended = [own.eos_token_id] if one.reason == generation.END_OF_TEXT else []
+            ended = [end_id(own, self.question.template)] if one.reason == generation.END_OF_TEXT else []
             losses.append({})
             for other in others:
                 label, name = other.writer
                 network, tokenizer = self.models.get(name)
-                prompt = self.question.ask(tokenizer, network.config.max_position_embeddings).ids
+                prompt = self.question.ask(tokenizer, context_of(network.config)).ids
                 is_same = tokenizer.get_vocab() == own.get_vocab()
                 ids = [*one.ids, *ended] if is_same else encode_texts([one.text], tokenizer)[0]
                 scored = token_logprobs.score(network, tokenizer, prompt, ids)

@@ -19,6 +19,7 @@ from utils.tokens import packing
 from utils.tokens.dataset import TokenRows
 from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.packing import Block
+from utils.tokens.prompts import control_tokens
 from utils.widgets.html import muted
 
 # Cells per page: more would be slow, and long for the keyboard.
@@ -28,9 +29,9 @@ FIRST, PROMPT, TEMPLATE, RESPONSE, END = "first", "prompt", "template", "respons
 KINDS = {
     FIRST: ("first token of a pair", "Masked: there is no token before it to predict it. Positions start at 0."),
     PROMPT: ("prompt", "Masked: the model reads the prompt, but does not learn to write it."),
-    TEMPLATE: ("special token in the prompt", "Masked like the rest of the prompt; only the chat template writes it."),
+    TEMPLATE: ("control token in the prompt", "Masked like the rest of the prompt; only the chat template writes it."),
     RESPONSE: ("response", "Target: the model learns to predict it from the tokens before it in its pair."),
-    END: ("end of text", "Target: so the model learns to stop."),
+    END: ("end of the response", "Target: so the model learns to stop."),
 }
 MARKS = {" ": "·", "\n": "⏎", "\t": "⇥"}
 HINT = "Point at a token, or press Tab to go from one to the next: its id, text, bytes and reason appear here."
@@ -78,16 +79,16 @@ class Cell:
 
 def cells_of(block: Block, rows: list[int], tokenizer) -> list[Cell]:
     """The tokens of a block that holds these rows."""
-    raw_of, added, cells = bytes_of(tokenizer), tokenizer.added_tokens_decoder, []
+    raw_of, control, cells = bytes_of(tokenizer), control_tokens(tokenizer), []
     document, arrays = -1, (block.input_ids, block.position_ids, block.labels)
     for token_id, position, label in zip(*(array.tolist() for array in arrays), strict=True):
         document += position == 0
         if label != IGNORE_INDEX:
-            kind = END if token_id == tokenizer.eos_token_id else RESPONSE
+            kind = END if token_id in control else RESPONSE
         elif position == 0:
             kind = FIRST
         else:
-            kind = TEMPLATE if token_id in added and added[token_id].special else PROMPT
+            kind = TEMPLATE if token_id in control else PROMPT
         cells.append(Cell(token_id, kind, rows[document] if rows else -1, position, raw_of(token_id)))
     return cells
 

@@ -1,0 +1,41 @@
+"""What a run was started with, recorded in its `manifest.json` and compared when it resumes."""
+
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from utils import artifacts, files
+from utils.config import RunConfig
+from utils.errors import UserError
+
+# Settings that change neither the updates nor their order and schedule; a run may resume with others.
+CHANGEABLE = {
+    *("preset", "num_processes", "max_restarts", "report_to", "max_eval_samples", "num_samples", "torch_compile"),
+    *("eval_steps", "early_stopping_patience", "save_steps", "save_total_limit", "cpu_offload"),
+    *("tokens_per_device", "activation_checkpointing", "reshard_after_forward"),
+}
+EXTENDABLE = ("constant", "warmup_stable_decay")  # schedules of runs that can be made longer
+
+
+def record(run_dir: Path, tokens_dir: Path, config: RunConfig, facts: dict[str, Any], is_writer: bool) -> str:
+    """Record what a new run is made from, or compare it for an older one; returns the run's id.
+
+    Raises `UserError` when the tokens changed since the run began, or a setting that its updates depend on.
+    """
+    inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
+    manifest = artifacts.read_manifest(run_dir) or {}
+    if manifest and artifacts.stale_inputs(run_dir, inputs):
+        raise UserError(f"{tokens_dir} changed since this run began: it cannot be resumed. Start a new run (FRESH=1).")
+    settings = {name: value for name, value in asdict(config).items() if name not in CHANGEABLE}
+    before = manifest.get("settings", settings)  # older runs did not record them
+    allowed = {"num_train_epochs"} if config.lr_scheduler_type in EXTENDABLE else set()
+    changed = [name for name in settings if before.get(name) != settings[name] and name not in allowed]
+    if changed:
+        was = ", ".join(f"{name}={before.get(name)!r}, now {settings[name]!r}" for name in changed)
+        raise UserError(f"settings changed since this run began ({was}). Set them back, or start a new run (FRESH=1).")
+    run_id = manifest.get("id") or ("" if manifest else uuid.uuid4().hex)
+    if is_writer:
+        recorded = {"id": run_id, "inputs": inputs, "settings": settings, "facts": facts}
+        files.write_json(run_dir / artifacts.MANIFEST, recorded)
+    return run_id
