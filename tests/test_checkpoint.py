@@ -116,3 +116,43 @@ def test_what_only_one_rank_needs_comes_back_to_that_rank_alone(tmp_path):
     assert own["codes"].tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(UserError, match="another number of processes"):
         checkpoint.load(folder, tensors(0.0), own, rank=1)
+
+
+def test_the_best_checkpoint_is_one_that_was_evaluated_at_its_own_step(tmp_path):
+    for step, loss, eval_step in ((1, 3.0, 1), (2, 1.0, 1), (3, 2.0, 3)):
+        saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=10)
+        saver.save(step, tensors(1.0), {}, {"step": step, "eval_loss": loss, "eval_step": eval_step})
+        saver.wait()
+    assert checkpoint.best(checkpoint.found(tmp_path)).name == "step-00000003"
+
+
+def test_a_checkpoint_of_another_run_is_not_resumed(tmp_path):
+    saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=10, run_id="a")
+    saver.save(1, tensors(1.0), {}, {"step": 1})
+    saver.wait()
+    assert checkpoint.newest_good(tmp_path, print, "a").name == "step-00000001"
+    said = []
+    assert checkpoint.newest_good(tmp_path, said.append, "b") is None and "of another run" in said[0]
+
+
+def test_a_file_that_the_manifest_does_not_name_is_a_defect(tmp_path):
+    saved(tmp_path, 1)
+    folder = tmp_path / "checkpoints" / "step-00000001"
+    (folder / "rank-00001.safetensors").write_bytes((folder / "rank-00000.safetensors").read_bytes())
+    assert checkpoint.defect(folder) == "the manifest does not name rank-00001.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (torch.full((7, 3), float("nan")), "not finite"),
+        (torch.zeros(7, 4), r"torch.float32 \[4\] per row"),
+        (torch.zeros(7, 3, dtype=torch.bfloat16), "torch.bfloat16"),
+    ],
+)
+def test_values_that_do_not_fit_the_model_are_refused(tmp_path, weight, message):
+    saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=10)
+    saver.save(1, {"model.weight": weight}, {}, {"step": 1})
+    saver.wait()
+    with pytest.raises(UserError, match=message):
+        checkpoint.load(checkpoint.newest_good(tmp_path, print), {"model.weight": torch.zeros(7, 3)}, {}, rank=0)

@@ -1,14 +1,25 @@
 """The prompt, byte for byte, in every template, and its ids, in which only a template writes special tokens."""
 
+from types import SimpleNamespace
+
 import pytest
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from support.tiny_tokenizer import chat_tokenizer
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.tokens import prompts
-from utils.tokens.prompts import TEMPLATES, chat_frame, encode_prompts, encode_texts, format_prompt
+from utils.tokens import dataset, prompts
+from utils.tokens.prompts import (
+    TEMPLATES,
+    begin_ids,
+    chat_frame,
+    encode_prompts,
+    encode_texts,
+    end_id,
+    format_prompt,
+    stop_ids,
+)
 
 TEXTS = [
     "x",
@@ -158,3 +169,43 @@ def test_real_vectors(shared_data):
     texts += ["'s", "\n", " ", "```", "'re ", "\t", "1", ": :", "#"]
     written = [format_prompt(one, two) for one in texts for two in ["", *texts[:5]]]
     assert encode_prompts(written, tokenizer) == tokenizer(written, split_special_tokens=True)["input_ids"]
+
+
+def test_added_tokens_that_are_not_special_stay_text_and_white_space_stays_a_token():
+    tokenizer = chat_tokenizer()
+    tokenizer.add_tokens([AddedToken("<think>", special=False, normalized=False), AddedToken("    ", normalized=False)])
+    think, spaces = tokenizer.convert_tokens_to_ids(["<think>", "    "])
+    (ids,) = encode_texts(["<think>    x"], tokenizer)
+    assert think not in ids and spaces in ids and tokenizer.decode(ids) == "<think>    x"
+    assert think in tokenizer("<think>")["input_ids"], "the tokenizer itself is not changed"
+
+
+def test_a_response_ends_as_the_template_ends_an_answer():
+    tokenizer = chat_tokenizer()
+    end, im_end = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert (end_id(tokenizer, "alpaca"), end_id(tokenizer, "chat")) == (end, im_end)
+    pair = {"instruction": "a", "input": "", "response": "b"}
+    assert [dataset.tokenize([pair], tokenizer, template)[0][-1] for template in ("alpaca", "chat")] == [end, im_end]
+
+
+def test_every_end_stops_an_answer():
+    tokenizer = chat_tokenizer()
+    model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=[7, 9]))
+    assert stop_ids(model, tokenizer) == {7, 9, tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|im_end|>")}
+    tokenizer.chat_template = None
+    assert stop_ids(SimpleNamespace(), tokenizer) == {tokenizer.eos_token_id}
+
+
+def test_a_prompt_begins_as_the_tokenizer_begins_a_text():
+    tokenizer = chat_tokenizer()
+    tokenizer.bos_token = "<fim_prefix>"
+    bos = tokenizer.bos_token_id
+    assert begin_ids(tokenizer) == [], "it writes none"
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<fim_prefix> $A", special_tokens=[("<fim_prefix>", bos)]
+    )
+    prompt = format_prompt("a")
+    assert encode_prompts([prompt], tokenizer) == [tokenizer(prompt)["input_ids"]] and begin_ids(tokenizer) == [bos]
+    assert encode_prompts([format_prompt("a", "", "chat", tokenizer)], tokenizer, "chat")[0][0] != bos
+    rows = dataset.tokenize([{"instruction": "a", "input": "", "response": "b"}], tokenizer)
+    assert rows[0][0] == bos and rows.prompt_lengths[0] == len(tokenizer(prompt)["input_ids"])

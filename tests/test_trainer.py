@@ -18,6 +18,7 @@ from support.flops import matrix_flops
 from support.forked_ranks import train_on
 from utils import artifacts, files, hardware
 from utils.artifacts import ROOT
+from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import generation, loading
 from utils.model.attention import Documents
@@ -353,6 +354,44 @@ def test_it_stops_early_when_the_validation_loss_does_not_fall(world, new_run, m
     main(run_dir)
     assert metrics.train_lines(metrics.read(run_dir))[-1]["step"] == 2
     assert (run_dir / "model").exists()
+
+
+@pytest.mark.slow
+def test_early_stopping_saves_the_model_with_the_lowest_validation_loss(new_run):
+    run_dir = new_run(
+        "best", early_stopping_patience=3, eval_steps=2, save_steps=3, save_total_limit=1, learning_rate=0.5
+    )
+    main(run_dir)
+    evals = [line["eval_loss"] for line in metrics.eval_lines(metrics.read(run_dir))]
+    assert evals[-1] > 1.5 * min(evals), "the last model is much worse than the best"
+    again = new_run("again", model_name_or_path=str(run_dir / "model"), learning_rate=0.0, num_train_epochs=0.1)
+    main(again)
+    assert metrics.eval_lines(metrics.read(again))[0]["eval_loss"] == pytest.approx(min(evals), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_run_resumes_only_with_the_settings_that_its_updates_depend_on(new_run, monkeypatch):
+    run_dir = new_run("edited")
+    (run_dir / "STOP").touch()
+    monkeypatch.setattr("utils.training.distributed.StopRequest.is_made", True)
+    main(run_dir)
+    monkeypatch.undo()
+    config = RunConfig.load(run_dir / "config.json")
+    config.with_changes(learning_rate=0.5, train_batch_size=4).save(run_dir / "config.json")
+    with pytest.raises(
+        UserError, match=r"began \(train_batch_size=8, now 4.*learning_rate=0.01, now 0.5|learning_rate.*train"
+    ):
+        main(run_dir)
+    config.with_changes(eval_steps=7, save_steps=50).save(run_dir / "config.json")
+    main(run_dir)
+    assert (run_dir / "model").exists()
+
+
+def test_ids_without_an_embedding_are_refused_with_both_numbers(world, new_run):
+    rows = dataset.TokenRows.of([[5, 320]], [1], np.uint16)
+    with pytest.raises(UserError, match="ids up to 320, but the model has 320 embeddings"):
+        dataset.check_ids(rows, 320)
+    dataset.check_ids(rows, 321)
 
 
 def test_running_out_of_memory_says_what_to_change(world, new_run, monkeypatch):

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from utils.errors import UserError
 from utils.model import attention
-from utils.model.shape import config_key, config_of, context_of
+from utils.model.shape import config_key, config_of, context_of, cut_layers
 
 EAGER = "eager"
 TOLERANCE = 1e-5  # of the largest logit, in float32
@@ -109,10 +109,9 @@ def _small_configs(config: PreTrainedConfig) -> Iterator[PreTrainedConfig]:
         small = copy.deepcopy(config)
         text = small.get_text_config()
         num_heads, num_kv_heads = _get(text, "num_attention_heads"), _get(text, "num_key_value_heads")
-        cut = {"num_hidden_layers": num_layers, "use_cache": False} | COMMON_WIDTHS | widths
+        cut_layers(small, num_layers)
+        cut = {"use_cache": False} | COMMON_WIDTHS | widths
         for name, value in text.to_dict().items():
-            if isinstance(value, list | tuple) and len(value) == text.num_hidden_layers:
-                cut[name] = value[:num_layers]
             if name.endswith("_token_id") and isinstance(value, int) and value >= COMMON_WIDTHS["vocab_size"]:
                 cut[name] = COMMON_WIDTHS["vocab_size"] - 1
         if "num_attention_heads" in widths and num_kv_heads:

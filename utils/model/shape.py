@@ -6,9 +6,7 @@ from functools import lru_cache
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
-
-from utils.model import attention
+from transformers import AutoConfig, AutoModelForCausalLM
 
 
 @dataclass(frozen=True)
@@ -37,21 +35,21 @@ def context_of(model_config) -> int:
     return context if isinstance(context, int) and context > 0 else 2**20
 
 
-def config_of(key: str, **changes):
-    """The configuration of a key, with `changes`."""
+def config_of(key: str):
+    """The configuration of a key."""
 
     def decode(value: dict):  # transformers writes infinities as {"__float__": "Infinity"}
         return float(value["__float__"]) if list(value) == ["__float__"] else value
 
-    return AutoConfig.for_model(**json.loads(key, object_hook=decode) | changes)
+    return AutoConfig.for_model(**json.loads(key, object_hook=decode))
 
 
 @lru_cache(maxsize=32)
 def shape_of(key: str) -> Shape:
     """The sizes of the model with this configuration."""
     network = meta_network(key)
-    config = network.config
-    head = network.get_output_embeddings().weight
+    config = network.config.get_text_config()
+    head = (network.get_output_embeddings() or network.get_input_embeddings()).weight
     tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)} | {id(head)}
     parameters = list(network.parameters())
     layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.weight is not head]
@@ -70,11 +68,19 @@ def shape_of(key: str) -> Shape:
     )
 
 
-def meta_network(key: str, dtype: torch.dtype = torch.float32, **changes) -> PreTrainedModel:
-    """A model on the meta device."""
-    values = json.loads(key) | changes
-    if values.get("layer_types"):
-        values["layer_types"] = values["layer_types"][: values["num_hidden_layers"]]
-    implementation = {"attn_implementation": attention.register()}
+def meta_network(key: str, dtype=torch.float32, num_layers: int = 0, attn_implementation: str = "eager"):
+    """A model on the meta device, with its first `num_layers` layers (0: all)."""
+    config = config_of(key)
+    if num_layers:
+        cut_layers(config, num_layers)
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(AutoConfig.for_model(**values), dtype=dtype, **implementation).eval()
+        return AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attn_implementation).eval()
+
+
+def cut_layers(model_config, num_layers: int) -> None:
+    """Keep the first layers of a configuration, in place, with the lists that have an entry per layer."""
+    text = model_config.get_text_config()
+    for name, value in text.to_dict().items():
+        if isinstance(value, list | tuple) and len(value) == text.num_hidden_layers:
+            setattr(text, name, value[:num_layers])
+    text.num_hidden_layers = num_layers

@@ -16,8 +16,8 @@ from utils import hardware
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.hardware import Device, format_bytes
-from utils.model import loading
-from utils.model.shape import config_key, shape_of
+from utils.model import loading, packing_support
+from utils.model.shape import config_key, config_of, shape_of
 from utils.planning import memory, timing, workload
 from utils.runs import metrics
 
@@ -74,7 +74,7 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None,
     `UserError` for more processes than GPUs. Not covered: several machines, and models whose blocks differ.
     """
     found, key = hardware.devices(config.num_processes), config_key(loading.load_config(config))
-    shape, work = shape_of(key), workload.count(config, data_dir, len(found))
+    work, shape = _work(config, data_dir, key, len(found)), shape_of(key)
     disk = memory.disk_bytes(config, shape)
     kind, num_devices = found[0].type, 1 if found[0].type == "cpu" else len(found)
     decided = config.with_changes(num_processes=len(found))  # as in the config.json of a started run
@@ -101,6 +101,14 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None,
         free_disk_bytes=shutil.disk_usage(existing).free,
         **_memory(config, key, found, work),
     )
+
+
+def _work(config: RunConfig, data_dir: Path, key: str, num_processes: int) -> workload.Workload:
+    """The workload; raises `UserError` for a model that cannot be trained, and for token rows of another model."""
+    model_config = config_of(key)
+    support = packing_support.training_support(model_config, config.max_length)
+    workload.check_rows(config, data_dir, model_config.get_text_config().vocab_size)
+    return workload.count(config, data_dir, num_processes, support.is_packed)
 
 
 def _memory(config: RunConfig, key: str, found: tuple[Device, ...], work: workload.Workload) -> dict[str, Any]:
@@ -162,7 +170,7 @@ def smallest_change(plan: Plan) -> dict[str, Any] | None:
                 continue
             config = plan.config.with_changes(**change)
             found = hardware.devices(config.num_processes)
-            work = workload.count(config, plan.data_dir, len(found))
+            work = _work(config, plan.data_dir, plan.model_key, len(found))
             if replace(plan, **_memory(config, plan.model_key, found, work)).fits:
                 return change
     return None

@@ -67,12 +67,16 @@ def begin_ids(tokenizer, template: str = ALPACA) -> list[int]:
     return ids[:1] if ids[:1] == [tokenizer.bos_token_id] else []
 
 
-@lru_cache(maxsize=4)
 def end_id(tokenizer, template: str = ALPACA) -> int:
     """The id that ends a response: end-of-text, or the token with which the chat template ends an answer."""
-    if template == CHAT:
-        chat = [{"role": "user", "content": "zqxjk"}, {"role": "assistant", "content": "kjxqz"}]
-        text = tokenizer.apply_chat_template(chat, chat_template=_chat_template(tokenizer), tokenize=False)
+    return _chat_end(tokenizer, _chat_template(tokenizer)) if template == CHAT else tokenizer.eos_token_id
+
+
+@lru_cache(maxsize=4)
+def _chat_end(tokenizer, template: str) -> int:
+    chat = [{"role": "user", "content": "zqxjk"}, {"role": "assistant", "content": "kjxqz"}]
+    with suppress(Exception):  # a template is a program and may raise anything
+        text = tokenizer.apply_chat_template(chat, chat_template=template, tokenize=False)
         if match := _control_pattern(tokenizer).search(text.rpartition("kjxqz")[2]):
             return tokenizer.convert_tokens_to_ids(match[0].strip())
     return tokenizer.eos_token_id
