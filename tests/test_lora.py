@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3MoeConfig
 
 from support.flops import matrix_flops
 from support.forked_ranks import train_on
 from test_trainer import losses, weights, without_times
 from utils import artifacts
+from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import attention, loading, lora
 from utils.playground import model_pool
@@ -155,3 +156,24 @@ def test_what_is_missing_or_does_not_go_together_is_said(world, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(UserError, match=r"lora_rank needs peft: pip install peft==\d+\.\d+\.\d+, or"):
         loading.load_for_training(config.with_changes(**LORA), CPU, 1)
+
+
+def test_experts_are_refused_before_the_first_step_and_transposed_layers_merge(tmp_path):
+    sizes = dict(vocab_size=320, hidden_size=32, num_attention_heads=4, num_hidden_layers=1, num_experts=4)
+    experts = Qwen3MoeConfig(
+        **sizes, num_key_value_heads=2, head_dim=8, num_experts_per_tok=2, moe_intermediate_size=16
+    )
+    transposed = GPT2Config(vocab_size=320, n_embd=32, n_layer=1, n_head=4)
+    for name, model_config in (("experts", experts), ("transposed", transposed)):
+        AutoModelForCausalLM.from_config(model_config).save_pretrained(tmp_path / name)
+    config = RunConfig.from_preset("tiny", **LORA, dtype="float32", model_name_or_path=str(tmp_path / "experts"))
+    with pytest.raises(UserError, match="cannot adapt the experts of this model .*gate_up_proj"):
+        loading.load_for_training(config, CPU, 1)
+    network = loading.load_for_training(config.with_changes(model_name_or_path=str(tmp_path / "transposed")), CPU, 1)
+    for parameter in lora.trained(network):
+        torch.nn.init.normal_(parameter, std=0.1)
+    network.set_attn_implementation("eager")
+    ids = torch.arange(8)[None]
+    expected = network.eval()(ids).logits
+    lora.merge(network)
+    torch.testing.assert_close(network(ids).logits, expected, rtol=1e-4, atol=1e-5)

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from support.tiny_tokenizer import chat_tokenizer
@@ -209,3 +209,12 @@ def test_a_prompt_begins_as_the_tokenizer_begins_a_text():
     assert encode_prompts([format_prompt("a", "", "chat", tokenizer)], tokenizer, "chat")[0][0] != bos
     rows = dataset.tokenize([{"instruction": "a", "input": "", "response": "b"}], tokenizer)
     assert rows[0][0] == bos and rows.prompt_lengths[0] == len(tokenizer(prompt)["input_ids"])
+
+
+def test_a_leading_space_survives_a_tokenizer_that_writes_its_own():
+    backend = Tokenizer(models.Unigram([("<unk>", 0.0), ("▁", -2.0), ("x", -2.0), ("▁x", -1.0)], unk_id=0))
+    backend.pre_tokenizer, backend.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<unk>")
+    for text in ("x", " x", "  x", "x x"):
+        (ids,) = encode_texts([text], tokenizer)
+        assert backend.decode(ids, skip_special_tokens=False) == text

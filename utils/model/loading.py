@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
 from transformers import (
@@ -77,7 +76,9 @@ def _from_pretrained(auto_class, name_or_path: str, revision: str, **options):
         # Without it, transformers would ask on the terminal whether to run a model's code.
         options = options | {"trust_remote_code": False} | ({} if local else {"revision": revision})
         return auto_class.from_pretrained(source, **options)
-    except (OSError, ValueError, HfHubHTTPError, SafetensorError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # of the hub, the file system, a configuration or a missing package
         cause = error
         while cause is not None and not isinstance(cause, (HfHubHTTPError, LocalEntryNotFoundError)):
             cause = cause.__cause__ or cause.__context__
@@ -153,6 +154,8 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
     if device.type == "cuda" or config.torch_compile:
         hardware.keep_compiled_code_private()
     model_config = load_config(config)
+    if getattr(model_config, "quantization_config", None):
+        raise UserError(f"{config.model_name_or_path} is quantized: train the model that it was made from instead.")
     support = packing_support.training_support(model_config, config.max_length)
     packing_support.remove_noise(model_config)
     options = dict(config=model_config, dtype=getattr(torch, config.weights_dtype), use_safetensors=True)

@@ -99,8 +99,11 @@ def control_tokens(tokenizer) -> dict[int, str]:
 
 def encode_texts(texts: list[str], tokenizer) -> list[list[int]]:
     """The ids of untrusted texts: control tokens spelled out in them stay text."""
-    encodings = plain_backend(tokenizer).encode_batch_fast(texts, add_special_tokens=False)
-    return [encoding.ids for encoding in encodings]
+    backend = plain_backend(tokenizer)
+    first, second = backend.encode_batch_fast(["x", " x"], add_special_tokens=False)
+    if first.ids == second.ids:  # SentencePiece's own space before a text takes the place of the text's
+        texts = [" " + text if text.startswith(" ") else text for text in texts]
+    return [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 @lru_cache(maxsize=4)
