@@ -6,6 +6,7 @@ are shown, except the final end-of-text. Special tokens spelled out in a prompt 
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
+from functools import lru_cache
 from threading import Event
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase, StaticCache
 
 from utils.errors import UserError
+from utils.model.packing_support import small_copy
 from utils.model.sampling import GenerationSettings, penalize, sample
-from utils.model.shape import context_of
+from utils.model.shape import config_key, context_of
 from utils.tokens.prompts import ALPACA, encode_prompts, stop_ids
 
 END_OF_TEXT, LIMIT, STOP_STRING, STOPPED = "end-of-text", "limit", "stop string", "stopped"
@@ -104,10 +106,28 @@ def stream(
     for row in rows:
         check_room(len(row), context)
     drafts = [Draft(tokenizer, min(settings.max_new_tokens, context - len(row)), settings.stop, ends) for row in rows]
-    return _written(_Decoder(model, rows, settings, {} if caches is None else caches), drafts, stop, agree)
+    if settings.static_cache or _can_batch(config_key(model.config)):
+        decoder = _Decoder(model, rows, settings, {} if caches is None else caches)
+    else:
+        decoder = _Recomputing(model, rows, settings)
+    return _written(decoder, drafts, stop, agree)
 
 
-def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree: Callable) -> Iterator[list[Draft]]:
+@lru_cache(maxsize=32)
+def _can_batch(key: str) -> bool:
+    """Whether a small copy of the model answers a padded batch over a cache as it answers each row without one."""
+    settings, rows = GenerationSettings(max_new_tokens=4), [[5, 6, 7, 8, 9, 10, 11], [12, 13, 14]]
+    try:
+        network = small_copy(key)
+        cached, plain = _Decoder(network, rows, settings, {}), _Recomputing(network, rows, settings)
+        return all(cached.step() == plain.step() for _ in range(4))
+    except Exception:  # a recurrent state, a cache of its own, no positions
+        return False
+
+
+def _written(
+    decoder: "_Decoder | _Recomputing", drafts: list[Draft], stop: Event | None, agree: Callable
+) -> Iterator[list[Draft]]:
     writing = list(drafts)  # the drafts of the decoder's rows
     while any(not draft.reason for draft in writing):
         if stop is not None and stop.is_set():
@@ -122,8 +142,7 @@ def _written(decoder: "_Decoder", drafts: list[Draft], stop: Event | None, agree
             if 0 < len(still_open) <= len(writing) // 2 and decoder.keep(still_open):
                 writing = [writing[index] for index in still_open]
         yield drafts
-    if decoder.is_static:
-        decoder.caches[decoder.model] = decoder.cache
+    decoder.close()
 
 
 def generate_rows(model, tokenizer, rows, settings, **options) -> list[Answer]:
@@ -202,10 +221,13 @@ class _Decoder:
         self.num_seen, self.forward = self.num_seen + 1, self.forward_token
         return next_ids.tolist()
 
+    def close(self) -> None:
+        if self.is_static:
+            self.caches[self.model] = self.cache
+
     def keep(self, indices: list[int]) -> bool:
-        """Continue with these rows only; False where the cache cannot drop rows, such as a recurrent state."""
-        layers = getattr(self.cache, "layers", [])
-        if self.is_static or not all(hasattr(layer, "batch_select_indices") for layer in layers):
+        """Continue with these rows only, except with a static cache."""
+        if self.is_static:
             return False
         self.cache.batch_select_indices(torch.tensor(indices, device=self.input_ids.device))
         self.input_ids, self.mask, self.position_ids = (
@@ -214,6 +236,36 @@ class _Decoder:
         self.generators = [self.generators[index] for index in indices]
         self.seen = None if self.seen is None else self.seen[indices]
         return True
+
+
+class _Recomputing:
+    """As `_Decoder`, but without cache and padding: slow, and right for every causal model."""
+
+    def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings):
+        self.model, self.settings, self.rows = model, settings, [list(row) for row in rows]
+        self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
+
+    @torch.no_grad()
+    def step(self) -> list[int]:
+        ids = [torch.tensor([row], device=self.model.device) for row in self.rows]  # (1, T)
+        logits = torch.cat([self.model(input_ids=row, use_cache=False).logits[:, -1] for row in ids])
+        if self.settings.repetition_penalty != 1:
+            seen = torch.zeros_like(logits, dtype=torch.bool)  # (rows, vocabulary)
+            for mask, row in zip(seen, self.rows, strict=True):
+                mask[row] = True
+            logits = penalize(logits, seen, self.settings.repetition_penalty)
+        next_ids = sample(logits, self.settings, self.generators).tolist()
+        for row, token_id in zip(self.rows, next_ids, strict=True):
+            row.append(token_id)
+        return next_ids
+
+    def keep(self, indices: list[int]) -> bool:
+        self.rows = [self.rows[index] for index in indices]
+        self.generators = [self.generators[index] for index in indices]
+        return True
+
+    def close(self) -> None:
+        pass
 
 
 def _static_cache(model, rows: Sequence[list[int]], num_columns: int, caches: MutableMapping) -> StaticCache:

@@ -84,23 +84,37 @@ def remove_dropout(network: nn.Module) -> None:
 
 @lru_cache(maxsize=32)
 def _support(key: str, max_length: int) -> Support:
-    config = config_of(key)
-    error: Exception | None = None
+    network = small_copy(key)
+    try:
+        return _prove(network, max_length)
+    except UserError:
+        raise
+    except Exception as error:  # positions that are not there, for example
+        raise _does_not_run(network.config, error) from error
+
+
+def small_copy(key: str) -> PreTrainedModel:
+    """A model with this configuration (a `shape.config_key`), cut widths and random weights.
+
+    Raises `UserError` when its code runs with no choice of widths.
+    """
+    config, reason = config_of(key), None
     try:
         for small in _small_configs(config):
             try:
                 network = _small_network(small)
                 with torch.no_grad():
                     network(input_ids=torch.zeros(1, 2, dtype=torch.long), use_cache=False)
-            except Exception as failure:  # whatever an architecture raises where widths do not fit together
-                error = failure
-            else:
-                return _prove(network, max_length)
-    except UserError:
-        raise
-    except Exception as failure:  # a configuration that is not a language model's, positions that are not there
-        error = failure
-    raise UserError(f"{config.model_type} cannot be trained here: a small copy of it does not run ({_line(error)}).")
+                return network
+            except Exception as error:  # whatever an architecture raises where widths do not fit together
+                reason = error
+    except Exception as error:  # a configuration that is not a language model's
+        reason = error
+    raise _does_not_run(config, reason)
+
+
+def _does_not_run(config: PreTrainedConfig, error: Exception | None) -> UserError:
+    return UserError(f"{config.model_type} cannot be trained here: a small copy of it does not run ({_line(error)}).")
 
 
 def _small_configs(config: PreTrainedConfig) -> Iterator[PreTrainedConfig]:

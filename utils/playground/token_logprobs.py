@@ -30,7 +30,9 @@ def score(model, tokenizer, prompt_ids: list[int], answer_ids: list[int]) -> lis
     if not answer_ids:
         return []
     ids = torch.tensor([prompt_ids + answer_ids[:-1]], device=model.device)  # (1, T)
-    logits = model(ids, use_cache=False, logits_to_keep=len(answer_ids)).logits[0]  # (answer, vocabulary)
+    logits = model(ids, use_cache=False, logits_to_keep=len(answer_ids)).logits[
+        0, -len(answer_ids) :
+    ]  # (answer, vocabulary)
     probabilities = logits.float().softmax(-1)
     likeliest = probabilities.topk(min(NUM_ALTERNATIVES, probabilities.shape[-1]), dim=-1)
     of_answer = probabilities.gather(1, torch.tensor(answer_ids, device=model.device)[:, None])[:, 0].tolist()
