@@ -30,7 +30,7 @@ help:
 	@echo 'The first call makes .venv and installs into it; PYTHON=python3.12 chooses the interpreter it is made with.'
 	@echo 'Choices for run and lab, all optional (for lab give whole paths):'
 	@echo '  PRESET=tiny                      or tiny-starcoder-py, starcoderbase-1b, starcoder, starcoder-1gpu'
-	@echo '  PAIRS=python-stdlib              or gpteacher-codegen, or your own .json or .jsonl file'
+	@echo '  PAIRS=python-stdlib              or gpteacher-codegen, a file (.jsonl, .json, .parquet), OWNER/NAME@COMMIT'
 	@echo "  OVERRIDES='{\"learning_rate\": 1e-4}'   settings that differ from the preset, by name in RunConfig"
 	@echo '  FRESH=1                          start a new training run instead of keeping or resuming the last one'
 	@echo '  RUN=tiny-python-stdlib-2         a certain run: resume it, or show it again'

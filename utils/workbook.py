@@ -84,7 +84,10 @@ def make_plan(environment: dict[str, str]) -> Plan:
         config = _config(given)
         run_dir = folders.choose_run(data_dir, config, fresh="FRESH" in given)
     if "GPTEACHER_FILE" in given:
-        given["GPTEACHER_FILE"] = str(Path(given["GPTEACHER_FILE"]).expanduser().resolve())
+        given["GPTEACHER_FILE"] = _absolute(given["GPTEACHER_FILE"])
+    if "BENCHMARKS" in given:  # the notebooks run in another folder
+        names = given["BENCHMARKS"].split()
+        given["BENCHMARKS"] = " ".join(name if name == sources.HUMANEVAL else _absolute(name) for name in names)
     reader.Fields.parse(given.get("MAP", ""), given.get("IGNORE", ""))
     sources.find(config.pairs, data_dir, given.get("GPTEACHER_FILE", ""))
     preset = asdict(RunConfig.from_preset(config.preset))
@@ -104,9 +107,12 @@ def _config(given: dict[str, str]) -> RunConfig:
     if not isinstance(overrides, dict):
         raise UserError(f'OVERRIDES must be a JSON object such as {{"learning_rate": 1e-4}}, got {given["OVERRIDES"]}.')
     if pairs := given.get("PAIRS"):
-        is_file = Path(pairs).suffix in (".json", ".jsonl")
-        overrides["pairs"] = str(Path(pairs).expanduser().resolve()) if is_file else pairs
+        overrides["pairs"] = _absolute(pairs) if pairs.lower().endswith(reader.SUFFIXES) else pairs
     return RunConfig.from_preset(given.get("PRESET", "tiny"), **overrides)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().resolve())
 
 
 def _run(plan: Plan, paths: list[Path]) -> int:
@@ -280,5 +286,7 @@ def _clock(seconds: float) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit("`make run` takes its choices from environment variables; `make help` lists them.")
     sys.stdout.reconfigure(line_buffering=True, errors="replace")  # ty: ignore[missing-union-attribute]
     sys.exit(main())

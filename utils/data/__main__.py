@@ -34,8 +34,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "file", help="a .jsonl or .json file, also as .gz, or .parquet; prepare also takes other sources"
     )
-    parser.add_argument("--map", nargs="*", default=[], metavar="OURS=THEIRS", help="such as response=output")
-    parser.add_argument("--ignore", nargs="*", default=[], metavar="FIELD", help="fields that are not part of a pair")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="a field under another name, such as response=output; may be repeated",
+    )
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="FIELD",
+        help="a field that is not part of a pair; may be repeated",
+    )
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out rows with faults, and keep them in rejects.jsonl"
     )

@@ -78,7 +78,7 @@ def benchmarks(names: str, data_dir: Path) -> tuple[str, ...]:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise UserError(f"no file {path.absolute()}. Give the path of a .json or .jsonl file with pairs.")
+        raise UserError(f"no file {path.absolute()}. Give the path of a file ending in {', '.join(reader.SUFFIXES)}.")
     return path
 
 

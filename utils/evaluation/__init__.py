@@ -1,1 +1,1 @@
-"""Stage 06: evaluation of models."""
+"""Evaluation of models: form of answers, bits per byte, fill-in-the-middle."""

@@ -3,6 +3,8 @@
 A layer W computes W x + (alpha / r) B A x. A is random and B is 0, so training starts from the model itself.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.distributed.tensor import DTensor, Replicate
@@ -18,7 +20,6 @@ def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
-        from peft.tuners.lora import LoraLayer
     except ImportError:
         raise UserError("lora_rank needs peft: pip install peft==0.21.2, or set lora_rank=0.") from None
     with torch.random.fork_rng(devices=[]):  # peft draws on the CPU
@@ -28,12 +29,9 @@ def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
     experts = [name for name, parameter in network.named_parameters() if parameter.ndim > 2 and "expert" in name]
     if experts:
         raise UserError(f"lora_rank cannot adapt the experts of this model ({experts[0]}): use full fine-tuning.")
-    for layer in {
-        type(layer.base_layer): layer for layer in network.modules() if isinstance(layer, LoraLayer)
-    }.values():
-        if (
-            layer.get_delta_weight("default").shape != layer.base_layer.weight.shape
-        ):  # it could not be merged at the end
+    for layer in {type(layer.base_layer): layer for layer in layers(network)}.values():
+        change, weight = layer.get_delta_weight("default"), layer.base_layer.weight
+        if change.shape != weight.shape:  # it could not be merged at the end
             raise UserError(f"lora_rank cannot adapt {type(layer.base_layer).__name__} layers: use full fine-tuning.")
     for parameter in trained(network):
         parameter.data = parameter.data.float()  # peft uses the dtype of the frozen weights
@@ -42,6 +40,13 @@ def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
 def trained(network: nn.Module) -> list[nn.Parameter]:
     """The trainable parameters."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def layers(network: nn.Module) -> list[Any]:
+    """The layers with an adapter."""
+    from peft.tuners.lora import LoraLayer
+
+    return [module for module in network.modules() if isinstance(module, LoraLayer)]
 
 
 @torch.no_grad()

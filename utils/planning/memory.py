@@ -217,7 +217,7 @@ def _gathered_bytes(model: Shape, config: RunConfig, work: Workload, num_process
     return _value_bytes(config) * num_values
 
 
-def main_memory_bytes(config: RunConfig, key: str, work: Workload, num_processes: int) -> int:
+def main_memory_bytes(config: RunConfig, key: str, num_processes: int) -> int:
     """Main memory of a run's GPU processes: programs, offloaded tensors, and the copy for a checkpoint."""
     model = shape_of(key)
     copied = disk_bytes(config, model)["checkpoint"]

@@ -119,7 +119,7 @@ def _memory(config: RunConfig, key: str, found: tuple[Device, ...], work: worklo
         devices=found,
         memory_bytes_per_process=memory.parts(config, key, work, count, kind),
         free_bytes_per_process=min(device.free_bytes for device in found),
-        main_memory_bytes=0 if kind == "cpu" else memory.main_memory_bytes(config, key, work, count),
+        main_memory_bytes=0 if kind == "cpu" else memory.main_memory_bytes(config, key, count),
         free_main_memory_bytes=psutil.virtual_memory().available,
     )
 

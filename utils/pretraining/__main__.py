@@ -1,10 +1,12 @@
 """`python -m utils.pretraining`: the corpus and a run of preset `base`; with `--export` its model into data/base."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from utils import artifacts, files
 from utils.config import EMBEDDED
+from utils.errors import UserError
 from utils.model import loading
 from utils.pretraining import corpus
 from utils.pretraining.presets import PRESETS, PYTHON_CORPUS
@@ -35,4 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

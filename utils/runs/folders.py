@@ -65,6 +65,9 @@ def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
     """The folder of the named run, or the newest run of this preset on these pairs; raises `UserError` without one."""
     existing = [Path(data_dir) / "runs" / run] if run else series(data_dir, config)
     existing = [path for path in existing if (path / "config.json").exists()]
+    if not run:  # the name of a run on other pairs can look like the next number
+        known = readable(data_dir)
+        existing = [path for path in existing if path not in known or known[path].pairs == config.pairs]
     if not existing:
         wanted = run or f"of preset {config.preset!r} on {config.pairs!r}"
         raise UserError(f"there is no run {wanted} in {Path(data_dir) / 'runs'}. Run notebook 03_train_fsdp first.")

@@ -1,5 +1,6 @@
 """`python -m utils.training RUN_DIR`: train, alone or under `accelerate launch` or `torchrun`."""
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -37,9 +38,11 @@ def main(run_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m utils.training RUN_DIR")
-    run_dir = Path(sys.argv[1]).absolute()
+    parser = argparse.ArgumentParser(prog="python -m utils.training", description="Train or resume a run.")
+    parser.add_argument("run_dir", type=Path, help="the run's folder, with its config.json; notebook 03 makes it")
+    run_dir = parser.parse_args().run_dir.absolute()
+    if not (run_dir / "config.json").is_file():
+        parser.error(f"{run_dir} is not a run: it has no config.json. Start a run in notebook 03 first.")
     try:
         main(run_dir)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Model FLOPs utilization (MFU): the FLOPs that training needs over those the machine could do."""
+"""The FLOPs that training needs, for model FLOPs utilization (MFU); `hardware.matrix_rate` measures the machine's."""
 
 from torch import nn
 from transformers import PreTrainedModel
