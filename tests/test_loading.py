@@ -8,7 +8,7 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, Repo
 from transformers import AutoModelForCausalLM, GPTBigCodeConfig, LlamaConfig, Qwen2Config, Starcoder2Config
 
 from utils.errors import UserError
-from utils.model import loading
+from utils.model import loading, sharding
 
 
 def test_a_fresh_model_is_a_small_starcoder_and_the_same_everywhere(tmp_path):
@@ -88,7 +88,7 @@ SHAPE = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_lay
     ],
 )
 def test_any_causal_model_is_sharded_by_its_blocks(config, blocks):
-    assert loading.sharding_plan(config, True) == {blocks: "free_full_weight"}
+    assert sharding.fsdp_plan(config, True) == {blocks: "free_full_weight"}
 
 
 def test_offload_is_refused_where_there_is_nothing_to_offload_from(world):

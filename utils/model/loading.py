@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -24,7 +23,7 @@ from utils import files, hardware
 from utils.artifacts import ROOT, building
 from utils.config import EMBEDDED, RunConfig
 from utils.errors import UserError
-from utils.model import activation_checkpointing, lora, packing_support
+from utils.model import activation_checkpointing, lora, packing_support, sharding
 from utils.model.shape import config_key, shape_of
 
 REPORTED = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
@@ -161,7 +160,7 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
     options = dict(config=model_config, dtype=getattr(torch, config.weights_dtype), use_safetensors=True)
     options["attn_implementation"] = support.attn_implementation
     if num_ranks > 1:
-        plan = sharding_plan(model_config, config.reshard_after_forward)
+        plan = sharding.fsdp_plan(model_config, config.reshard_after_forward)
         options["distributed_config"] = DistributedConfig(
             fsdp_size=num_ranks, fsdp_plan=plan, fsdp_cpu_offload=config.cpu_offload
         )
@@ -178,28 +177,13 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
     return network.train()
 
 
-def sharding_plan(model_config, reshard_after_forward: bool) -> dict[str, str]:
-    """The modules that FSDP2 gathers one at a time: the blocks; all other weights are gathered once, at the root."""
-    with torch.device("meta"):
-        name, _ = _blocks(AutoModelForCausalLM.from_config(model_config))
-    return {f"{name}.*": "free_full_weight" if reshard_after_forward else "keep_full_weight"}
-
-
 def compile_blocks(network: PreTrainedModel, backend: str = "inductor") -> None:
     """Compile the blocks on first use, once for all blocks and lengths.
 
     On a CPU without attention, and not under `activation_checkpointing`. Not tried on a GPU.
     """
-    for block in _blocks(network)[1]:
+    for block in sharding.blocks(network)[1]:
         block.compile(dynamic=True, backend=backend)
-
-
-def _blocks(network: PreTrainedModel) -> tuple[str, nn.ModuleList]:
-    """The blocks, and their name in the model."""
-    for name, module in network.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == network.config.num_hidden_layers:
-            return name, module
-    raise UserError(f"{type(network).__name__} has no list of blocks: it cannot be sharded or compiled.")
 
 
 def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
