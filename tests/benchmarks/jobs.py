@@ -90,12 +90,12 @@ def build_tokens(data_dir: Path, config: RunConfig, pairs: list[dict[str, str]],
 
 
 def build_job(data_dir: Path, shape: str, pairs: list[dict[str, str]], tokenizer, **settings: Any) -> RunConfig:
-    """Model, pairs and tokens of a job in `data_dir`; its settings, one epoch at a constant rate unless told."""
+    """Model, pairs and tokens of a job in `data_dir`; its settings, one epoch at a constant rate by default."""
     build_model(data_dir / "models" / shape, shape, tokenizer, settings.pop("device", "cpu"))
     config = RunConfig(
         model_name_or_path=str(data_dir / "models" / shape), pairs=f"first-{len(pairs)}", num_processes=1,
         **dict(num_train_epochs=1.0, lr_scheduler_type="constant", warmup_steps=0.0, eval_steps=10**6,
-               save_steps=10**6, max_length=1024, learning_rate=1e-4) | settings,
+               save_steps=10**6, max_length=min(1024, SHAPES[shape][3]), learning_rate=1e-4) | settings,
     )  # fmt: skip
     build_tokens(data_dir, config, pairs, tokenizer)
     return config
@@ -166,7 +166,7 @@ class Bench:
         return result
 
     def failed(self, result: Result, error: Exception) -> Result:
-        """The result with the reason of its failure, which is told and remembered."""
+        """The result with the reason of its failure, which is printed and remembered."""
         reason = table.reason(error)
         print(f"  {result['name']}: not measured: {reason}", flush=True)
         self.failures.append(result["name"])
