@@ -20,7 +20,7 @@ class CurvesView(widgets.VBox):
 
     def __init__(self, data_dir: Path, chosen: Iterable[Path], smoothing: float = 0.8):
         self.data_dir = Path(data_dir)
-        wide, narrow = {"description_width": "5em"}, widgets.Layout(width="17em")
+        wide, narrow = {"description_width": "6em"}, widgets.Layout(width="17em")
         layout = widgets.Layout(width="36em", max_width="100%")
         self.names = widgets.SelectMultiple(description="Runs", style=wide, layout=layout)
         axes = [(label, x) for x, (*_, label) in curves.X_AXES.items()]

@@ -109,7 +109,7 @@ def _verdict(plan: Plan) -> tuple[bool, str]:
         return False, f"It does not fit: {refused}"
     devices = f"each of {plan.num_processes} processes" if plan.num_processes > 1 else "the one process"
     needed, free = format_bytes(plan.memory_bytes), format_bytes(plan.free_bytes_per_process)
-    return True, f"It fits. {plan.devices[0].name}: {devices} needs {needed} of memory; {free} are free for it."
+    return True, f"It fits. {plan.devices[0].name}: {devices} needs {needed} of memory; {free} are free."
 
 
 def _workspace(plan: Plan) -> str:
