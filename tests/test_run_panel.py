@@ -8,6 +8,7 @@ import pytest
 from utils import artifacts, files
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.planning import planner
 from utils.runs import folders, launch, metrics
 from utils.widgets import run_status
 from utils.widgets.run_panel import RunPanel
@@ -194,3 +195,16 @@ def test_a_run_in_one_line(tmp_path):
     run_dir = made_run(tmp_path, RunConfig.from_preset("tiny"))
     assert run_status.status(run_dir) == "stopped · update 1 of 10 · training loss 2.000 · 100 tokens/s"
     assert json.loads((run_dir / "outcome.json").read_text())["outcome"] == launch.phase(run_dir)
+
+
+def test_a_limit_of_the_model_is_shown_beside_its_field(world):
+    data_dir, config = world
+    form = SettingsForm(config, data_dir, keep=False)
+    form.on_change(lambda settings: planner.plan(settings, data_dir))
+    form.inputs["tokens_per_device"].value = form.inputs["max_length"].value = "600"
+    assert (
+        "the context of the model has 512" in form.notes["max_length"].value
+        and 'role="alert"' in form.notes["max_length"].value
+    )
+    form.inputs["max_length"].value = "400"
+    assert 'role="alert"' not in form.notes["max_length"].value

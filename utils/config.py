@@ -33,7 +33,7 @@ class RunConfig:
     preset: str = _setting("starcoder", "The preset of these settings.")
     model_name_or_path: str = _setting("bigcode/starcoder", "A hub id, a local folder, or `embedded`.", recipe=CARD)
     revision: str = _setting("main", "The commit or branch of a hub model; pin a commit to reproduce.")
-    pairs: str = _setting("gpteacher-codegen", "A source of pairs, a file, or OWNER/NAME@COMMIT of the hub.", recipe=CARD)
+    pairs: str = _setting("gpteacher-codegen", "A source of pairs, a file, or OWNER/NAME@COMMIT.", recipe=CARD)
     template: str = _setting(
         "alpaca",
         "The prompt template: Alpaca, Alpaca with a newline at its end, or the model's chat template.",

@@ -25,6 +25,7 @@ from utils.config import EMBEDDED, RunConfig
 from utils.errors import UserError
 from utils.model import activation_checkpointing, lora, packing_support, sharding
 from utils.model.shape import config_key, shape_of
+from utils.tokens.prompts import stop_ids
 
 REPORTED = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
 # StarCoder's, with its ids 0 to 4.
@@ -192,6 +193,9 @@ def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: P
     Raises `UserError` when the folder is a symbolic link.
     """
     files.make_folder(folder)
+    ends = stop_ids(network, tokenizer)
+    if len(ends) > 1:  # so that transformers' own `generate` stops there too
+        network.generation_config.eos_token_id = sorted(ends)
     network.save_pretrained(folder)
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
         tokenizer.save_pretrained(folder)

@@ -150,8 +150,8 @@ class SettingsForm(widgets.VBox):
             if self._keep:
                 files.make_parents(self._draft)
                 files.write_json(self._draft, {"start": vars(self._start), "config": vars(config)})
-        except UserError as error:
-            self.message.value = alert(str(error))
+        except UserError as error:  # a limit of the model, for example
+            (self.notes[error.field] if error.field else self.message).value = alert(str(error))
 
     def _check(self) -> bool:
         """Whether the settings are valid; otherwise the field shows the error."""
