@@ -29,9 +29,9 @@ class HistoryPanel(widgets.VBox):
         self.markdown_button = widgets.Button(description="Save as Markdown", layout=widgets.Layout(width="12em"))
         self.answer = widgets.Dropdown(description="Answer", **wide)
         self.take_button = widgets.Button(description="Edit this answer", layout=widgets.Layout(width="12em"))
-        self.instruction = widgets.Textarea(description="Instruction", rows=3, **wide)
-        self.input = widgets.Textarea(description="Input", rows=2, **wide)
-        self.response = widgets.Textarea(description="Response", rows=8, **wide)
+        self.instruction = widgets.Textarea(description="Pair instruction", rows=3, **wide)
+        self.input = widgets.Textarea(description="Pair input", rows=2, **wide)
+        self.response = widgets.Textarea(description="Pair response", rows=8, **wide)
         self.path = widgets.Text(str(Path(data_dir) / OWN_PAIRS), description="File of pairs", **wide)
         self.pair_button = widgets.Button(description="Save as pair", layout=widgets.Layout(width="12em"))
         unreadable = f"{num_broken} unreadable lines in {history.HISTORY}, for example after a crash. They are kept."
