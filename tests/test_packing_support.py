@@ -133,3 +133,12 @@ def test_every_dropout_and_jitter_is_removed():
     config = PhimoeConfig(**SMALL, attention_dropout=0.1, router_jitter_noise=0.1, input_jitter_noise=0.1)
     packing_support.remove_noise(config)
     assert (config.attention_dropout, config.router_jitter_noise, config.input_jitter_noise) == (0, 0, 0)
+
+
+def test_the_proof_draws_none_of_the_run_s_random_numbers():
+    packing_support._support.cache_clear()
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    packing_support.training_support(LlamaConfig(**SMALL), 40)
+    assert torch.equal(torch.rand(4), expected)

@@ -86,7 +86,8 @@ def remove_dropout(network: nn.Module) -> None:
 def _support(key: str, max_length: int) -> Support:
     network = small_copy(key)
     try:
-        return _prove(network, max_length)
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
+            return _prove(network, max_length)
     except UserError:
         raise
     except Exception as error:  # positions that are not there, for example

@@ -30,9 +30,9 @@ def record(run_dir: Path, tokens_dir: Path, config: RunConfig, facts: dict[str, 
     settings = {name: value for name, value in asdict(config).items() if name not in CHANGEABLE}
     before = manifest.get("settings", settings)  # older runs did not record them
     allowed = {"num_train_epochs"} if config.lr_scheduler_type in EXTENDABLE else set()
-    changed = [name for name in settings if before.get(name) != settings[name] and name not in allowed]
+    changed = [name for name in before if settings.get(name) != before[name] and name not in allowed]
     if changed:
-        was = ", ".join(f"{name}={before.get(name)!r}, now {settings[name]!r}" for name in changed)
+        was = ", ".join(f"{name}={before[name]!r}, now {settings.get(name)!r}" for name in changed)
         raise UserError(f"settings changed since this run began ({was}). Set them back, or start a new run (FRESH=1).")
     run_id = manifest.get("id") or ("" if manifest else uuid.uuid4().hex)
     if is_writer:
