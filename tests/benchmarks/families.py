@@ -35,8 +35,14 @@ SIZES = dict(
     num_attention_heads=4, n_head=4, n_heads=4, decoder_attention_heads=4, num_key_value_heads=2, head_dim=8,
     rotary_dim=4,
 )  # fmt: skip
-# Sizes that an architecture may not take, left out one after the other.
-LEFT_OUT = ((), ("head_dim",), ("head_dim", "num_key_value_heads"), ("num_hidden_layers", "n_layer", "num_layers"))
+# Changes for architectures in which these sizes do not fit together; None: the architecture's own.
+CHANGES: tuple[dict, ...] = (
+    {},
+    {"head_dim": None},
+    {"head_dim": None, "num_key_value_heads": 4},
+    {"head_dim": None, "num_key_value_heads": None},
+    {"num_hidden_layers": None, "n_layer": None, "num_layers": None},
+)
 TOKENIZER = SimpleNamespace(eos_token_id=2, decode=lambda ids, **options: " ".join(map(str, ids)))
 
 
@@ -44,9 +50,9 @@ def build(name: str):
     """The architecture with random weights; raises what its code raises for the last choice of sizes."""
     config_class, error = CONFIG_MAPPING[name], None
     known = set(config_class().to_dict()) | set(getattr(config_class, "attribute_map", {}))
-    for left_out in LEFT_OUT:
+    for changes in CHANGES:
         try:
-            sizes = {key: size for key, size in SIZES.items() if key in known and key not in left_out}
+            sizes = {key: size for key, size in (SIZES | changes).items() if key in known and size is not None}
             config = config_class(**sizes)
             with torch.device("meta"):
                 num_parameters = AutoModelForCausalLM.from_config(config).num_parameters()
@@ -56,6 +62,7 @@ def build(name: str):
             network = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
             for parameter in network.parameters():
                 torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5) if parameter.ndim > 1 else None
+            network.set_attn_implementation("eager")
             network(input_ids=torch.full((1, MAX_LENGTH), 5), use_cache=False)
             return network
         except Exception as failure:
