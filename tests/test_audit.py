@@ -212,6 +212,8 @@ def test_languages_are_guessed_from_fence_then_instruction_then_looks():
         (f"{GITHUB_TOKEN} is it", "secrets", "REDACTED_SECRET is it"),
         (f"pem = '''{PEM}'''", "secrets", "pem = '''REDACTED_SECRET'''"),
         (f'{{"api_key": "{ASSIGNED}"}}', "secrets", '{"api_key": "REDACTED_SECRET"}'),
+        ("if admin:\u202e # nothing\u2066", "hidden_characters", "if admin: # nothing"),
+        ("a\u200bb \U000e0041", "hidden_characters", "ab "),
     ],
 )
 def test_what_is_private_is_counted_masked_and_replaced(text, kind, repaired):
@@ -243,8 +245,8 @@ def test_what_is_a_key_twice_over_is_counted_and_replaced_once():
 
 
 def test_nothing_private_is_shown_or_saved_whole(tmp_path):
-    private = [AWS_KEY, GITHUB_TOKEN, ASSIGNED, "MIIEowIBAAKCAQEA7v9qk2", "ann.lee@mail.io", "93.184.216.34"]
-    text = f"{AWS_KEY} {GITHUB_TOKEN}\nsecret = '{ASSIGNED}'\n{PEM}\nann.lee@mail.io 93.184.216.34"
+    private = [AWS_KEY, GITHUB_TOKEN, ASSIGNED, "MIIEowIBAAKCAQEA7v9qk2", "ann.lee@mail.io", "93.184.216.34", "\u202e"]
+    text = f"{AWS_KEY} {GITHUB_TOKEN}\nsecret = '{ASSIGNED}'\n{PEM}\nann.lee@mail.io 93.184.216.34\u202e"
     # In every finding with examples: twice the same, Python that does not parse, a benchmark's task.
     rows = [row(f"Write Python. {text}", f"{text}\n{BROKEN}"), row(f"Write Python. {text}", f"{text}\n{BROKEN} ")]
     (tmp_path / "tasks.jsonl").write_text(json.dumps({"prompt": text + " one two three four five six"}))

@@ -131,9 +131,48 @@ def test_the_command_tells_every_fault_and_exits_by_what_it_found(tmp_path, caps
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_faults_of_names_are_reported_once_and_those_of_values_by_row(tmp_path, capsys):
+    rows = [{"id": number, "instruction": f"Add 1 and {number}.", "output": "x"} for number in range(80)]
+    path = _file(tmp_path, [*rows, {"id": 80, "instruction": "", "output": "x"}])
+    with pytest.raises(pairs.Refused) as error:
+        pairs.prepare(path, tmp_path)
+    message = str(error.value).replace(path, "FILE").splitlines()
+    assert message == [
+        "FILE: none of its 81 rows can be used. Nothing was changed.",
+        "FILE: 81 of 81 rows, the first in line 1: no field 'response'; 'output' seems to be it",
+        "FILE: 81 of 81 rows, the first in line 1: an unknown field 'id'",
+        "FILE:81: 'instruction' is empty",
+        "If that is right: MAP='response=output' and IGNORE='id'.",
+        "Correct the file.",
+    ]
+    assert main(["check", path]) == 1
+    assert "If that is right: --map 'response=output' and --ignore 'id'." in capsys.readouterr().out
+    with pytest.raises(pairs.Refused, match="81 rows cannot be used.*\n.*:81: .*\n.*these rows out: SKIP_BAD=1"):
+        pairs.prepare(path, tmp_path, fields=Fields.parse("response=output", "id"))
+
+
+def test_reading_stops_where_no_row_can_be_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs, "MAX_FAULTS", 1000)
+    path = _file(tmp_path, [{}] * 5000)
+    for skip_bad in (False, True):
+        with pytest.raises(pairs.Refused, match="none of its 500 rows can be used; reading stopped there"):
+            pairs.prepare(path, tmp_path, skip_bad=skip_bad)
+    path = _file(tmp_path, [_row(), *[{}] * 5000])
+    assert _assert_counts_add_up(pairs.prepare(path, tmp_path, skip_bad=True)[0])["num_rejected"] == 5000
+
+
+def test_names_from_outside_cannot_act_on_the_terminal(tmp_path, capsys):
+    path = tmp_path / "\x1b[31mred\udcff.jsonl"
+    path.write_text(json.dumps({"\x1b]0;title\x07": "a"}))
+    assert main(["check", str(path)]) == 1 and main(["check", str(path.with_name("no\x1b.jsonl"))]) == 2
+    output = capsys.readouterr()
+    for text in (output.out, output.err):
+        assert "\x1b" not in text and "\x07" not in text and text.isascii()
+
+
 def test_a_field_that_is_mapped_reaches_the_pair(tmp_path):
     path = _file(tmp_path, [{"instruction": "a", "output": "b", "id": 7}])
-    with pytest.raises(pairs.Refused, match="map it"):
+    with pytest.raises(pairs.Refused, match="MAP='response=output' and IGNORE='id'"):
         pairs.prepare(path, tmp_path)
     folder, _ = pairs.prepare(path, tmp_path, fields=Fields.parse("response=output", "id"))
     (row,) = pairs.load(folder, "train") + pairs.load(folder, "validation")

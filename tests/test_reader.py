@@ -1,13 +1,15 @@
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.data import json_stream, reader
-from utils.data.json_stream import Fault
+from utils.artifacts import ROOT
+from utils.data import json_stream, reader, sources
+from utils.data.faults import Fault
 from utils.data.reader import Fields, Row
 from utils.errors import UserError
 
@@ -76,14 +78,21 @@ BAD_LINES = {
     "a list of texts": (_row(response=["a"]), [(":1:", "'response' must be text, got a list")]),
     "an object": (_row(response={"a": 1}), [(":1:", "'response' must be text, got an object")]),
     "a missing field": (b'{"instruction": "a"}', [(":1:", "no field 'response', only 'instruction'")]),
-    "an extra field": (_row(id="7"), [(":1:", "an unknown field 'id'; map it to a field of a pair, or ignore it")]),
+    "an extra field": (_row(id="7"), [(":1:", "an unknown field 'id'")]),
     "a misnamed field": (
         b'{"instruction": "a", "output": "b"}',
-        [(":1:", "if one of them is meant, map it: response=output"), (":1:", "an unknown field 'output'")],
+        [(":1:", "no field 'response'; 'output' seems to be it")],
     ),
     "an empty object": (b"{}", [(":1:", "no field 'instruction', only an empty"), (":1:", "no field 'response'")]),
     "an empty instruction": (_row(instruction=""), [(":1:", "'instruction' is empty")]),
     "a blank response": (_row(response=" \n\u2003"), [(":1:", "'response' is blank")]),
+    "no visible character": (_row(response="\u200b\u3164\U000e0041"), [(":1:", "'response' is blank")]),
+    "a conversation": (
+        b'{"messages": [{"role": "user", "content": "Hi"}]}',
+        [(":1:", "a conversation: 'messages' is a list of turns")],
+    ),
+    "an inner array": (b'{"data": [' + GOOD + b"]}", [(":1:", "'data' is an array of objects")]),
+    "a long name": (_row(**{"k" * 10**6: 1}), [(":1:", f"an unknown field '{'k' * 60}…'")]),
     "many in one row": (_row(instruction="", response=3), [(":1:", "is empty"), (":1:", "got 3")]),
     "faults far apart": (
         b"\n".join([b"{", *[GOOD] * 99, b"}"]),
@@ -113,6 +122,10 @@ BAD_ARRAYS = {
     "an array that is not closed": (b"[" + GOOD, ":1:59: expected ',' or ']'"),
     "an element cut off": (b"[" + GOOD + b',\n{"instruction": "a', ":2:17: a text without its closing quote"),
     "no array": (GOOD + b"\n", ":1:1: expected '['"),
+    "an inner array": (
+        b'{"version": 1, "data": [' + GOOD + b"]}",
+        ":1:1: expected '[', the start of an array of objects. The field 'data'",
+    ),
     "two arrays": (b"[" + GOOD + b"]\n[]", ":2:1: expected the end of the file"),
     "bad UTF-8": (b"[" + GOOD + b',\n{"instruction": "\xff"}]', ":2:18: not UTF-8: byte 0xFF"),
     "a byte-order mark": (b"\xef\xbb\xbf[" + GOOD + b"]", ":1:1: a byte-order mark"),
@@ -146,7 +159,7 @@ def test_an_over_long_line_costs_itself_only(tmp_path, monkeypatch):
     assert [item.pair is not None for item in items] == [True, False, True, False]
     assert items[1].text == long[:100]
     (tmp_path / "x.json").write_bytes(b"[" + b",".join([GOOD, long, GOOD]) + b"]")
-    assert _faults(tmp_path / "x.json") == [f":1: row 2: an element of {len(long):,} bytes, at most 100 are read"]
+    assert _faults(tmp_path / "x.json") == [":1:60: an element of more than 100 bytes"]
     monkeypatch.setattr(json_stream, "MAX_ARRAY_BYTES", 200)
     assert "more than 200 bytes; write one object per line" in _faults(tmp_path / "x.json")[0]
 
@@ -154,13 +167,16 @@ def test_an_over_long_line_costs_itself_only(tmp_path, monkeypatch):
 def test_a_row_full_of_faults_is_read_in_linear_time(tmp_path):
     keys = ", ".join(f'"k{index}": 1' for index in range(200_000))
     (tmp_path / "x.jsonl").write_text(f'{{{keys}, "k0": 2, "x": [{", ".join(["NaN"] * 200_000)}]}}\n')
-    assert "'k0' occurs 2 times" in _faults(tmp_path / "x.jsonl")[0]
+    faults = _faults(tmp_path / "x.jsonl")
+    assert "'k0' occurs 2 times" in faults[0]
+    assert "and 199,997 more such constants" in faults[4] and "and 199,996 more unknown fields" in faults[-1]
+    assert len(faults) == 13
 
 
 def test_a_field_under_another_name_is_mapped_or_ignored_only_on_request(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'{"instruction": "a", "output": "b", "id": 7}\n')
-    assert len(_faults(path)) == 3
+    assert len(_faults(path)) == 2
     fields = Fields.parse("response=output", "id")
     (row,) = reader.read(path, fields)
     assert row.pair == {"instruction": "a", "input": "", "response": "b"} and not row.faults
@@ -184,9 +200,6 @@ def test_an_unreadable_file_is_reported(tmp_path):
     for path in (tmp_path / "none.jsonl", tmp_path / "none.parquet"):
         with pytest.raises(UserError, match="cannot be read"):
             list(reader.read(path))
-    (tmp_path / "x.jsonl").mkdir()
-    with pytest.raises(UserError, match="cannot be read"):
-        list(reader.read(tmp_path / "x.jsonl"))
     (tmp_path / "x.parquet").write_bytes(b"no parquet")
     with pytest.raises(UserError, match="cannot be read"):
         list(reader.read(tmp_path / "x.parquet"))
@@ -194,28 +207,123 @@ def test_an_unreadable_file_is_reported(tmp_path):
         list(reader.read(tmp_path / "x.csv"))
 
 
-def test_parquet_is_held_to_the_same_checks(tmp_path):
-    import pyarrow
+def _parquet(path: Path, **columns) -> Path:
     import pyarrow.parquet
 
-    columns = {"instruction": ["a", None, "c"], "response": ["b", "b", " "], "id": [1, 2, 3]}
-    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "x.parquet")
-    assert _faults(tmp_path / "x.parquet", Fields.parse(ignored="id")) == [
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_parquet_is_held_to_the_same_checks(tmp_path):
+    columns = {"instruction": ["a", None, "c"], "input": ["", None, None], "response": ["b", "b", " "], "id": [1, 2, 3]}
+    path = _parquet(tmp_path / "x.parquet", **columns)
+    assert _faults(path, Fields.parse(ignored="id")) == [
         ": row 2: 'instruction' must be text, got null",
         ": row 3: 'response' is blank",
     ]
-    assert len(_faults(tmp_path / "x.parquet")) == 5
+    assert len(_faults(path)) == 5
+
+
+def test_any_parquet_column_is_read_or_refused(tmp_path):
+    import pyarrow
+
+    offsets = pyarrow.array([b"\xff", b"b"], pyarrow.binary()).buffers()
+    texts = pyarrow.StringArray.from_buffers(2, *offsets[1:])  # not UTF-8
+    # Where a name is taken for a pattern, the neighbour is read.
+    path, _ = (
+        _parquet(tmp_path / "x[1].parquet", instruction=texts, response=["a", "b"]),
+        _parquet(tmp_path / "x1.parquet"),
+    )
+    assert _faults(path) == [": row 1: 'instruction' is not UTF-8: byte 0xFF"]
+    encoded = pyarrow.array(["a"]).dictionary_encode()
+    others = {  # of no use to a pair, and no Python value for some
+        "when": pyarrow.array([2**62], pyarrow.timestamp("us")),
+        "map": pyarrow.array([[("a", 1)]], pyarrow.map_(pyarrow.string(), pyarrow.int32())),
+        "bytes": pyarrow.array([b"\xff"]),
+    }
+    path = _parquet(
+        tmp_path / "y.parquet", instruction=encoded, response=pyarrow.array(["b"], pyarrow.large_string()), **others
+    )
+    (row,) = reader.read(path, Fields.parse(ignored=" ".join(others)))
+    assert row.pair == {"instruction": "a", "input": "", "response": "b"}
+    path = _parquet(tmp_path / "z.parquet", instruction=[1], response=["b"])
+    assert _faults(path) == [": row 1: 'instruction' must be text, got a column of int64"]
+    path = _parquet(tmp_path / "chat.parquet", messages=[[{"role": "user", "content": "Hi"}]])
+    assert "a conversation: 'messages'" in _faults(path)[0]
+
+
+def test_the_size_of_a_parquet_file_unpacked_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "MAX_ROW_BYTES", 100)
+    path = _parquet(tmp_path / "x.parquet", instruction=["a"] * 3, response=["b", "c" * 1000, "d"])
+    assert _faults(path) == [": row 2: 'response' has 1,000 bytes, at most 100 are read"]
+    monkeypatch.setattr(reader, "MAX_COLUMN_BYTES", 200)
+    with pytest.raises(UserError, match="at most 200 are read; write the file again with smaller row groups"):
+        list(reader.read(path))
+
+
+@pytest.mark.slow
+def test_the_memory_of_every_reader_is_bounded(tmp_path):
+    """Small files that are huge unpacked, each read in a process of at most 2 GiB."""
+    import subprocess
+    import sys
+
+    table = {"instruction": ["a"] * 100, "response": ["x" * 10**7] * 100}
+    _parquet(tmp_path / "bomb.parquet", **table)
+    bombs = {
+        "digits.json": b"[" + b"1" * 2**27 + b"]",
+        "lists.json": b"[" + b"[]," * 2**25 + b"1]",
+        "open.json": b"[" + b'"' * 2**28,
+        "line.jsonl": b"[" * 2**28,
+        "empty.jsonl": b"{}\n" * 2**24,
+    }
+    for name, content in bombs.items():
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content, 1))
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31));"
+        "from utils.data.__main__ import main; sys.exit(main(['check', sys.argv[1]]))"
+    )
+    for path in sorted(tmp_path.iterdir()):
+        done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode in (1, 2) and "Traceback" not in done.stderr, (path.name, done.stderr[-500:])
+        assert len(done.stdout) < 200_000, path.name
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "link to a device"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, kind, capsys):
+    path = tmp_path / "x.jsonl"
+    make = {
+        "pipe": lambda: os.mkfifo(path),
+        "folder": path.mkdir,
+        "device": lambda: path.symlink_to("/dev/zero"),
+        "link to a device": lambda: ((tmp_path / "y").symlink_to("/dev/zero"), path.symlink_to(tmp_path / "y")),
+    }
+    make[kind]()
+    with pytest.raises(UserError, match="expected a file"):
+        list(reader.read(path))
+    with pytest.raises(UserError, match="no regular file"):
+        sources.find(str(path), tmp_path)
 
 
 def test_a_data_set_of_the_hub_is_held_to_the_same_checks(tmp_path, monkeypatch):
+    rows = [json.loads(GOOD), {**PAIR, "response": " ", "input": None}, json.loads(GOOD)]
+    called = {}
+    monkeypatch.setattr("datasets.load_dataset", lambda *names, **options: called.update(options, names=names) or rows)
+    good, blank, _ = reader.hub_rows("owner/name", "0" * 40)
+    assert good.pair == PAIR and [str(fault) for fault in blank.faults] == [": row 2: 'response' is blank"]
+    assert called == {"names": ("hf://datasets/owner/name",), "revision": "0" * 40, "split": "train", "streaming": True}
+
+
+def test_nothing_local_stands_in_for_a_data_set_of_the_hub(tmp_path, monkeypatch):
     for module in ("huggingface_hub.constants", "datasets.config"):
         monkeypatch.setattr(f"{module}.HF_HUB_OFFLINE", True)
-    # A folder stands for the hub, whose loader is the same.
-    (tmp_path / "train.jsonl").write_bytes(GOOD + b"\n" + _row(response=" ") + b"\n" + GOOD)
-    good, blank, _ = reader.hub_rows(str(tmp_path), "0" * 40)
-    assert good.pair == PAIR and [str(fault) for fault in blank.faults] == [": row 2: 'response' is blank"]
-    with pytest.raises(UserError, match="no-owner/nothing@0000.* cannot be read"):
-        list(reader.hub_rows("no-owner/nothing", "0" * 40))
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    (tmp_path / "owner" / "name" / "train.jsonl").write_bytes(GOOD)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="owner/name@0000.* cannot be read"):
+        list(reader.hub_rows("owner/name", "0" * 40))
+    for name in ("../..", "./name", "owner/.."):
+        with pytest.raises(UserError, match="unknown source of pairs"):
+            sources.find(f"{name}@{'0' * 40}", tmp_path)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)

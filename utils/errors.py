@@ -11,12 +11,17 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, field: str = ""):
-        super().__init__(message)
+        super().__init__(visible(message))
         self.field = field
 
     def _render_traceback_(self) -> list[str]:
         # IPython's hook for an exception that renders itself.
         return [f"{type(self).__name__}: {self}"]
+
+
+def visible(text: str) -> str:
+    """The text with characters that a terminal would obey or hide, and lone surrogates, as escapes such as `\\x1b`."""
+    return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
 
 
 def unknown(what: str, got: str, allowed: Iterable[str], field: str = "") -> UserError:

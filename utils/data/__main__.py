@@ -3,28 +3,33 @@
 import argparse
 import json
 import sys
-from collections import Counter
 from pathlib import Path
 
 from utils import artifacts
 from utils.data import pairs, sources
+from utils.data.faults import COMMAND, Report
 from utils.data.pairs import Refused
 from utils.data.reader import Fields, Row
-from utils.errors import UserError
+from utils.errors import UserError, visible
+
+MAX_SHOWN = 1000  # faults of `check`
 
 
 def _check_file(path: Path, fields: Fields) -> int:
-    """Print every fault of a file and the count of its rows; 0 when it is clean, 1 when it is not."""
-    source = sources.Source(path.name, "", "", path)
-    counts: Counter[str] = Counter()
-    for item, faults in pairs.check(source, fields):
-        counts["rows"] += isinstance(item, Row)
-        counts["good"] += not faults
-        for fault in faults:
-            counts["faults"] += 1
-            print(f"{path}{fault}")
-    print(f"{counts['rows']:,} rows, {counts['good']:,} of them good; {counts['faults']:,} faults", file=sys.stderr)
-    return 1 if counts["faults"] else 0
+    """Print the faults of a file and the count of its rows; 0 when it is clean, 1 when it is not."""
+    report = Report(MAX_SHOWN)
+    for item, faults in pairs.check(sources.Source(path.name, "", "", path), fields):
+        report.add(faults, isinstance(item, Row))
+        if report.num_faults >= pairs.MAX_FAULTS:
+            break
+    for line in filter(None, [*report.lines(str(path)), report.advice(COMMAND)]):
+        print(visible(line))
+    stopped = "; reading stopped there" if report.num_faults >= pairs.MAX_FAULTS else ""
+    num_good = report.num_rows - report.num_faulty
+    print(
+        f"{report.num_rows:,} rows, {num_good:,} of them good; {report.num_faults:,} faults{stopped}", file=sys.stderr
+    )
+    return 1 if report.num_faults else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,7 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
         fields = Fields.parse(" ".join(options.map), " ".join(options.ignore))
         if options.action == "check":
             return _check_file(Path(options.file), fields)
-        folder, is_kept = pairs.prepare(options.file, options.data, fields=fields, skip_bad=options.skip_bad)
+        folder, is_kept = pairs.prepare(
+            options.file, options.data, fields=fields, skip_bad=options.skip_bad, options=COMMAND
+        )
         print(folder, "was up to date" if is_kept else "written")
         print(json.dumps(pairs.row_counts(folder), indent=2, ensure_ascii=False))
         return 0

@@ -25,6 +25,7 @@ REPAIRS = {
     pii.EMAILS: "every e-mail address becomes user@example.com",
     pii.IP_ADDRESSES: "every IP address becomes 192.0.2.1 or 2001:db8::1",
     pii.SECRETS: "every key becomes REDACTED_SECRET",
+    pii.HIDDEN: "these characters are removed",
     UNPARSABLE: "these rows are left out",
     BENCHMARK_OVERLAP: "these rows are left out",
     NEAR_DUPLICATES: "of similar rows the first is kept, the others are left out",
@@ -192,6 +193,11 @@ PRIVATE = {
     pii.EMAILS: ("E-mail addresses", "Possibly real mailboxes; example.com and similar names do not count."),
     pii.IP_ADDRESSES: ("IP addresses", "Possibly real machines; private, loopback and example addresses do not count."),
     pii.SECRETS: ("Keys and passwords", "Look like real keys: a model can repeat them to anyone."),
+    pii.HIDDEN: (
+        "Hidden characters",
+        "Invisible characters such as bidirectional controls: code with them can do something else than it "
+        "seems to (Trojan Source). Joiners in scripts and emoji do not count.",
+    ),
 }
 
 

@@ -8,31 +8,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from gzip import GzipFile
 from io import BufferedReader
-from itertools import count
+from itertools import count, islice
 from typing import Any
+
+from utils.data.faults import Fault, short
 
 # A longer row is a file without line ends, or an attack; nothing in it would fit a model's context.
 MAX_ROW_BYTES = 2**24
 MAX_ARRAY_BYTES = 2**28  # of a JSON array, which is read whole
+MAX_SYNTAX_FAULTS = 3  # of each kind that are listed for a row; the others are counted
+# Characters of an element that are decoded at first, so that short elements are not copied with all that follows.
+FIRST_LOOK = 4096
+LONGEST_TOKEN = 16  # an incomplete one at the end of a text is an error at its start
 SPACE = re.compile(r"[ \t\n\r]*")
 # A JSON string, which is skipped, or a constant that Python accepts and JSON does not have.
 CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
 BYTE_ORDER_MARK = "a byte-order mark; save the file as UTF-8 without one"
 TOO_DEEP = "objects or lists nested thousands deep"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why a row or a file cannot be used, and the remedy; positions count from 1, None where there is none."""
-
-    line: int | None
-    column: int | None  # in characters
-    reason: str
-    row: int | None = None  # in a file whose rows are not its lines
-
-    def __str__(self) -> str:
-        place = "".join(f":{number}" for number in (self.line, self.column) if number)
-        return f"{place}:{f' row {self.row}:' if self.row else ''} {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,7 @@ def lines(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
             num_bytes, rest = len(line), line
             while not rest.endswith(b"\n") and (rest := file.readline(MAX_ROW_BYTES)):
                 num_bytes += len(rest)
-            reason = f"{_too_long('a line', num_bytes)}; name a JSON array .json"
+            reason = f"a line of {num_bytes:,} bytes, at most {MAX_ROW_BYTES:,} are read; name a JSON array .json"
             yield Value(place, line[:MAX_ROW_BYTES], None, [Fault(number, None, reason)], is_read=False)
             continue
         line = line.removesuffix(b"\n")
@@ -95,17 +87,14 @@ def elements(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
     try:
         if not array.skip_space():
             return
-        array.expect("[", "'[', the start of an array of objects. For one object on each line name the file .jsonl")
+        array.expect("[", f"'[', the start of an array of objects{_wrapped(array.text)}")
         is_open = array.skip_space() != "]"
         number = 0
         while is_open:
             number += 1
             place = Fault(array.line, None, "", number)
             text, value, faults = decoder.element(array)
-            content = text.encode()
-            if len(content) > MAX_ROW_BYTES:
-                faults = [Fault(place.line, None, _too_long("an element", len(content)), number)]
-            yield Value(place, content[:MAX_ROW_BYTES], value, faults, is_read=len(content) <= MAX_ROW_BYTES)
+            yield Value(place, text.encode(), value, faults)
             is_open = array.skip_space() == ","
             if is_open:
                 array.expect(",", "")
@@ -127,7 +116,7 @@ class _Decoder:
 
     def __init__(self):
         self.repeated: list[str] = []
-        self.has_constants = False
+        self.num_constants = 0
         self.decoder = json.JSONDecoder(
             object_pairs_hook=self._object, parse_constant=self._constant, parse_int=_number
         )
@@ -141,43 +130,61 @@ class _Decoder:
         except RecursionError as error:
             raise _SyntaxFault(Fault(number, None, TOO_DEEP)) from error
         finally:
-            self.repeated, self.has_constants = [], False
+            self.clear()
 
     def element(self, array: "_Array") -> tuple[str, Any, list[Fault]]:
-        """The element at the array's position, which moves behind it."""
-        start, line = array.position, array.line
+        """The element at the array's position, which moves behind it; at most `MAX_ROW_BYTES` are looked at."""
+        start, line, size = array.position, array.line, min(FIRST_LOOK, MAX_ROW_BYTES)
         try:
-            value, end = self.decoder.raw_decode(array.text, start)
-            array.advance(end)
-            return array.text[start:end], value, self._faults(array.text[start:end], line)
-        except json.JSONDecodeError as error:
-            reason = _syntax_reason(error, array.text[error.pos :])
-            raise array.fault(error.pos, reason, _is_cut_off(error)) from error
+            while True:
+                part = array.text[start : start + size]
+                is_rest = start + size >= len(array.text)
+                try:
+                    value, end = self.decoder.raw_decode(part)
+                    if is_rest or end < len(part):
+                        break
+                except json.JSONDecodeError as error:
+                    is_inside = error.pos < len(part) - LONGEST_TOKEN and not error.msg.startswith("Unterminated")
+                    if is_rest or is_inside:
+                        reason = _syntax_reason(error, part[error.pos :])
+                        raise array.fault(start + error.pos, reason, _is_cut_off(error)) from error
+                if size >= MAX_ROW_BYTES:
+                    raise array.fault(start, f"an element of more than {MAX_ROW_BYTES:,} bytes")
+                self.clear()
+                size = min(16 * size, MAX_ROW_BYTES)
+            array.advance(start + end)
+            return part[:end], value, self._faults(part[:end], line)
         except RecursionError as error:
             raise array.fault(start, TOO_DEEP) from error
         finally:
-            self.repeated, self.has_constants = [], False
+            self.clear()
+
+    def clear(self) -> None:
+        self.repeated, self.num_constants = [], 0
 
     def _faults(self, text: str, line: int) -> list[Fault]:
-        faults = [Fault(line, None, reason) for reason in self.repeated]
-        end, line_start = 0, 0
-        for match in CONSTANT.finditer(text) if self.has_constants else ():
-            if match[1]:
-                line += text.count("\n", end, match.start())
-                line_start = max(line_start, text.rfind("\n", end, match.start()) + 1)
-                end = match.start()
-                faults.append(Fault(line, end - line_start + 1, f"{match[1]}, which JSON does not have"))
+        faults = [Fault(line, None, reason) for reason in self.repeated[:MAX_SYNTAX_FAULTS]]
+        end, line_start, number = 0, 0, line
+        constants = (match for match in CONSTANT.finditer(text) if match[1]) if self.num_constants else ()
+        for match in islice(constants, MAX_SYNTAX_FAULTS):
+            number += text.count("\n", end, match.start())
+            line_start = max(line_start, text.rfind("\n", end, match.start()) + 1)
+            end = match.start()
+            faults.append(Fault(number, end - line_start + 1, f"{match[1]}, which JSON does not have"))
+        for num, what in ((len(self.repeated), "repeated keys"), (self.num_constants, "such constants")):
+            if num > MAX_SYNTAX_FAULTS:
+                faults.append(Fault(line, None, f"and {num - MAX_SYNTAX_FAULTS:,} more {what}"))
         return faults
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
         if len(value) < len(pairs):
             counts = Counter(key for key, _ in pairs)
-            self.repeated += [f"the key {key!r} occurs {num} times" for key, num in counts.items() if num > 1]
+            self.repeated += [f"the key {short(key)} occurs {num:,} times" for key, num in counts.items() if num > 1]
         return value
 
     def _constant(self, name: str) -> float:
-        self.has_constants = True
+        self.num_constants += 1
         return float(name.replace("Infinity", "inf"))
 
 
@@ -215,8 +222,14 @@ class _Array:
         return _SyntaxFault(Fault(self.line, position - self.line_start + 1, reason))
 
 
-def _too_long(what: str, num_bytes: int) -> str:
-    return f"{what} of {num_bytes:,} bytes, at most {MAX_ROW_BYTES:,} are read"
+def _wrapped(text: str) -> str:
+    """Advice for a text that is not an array."""
+    inner = re.match(r'\s*\{.{0,4000}?"([^"\\]{1,60})"\s*:\s*\[\s*\{', text, re.DOTALL)
+    return (
+        f". The field {inner[1]!r} of this object may be it: save that array alone"
+        if inner
+        else ". For one object on each line name the file .jsonl"
+    )
 
 
 def _number(digits: str) -> int | float:

@@ -17,17 +17,15 @@ from typing import Any
 from utils import artifacts, files
 from utils.data import audit, reader, sources, stdlib_pairs
 from utils.data.contamination import read as read_benchmarks
-from utils.data.json_stream import Fault
+from utils.data.faults import NOTEBOOK, Fault, Options, Report, position
 from utils.data.reader import Fields, Row
 from utils.errors import UserError, unknown
 
 PARTS = TRAIN, VALIDATION, REJECTS = "train", "validation", "rejects"
 REPORT = "report.json"
 NUM_FAULTS_SHOWN = 20
-FIELDS_HINT = (
-    "If your file uses other field names, map them: MAP='response=output'. IGNORE='id' leaves out fields that are no "
-    "part of a pair."
-)
+# Reading stops after this many faults where the file is refused anyway, and where no row so far can be used.
+MAX_FAULTS = 100_000
 
 # Of some thousand pairs, enough for a steady validation loss.
 VALIDATION_SHARE = 0.05
@@ -45,6 +43,7 @@ def prepare(
     skip_bad: bool = False,
     repairs: tuple[str, ...] = (),
     benchmarks: tuple[str, ...] = (),
+    options: Options = NOTEBOOK,
 ) -> tuple[Path, bool]:
     """The folder with the clean pairs of a source (see `sources.find`), and whether it was already up to date.
 
@@ -72,7 +71,7 @@ def prepare(
     facts: dict[str, Any] = {"source": source.name, "license": source.license}
     with artifacts.building(folder, inputs, facts) as building, ExitStack() as stack:
         outputs = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
-        facts |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks)
+        facts |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options)
         files.write_json(building / REPORT, facts)
     return folder, False
 
@@ -96,26 +95,31 @@ def row_counts(folder: Path) -> dict[str, Any]:
     return artifacts.require(Path(folder), "01_data")["facts"]
 
 
-def sort_rows(source, outputs, fields=Fields(), skip_bad=True, repairs=(), benchmarks=()) -> dict[str, Any]:
+def sort_rows(
+    source, outputs, fields=Fields(), skip_bad=True, repairs=(), benchmarks=(), options=NOTEBOOK
+) -> dict[str, Any]:
     """Write every row of a source into one of `outputs`, by part; returns the row counts, each row counted once."""
     counts: Counter[str] = Counter()
-    faults: list[str] = []
+    report = Report(NUM_FAULTS_SHOWN)
     rejects = outputs[REJECTS]
 
     def clean_rows() -> Iterator[dict[str, str]]:
+        num_good = 0
         for item, fault_list in check(source, fields):
             counts["num_read"] += isinstance(item, Row)
+            if not source.is_made_here:
+                report.add(fault_list, isinstance(item, Row))
             if isinstance(item, Row) and item.pair and not fault_list:
+                num_good += 1
                 yield _clean_row(item.pair, source)
                 continue
-            if not source.is_made_here:
-                counts["num_faults"] += len(fault_list)
-                faults.extend(map(str, fault_list[: NUM_FAULTS_SHOWN - len(faults)]))
             if isinstance(item, Row):
                 is_duplicate = item.pair is not None
                 counts["num_duplicates" if is_duplicate else "num_rejected"] += 1
                 if not is_duplicate:
                     _write(rejects, _reject(item.text, item.place, "; ".join(fault.reason for fault in fault_list)))
+            if report.num_faults >= MAX_FAULTS and not (skip_bad and num_good):
+                return
 
     rows: Iterable[dict[str, str]] = clean_rows()
     records: list[dict[str, Any]] = []
@@ -128,13 +132,11 @@ def sort_rows(source, outputs, fields=Fields(), skip_bad=True, repairs=(), bench
         origins.add(hash(row["origin"]))
         kinds.update([row["kind"]] if "kind" in row else [])
         _write(outputs[split], row)
-    name = str(source.path or source.name)
-    if faults and not skip_bad:
-        raise Refused(_refusal(name, faults, counts["num_faults"]))
     num_kept = counts["num_train"] + counts["num_validation"]
+    if report.num_faults and (not skip_bad or not num_kept):
+        raise Refused(refusal(str(source.path or source.name), report, options, num_kept))
     if not num_kept:
-        why = f" The first: {name}{faults[0]}." if faults else ""
-        raise UserError(f"{name}: none of its {counts['num_read']} rows can be used.{why} {FIELDS_HINT}")
+        raise UserError(f"{source.path or source.name}: none of its {counts['num_read']:,} rows is left.")
     names = ("num_read", "num_rejected", "num_duplicates", "num_train", "num_validation")
     facts = {"num_kept": num_kept} | {name: counts[name] for name in names}
     return facts | {"num_origins": len(origins), "kinds": dict(kinds), "repairs": records}
@@ -153,8 +155,8 @@ def check(source: sources.Source, fields: Fields = Fields()) -> Iterator[tuple[R
         text = "\0".join(clean(item.pair[name]) for name in reader.PAIR_FIELDS)
         first = seen.setdefault(hashlib.blake2b(text.encode(), digest_size=16).digest(), item.place)
         is_first = first is item.place
-        where = f"line {first.line}" if first.row is None else f"row {first.row}"
-        yield item, [] if is_first else [replace(item.place, reason=f"the same pair as {where}; leave one out")]
+        reason = f"the same pair as {position(first)}; leave one out"
+        yield item, [] if is_first else [replace(item.place, reason=reason)]
 
 
 def split_of(origin: str) -> str:
@@ -222,12 +224,16 @@ def _raw_rows(source: sources.Source, fields: Fields) -> Iterator[Row | Fault]:
             yield Row(Fault(None, None, "", number), json.dumps(pair, ensure_ascii=False).encode(), pair)
 
 
-def _refusal(name: str, faults: list[str], num_faults: int) -> str:
-    more = f"\n… and {num_faults - len(faults)} more" if num_faults > len(faults) else ""
-    return (
-        f"{name}: {num_faults:,} faults; nothing was changed. Correct the file, or leave these rows out: SKIP_BAD=1, "
-        f"--skip-bad. {FIELDS_HINT}\n" + "\n".join(f"{name}{fault}" for fault in faults) + more
-    )
+def refusal(name: str, report: Report, options: Options, num_kept: int) -> str:
+    """The message about a file with faults."""
+    if report.num_faulty == report.num_rows:
+        found = f"none of its {report.num_rows:,} rows can be used"
+    else:
+        found = f"{report.num_faults:,} faults, {report.num_faulty:,} of {report.num_rows:,} rows cannot be used"
+    found += "; reading stopped there" if report.num_faults >= MAX_FAULTS else ""
+    remedy = "Correct the file" + (f", or leave these rows out: {options.skip_bad}" if num_kept else "")
+    lines = [f"{name}: {found}. Nothing was changed.", *report.lines(name)]
+    return "\n".join([*lines, *filter(None, [report.advice(options)]), f"{remedy}."])
 
 
 def _write(file, row: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""E-mail addresses, IP addresses and keys in text: found, masked, or replaced by placeholders.
+"""E-mail addresses, IP addresses, keys and hidden characters in text: found, masked, or replaced by placeholders.
 
 Placeholders keep code valid and are not found again: example.com, 192.0.2.1 and 2001:db8::1 are reserved for
 documentation (RFC 2606, 5737, 3849).
@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from utils.data import secrets
+from utils.data import invisible, secrets
 
-EMAILS, IP_ADDRESSES, SECRETS = "emails", "ip_addresses", "secrets"
-KINDS = (EMAILS, IP_ADDRESSES, SECRETS)
+EMAILS, IP_ADDRESSES, SECRETS, HIDDEN = "emails", "ip_addresses", "secrets", "hidden_characters"
+KINDS = (EMAILS, IP_ADDRESSES, SECRETS, HIDDEN)
 
 EMAIL = re.compile(r"(?<![\w.+-])([\w+-][\w.+-]{0,63})@((?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})(?![\w-]|\(|\.\w)")
 # Not mailboxes: the reserved names, `git@host:path`, and attributes in code (`x@self.weight`).
@@ -27,7 +27,7 @@ PUBLIC_RESOLVERS = {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "1.2.
 
 
 class Found(NamedTuple):
-    """A private stretch of text: its position, kind, masked form and placeholder."""
+    """A stretch of text to mask: its position, kind, masked form and placeholder."""
 
     start: int
     end: int
@@ -42,11 +42,12 @@ def find(text: str, kinds: tuple[str, ...] = KINDS) -> list[Found]:
     Ignored: reserved example addresses, IP addresses that are not global or look like a version, and obviously made-up
     values. Not covered: names, phone numbers, keys with neither a known form nor a variable named like a secret.
     """
-    finders = {SECRETS: _secrets, EMAILS: _emails, IP_ADDRESSES: _ip_addresses}
-    found: list[Found] = []
-    for finder in (finders[kind] for kind in (SECRETS, EMAILS, IP_ADDRESSES) if kind in kinds):
-        for match in finder(text):
-            if all(match.end <= other.start or match.start >= other.end for other in found):
+    finders = {SECRETS: _secrets, EMAILS: _emails, IP_ADDRESSES: _ip_addresses, HIDDEN: _hidden}
+    found, is_taken = [], bytearray(len(text))
+    for kind, finder in finders.items():
+        for match in finder(text) if kind in kinds else ():
+            if not any(is_taken[match.start : match.end]):
+                is_taken[match.start : match.end] = b"\1" * (match.end - match.start)
                 found.append(match)
     return sorted(found)
 
@@ -94,3 +95,8 @@ def _ip_addresses(text: str) -> Iterator[Found]:
             if address.is_global and match[0] not in PUBLIC_RESOLVERS and not VERSION.search(before):
                 shown = re.split(r"([.:])", match[0])[:2]
                 yield Found(*match.span(), IP_ADDRESSES, "".join(shown) + "…", placeholder)
+
+
+def _hidden(text: str) -> Iterator[Found]:
+    for match in invisible.HIDDEN.finditer(text):
+        yield Found(*match.span(), HIDDEN, f"⟨U+{ord(match[0]):04X}⟩", "")

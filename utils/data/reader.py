@@ -8,12 +8,16 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from utils.data.json_stream import Fault, Value, elements, lines
+from utils import files
+from utils.data.faults import NOWHERE, Advice, Fault, short
+from utils.data.invisible import is_blank
+from utils.data.json_stream import MAX_ROW_BYTES, Value, elements, lines
 from utils.errors import UserError, unknown
 
 PAIR_FIELDS = ("instruction", "input", "response")
@@ -21,6 +25,18 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 # Tabs and line ends are text, form feeds occur in Python source; a model should learn no other control character.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x84\x86-\x9f]")
 SURROGATE = re.compile("[\ud800-\udfff]")
+MAX_UNKNOWN = 5  # unknown fields of a row that are listed; the others are counted
+# What other data sets call the fields of a pair.
+KNOWN_NAMES = {
+    "instruction": ("prompt", "question", "query", "problem", "task", "instructions", "human", "user"),
+    "response": (
+        *("output", "completion", "answer", "response", "solution", "target", "chosen", "assistant", "reply", "code"),
+        "canonical_solution",
+    ),
+}
+# Parquet: a column of a row group that is larger unpacked is refused, since one page of it may be all of it.
+MAX_COLUMN_BYTES = 2**29
+BATCH_ROWS = 256
 UTF16_REMEDY = "convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"
 
 
@@ -58,20 +74,29 @@ class Row:
     faults: list[Fault] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A value of a file that could not be read as text, and why."""
+
+    reason: str
+
+
 def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
     """Every row of a file in order, and the faults that belong to no row, such as a byte-order mark.
 
     Memory holds one row at a time, of a JSON array the whole text. A syntax error ends an array; in JSON lines it
-    affects only its line. Raises `UserError` when the file cannot be read. Not covered: duplicates.
+    affects only its line. Raises `UserError` when the file cannot be read, and at once for anything but a regular file
+    and links to one. Not covered: duplicates.
     """
     name = path.name.lower()
     if not name.endswith(SUFFIXES):
         raise UserError(f"{path}: expected a file ending in {', '.join(SUFFIXES)}.")
     try:
-        if name.endswith(".parquet"):
-            yield from _parquet_rows(path, fields)
-            return
-        with gzip.open(path) if name.endswith(".gz") else open(path, "rb") as file:
+        with open(path.resolve(strict=True), "rb", opener=files.opener) as raw:
+            if name.endswith(".parquet"):
+                yield from _parquet_rows(raw, fields)
+                return
+            file = gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else raw
             encoding = json.detect_encoding(file.peek(4)[:4])
             if not encoding.startswith("utf-8"):
                 yield Fault(1, 1, f"not UTF-8 but {encoding.upper()}; {UTF16_REMEDY}")
@@ -82,7 +107,17 @@ def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
                 yield _row(item, fields) if isinstance(item, Value) else item
             if is_empty:
                 yield Fault(1, None, "an empty file: it has no rows")
-    except (OSError, EOFError, zlib.error) as error:
+    # Of pyarrow: each of its errors is also one of these.
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        LookupError,
+        TypeError,
+        NotImplementedError,
+        MemoryError,
+    ) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{path} cannot be read: {reason[0].lower()}{reason[1:].rstrip('.')}.") from error
 
@@ -92,61 +127,131 @@ def hub_rows(name: str, commit: str, fields: Fields = Fields()) -> Iterator[Row 
     try:
         from datasets import load_dataset
 
-        yield from _values(load_dataset(name, revision=commit, split="train", streaming=True), fields)
+        # As an address: of a name, `datasets` would prefer a local folder.
+        data = load_dataset(f"hf://datasets/{name}", revision=commit, split="train", streaming=True)
+        for number, value in enumerate(data, start=1):
+            yield _row(_value(number, value), fields)
     except Exception as error:  # of the network, the hub or a format
         raise UserError(f"{name}@{commit} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _parquet_rows(path: Path, fields: Fields) -> Iterator[Row]:
+def _parquet_rows(file, fields: Fields) -> Iterator[Row]:
+    """The rows of a Parquet file: of the columns of pairs only, with the names of the others."""
     import pyarrow
-    from datasets import load_dataset
+    from pyarrow.parquet import ParquetFile
 
-    try:
-        data = load_dataset("parquet", data_files=str(path.resolve(strict=True)), split="train", streaming=True)
-        yield from _values(data, fields)
-    except pyarrow.ArrowException as error:
-        raise UserError(f"{path} cannot be read: {error}.") from error
+    data, wanted = ParquetFile(file, buffer_size=2**20), set(fields.theirs().values())
+    schema = data.schema_arrow
+    if len(set(schema.names)) < len(schema.names):
+        raise ValueError(f"it has two columns of one name, of {', '.join(map(short, schema.names[:20]))}")
+    kinds = {c.name: c.type.value_type if pyarrow.types.is_dictionary(c.type) else c.type for c in schema}
+    are_text = (pyarrow.string(), pyarrow.large_string(), pyarrow.string_view(), pyarrow.null())
+    columns = [name for name, kind in kinds.items() if name in wanted and kind in are_text]
+    others: dict[str, Any] = {name: Unreadable(f"must be text, got a column of {kind}") for name, kind in kinds.items()}
+    for name, kind in kinds.items():
+        if pyarrow.types.is_list(kind) and pyarrow.types.is_struct(kind.value_type):  # as `faults` knows turns
+            others[name] = [dict.fromkeys(item.name for item in kind.value_type)]
+    number = 0
+    for group in range(data.num_row_groups):
+        chunks = [data.metadata.row_group(group).column(index) for index in range(data.metadata.num_columns)]
+        num_bytes = max([chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in columns] or [1])
+        if num_bytes > MAX_COLUMN_BYTES:
+            raise ValueError(
+                f"a column of one row group has {num_bytes:,} bytes, at most {MAX_COLUMN_BYTES:,} are read; write the "
+                "file again with smaller row groups"
+            )
+        # One value can have all bytes of the column, and every row can be this value.
+        size = min(MAX_COLUMN_BYTES // num_bytes, BATCH_ROWS) or 1
+        for batch in data.iter_batches(size, [group], columns=columns, use_threads=False):
+            texts = {name: _texts(column) for name, column in zip(columns, batch.columns, strict=True)}
+            for row in range(batch.num_rows):
+                number += 1
+                value = {name: texts[name][row] if name in texts else others[name] for name in kinds}
+                yield _row(_value(number, value), fields)
 
 
-def _values(data, fields: Fields) -> Iterator[Row]:
-    for number, value in enumerate(data, start=1):
-        text = json.dumps(value, default=repr).encode()
-        yield _row(Value(Fault(None, None, "", number), text, value, []), fields)
+def _texts(column) -> list[str | None | Unreadable]:
+    """The texts of a column of a batch."""
+    values: list[str | None | Unreadable] = []
+    for scalar in column.dictionary_decode() if hasattr(column, "dictionary_decode") else column:
+        content = scalar.as_buffer() if scalar.is_valid else None
+        if content is not None and content.size > MAX_ROW_BYTES:
+            values.append(Unreadable(f"has {content.size:,} bytes, at most {MAX_ROW_BYTES:,} are read"))
+            continue
+        try:
+            values.append(None if content is None else content.to_pybytes().decode())
+        except UnicodeDecodeError as error:
+            values.append(Unreadable(f"is not UTF-8: byte 0x{error.object[error.start]:02X}"))
+    return values
+
+
+def _value(number: int, value: dict[str, Any]) -> Value:
+    """A row that is not text in its file."""
+    return Value(Fault(None, None, "", number), json.dumps(value, default=repr).encode(), value, [])
 
 
 def _row(item: Value, fields: Fields) -> Row:
     """The row of a JSON value, with its faults."""
-    faults = list(item.faults)
+    found = list(item.faults)
     if item.is_read:
-        faults += [replace(item.place, reason=reason) for reason in reasons(item.value, fields)]
-    if faults:
-        return Row(item.place, item.text, None, faults)
+        found += faults(item.value, fields, item.place)
+    if found:
+        return Row(item.place, item.text, None, found)
     theirs = fields.theirs()
-    return Row(item.place, item.text, {name: item.value.get(theirs[name], "") for name in PAIR_FIELDS})
+    return Row(item.place, item.text, {name: item.value.get(theirs[name]) or "" for name in PAIR_FIELDS})
 
 
-def reasons(value: Any, fields: Fields = Fields()) -> Iterator[str]:
+def faults(value: Any, fields: Fields = Fields(), place: Fault = NOWHERE) -> Iterator[Fault]:
     """Why a value is not a pair; nothing when it is."""
     if not isinstance(value, dict):
-        yield f"expected an object with the fields of a pair, got {_shown(value)}"
+        yield replace(place, reason=f"expected an object with the fields of a pair, got {_shown(value)}")
         return
     theirs = fields.theirs()
-    extra = [name for name in value if name not in theirs.values() and name not in fields.ignored]
-    for ours, name in theirs.items():
-        if name in value:
-            yield from _text_reasons(name, value[name], ours != "input")
-        elif ours != "input":
-            near = f"; if one of them is meant, map it: {ours}={extra[0]}" if extra else ""
-            yield f"no field {name!r}, only {', '.join(map(repr, value)) or 'an empty object'}{near}"
-    for name in extra:
-        yield f"an unknown field {name!r}; map it to a field of a pair, or ignore it"
+    known = {*theirs.values(), *fields.ignored}
+    extra = [name for name in value if name not in known]
+    missing = {ours: name for ours, name in theirs.items() if ours != "input" and name not in value}
+    if missing and (reason := _nested_reason(value, extra)):
+        yield replace(place, reason=reason, is_shared=True)
+        return
+    for name in theirs.values():
+        if name in value and not (name == theirs["input"] and value[name] is None):
+            for reason in _text_reasons(name, value[name], name != theirs["input"]):
+                yield replace(place, reason=reason)
+    for ours, name in missing.items():
+        guess = next((name for name in extra if name.lower() in KNOWN_NAMES[ours] and isinstance(value[name], str)), "")
+        extra = [name for name in extra if name != guess]
+        only = ", ".join(short(name) for name in islice(value, MAX_UNKNOWN)) or "an empty object"
+        reason = f"no field {name!r}" + (f"; {guess!r} seems to be it" if guess else f", only {only}")
+        yield replace(place, reason=reason, is_shared=True, advice=Advice("map", f"{ours}={guess}") if guess else None)
+    for name in extra[:MAX_UNKNOWN]:
+        advice = Advice("ignore", name) if len(name) < 40 and not re.search(r"[\s,=]", name) else None
+        yield replace(place, reason=f"an unknown field {short(name)}", is_shared=True, advice=advice)
+    if len(extra) > MAX_UNKNOWN:
+        yield replace(place, reason=f"and {len(extra) - MAX_UNKNOWN:,} more unknown fields", is_shared=True)
+
+
+def _nested_reason(value: dict[str, Any], names: Iterable[str]) -> str:
+    """Why an object holds no pair but conversations or rows; empty where it does not."""
+    for name in names:
+        first = value[name][0] if isinstance(value[name], list) and value[name] else None
+        if isinstance(first, dict) and {"role", "from"} & first.keys() and {"content", "value"} & first.keys():
+            return (
+                f"a conversation: {short(name)} is a list of turns. Write a row with 'instruction' and 'response' for "
+                "every question and its answer"
+            )
+        if isinstance(first, dict):
+            return f"{short(name)} is an array of objects. If these are the pairs, save that array alone"
+    return ""
 
 
 def _text_reasons(name: str, text: Any, is_needed: bool) -> Iterator[str]:
+    if isinstance(text, Unreadable):
+        yield f"{name!r} {text.reason}"
+        return
     if not isinstance(text, str):
         yield f"{name!r} must be text, got {_shown(text)}"
         return
-    if is_needed and not text.strip():
+    if is_needed and is_blank(text):
         yield f"{name!r} is {'blank' if text else 'empty'}"
     if control := CONTROL.search(text):
         yield f"{name!r} holds the control character U+{ord(control[0]):04X} at character {control.start() + 1}"

@@ -84,8 +84,8 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     Its origin is appended to `<name>.origins.jsonl`. Raises `UserError` for a pair that notebook 01 would refuse, and
     for a duplicate.
     """
-    if reasons := list(reader.reasons(pair)):
-        raise UserError(f"This is not a pair yet: {'; '.join(reasons)}.")
+    if faults := list(reader.faults(pair)):
+        raise UserError(f"This is not a pair yet: {'; '.join(fault.reason for fault in faults)}.")
     path = Path(path)
     if path.suffix != ".jsonl":
         raise UserError(f"A file of pairs must end in .jsonl, got {path.name!r}.")
