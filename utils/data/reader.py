@@ -118,7 +118,7 @@ def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
         NotImplementedError,
         MemoryError,
     ) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UserError(f"{path} cannot be read: {reason[0].lower()}{reason[1:].rstrip('.')}.") from error
 
 
@@ -161,28 +161,26 @@ def _parquet_rows(file, fields: Fields) -> Iterator[Row]:
                 "file again with smaller row groups"
             )
         # One value can have all bytes of the column, and every row can be this value.
-        size = min(MAX_COLUMN_BYTES // num_bytes, BATCH_ROWS) or 1
+        size = min(MAX_COLUMN_BYTES // (4 * num_bytes), BATCH_ROWS) or 1
         for batch in data.iter_batches(size, [group], columns=columns, use_threads=False):
-            texts = {name: _texts(column) for name, column in zip(columns, batch.columns, strict=True)}
             for row in range(batch.num_rows):
                 number += 1
-                value = {name: texts[name][row] if name in texts else others[name] for name in kinds}
-                yield _row(_value(number, value), fields)
+                texts = {name: _text(column[row]) for name, column in zip(columns, batch.columns, strict=True)}
+                yield _row(_value(number, {name: texts.get(name, others[name]) for name in kinds}), fields)
 
 
-def _texts(column) -> list[str | None | Unreadable]:
-    """The texts of a column of a batch."""
-    values: list[str | None | Unreadable] = []
-    for scalar in column.dictionary_decode() if hasattr(column, "dictionary_decode") else column:
-        content = scalar.as_buffer() if scalar.is_valid else None
-        if content is not None and content.size > MAX_ROW_BYTES:
-            values.append(Unreadable(f"has {content.size:,} bytes, at most {MAX_ROW_BYTES:,} are read"))
-            continue
-        try:
-            values.append(None if content is None else content.to_pybytes().decode())
-        except UnicodeDecodeError as error:
-            values.append(Unreadable(f"is not UTF-8: byte 0x{error.object[error.start]:02X}"))
-    return values
+def _text(scalar) -> str | None | Unreadable:
+    """The text of one cell of a Parquet file."""
+    scalar = scalar.value if hasattr(scalar, "dictionary") else scalar
+    if not scalar.is_valid:
+        return None
+    content = scalar.as_buffer()
+    if content.size > MAX_ROW_BYTES:
+        return Unreadable(f"has {content.size:,} bytes, at most {MAX_ROW_BYTES:,} are read")
+    try:
+        return content.to_pybytes().decode()
+    except UnicodeDecodeError as error:
+        return Unreadable(f"is not UTF-8: byte 0x{error.object[error.start]:02X}")
 
 
 def _value(number: int, value: dict[str, Any]) -> Value:
