@@ -1,9 +1,12 @@
 """Stage folders: whole or not at all, up to date or said to be stale; runs are never overwritten."""
 
+import json
+
 import pytest
 
 from utils import artifacts
 from utils.config import RunConfig
+from utils.data import pairs
 from utils.errors import UserError
 from utils.runs import folders
 
@@ -24,7 +27,7 @@ def test_a_stage_that_fails_leaves_the_folder_as_it_was(tmp_path):
 
 def test_a_missing_and_a_stale_stage_name_the_notebook_to_run(tmp_path):
     folder = tmp_path / "stage"
-    with pytest.raises(UserError, match="is missing. Run notebook 01_data first"):
+    with pytest.raises(UserError, match="is missing, or .* Run notebook 01_data first"):
         artifacts.require(folder, "01_data")
     with artifacts.building(folder, {"source": "1", "code": "a"}, {"num_rows": 3}):
         pass
@@ -49,8 +52,27 @@ def test_runs_are_counted_and_not_sorted_as_text(tmp_path):
     for number in ("", "-2", "-10"):
         (tmp_path / "runs" / f"tiny-python-stdlib{number}").mkdir(parents=True)
     (tmp_path / "runs" / "tiny-python-stdlib-mine").mkdir()
-    assert [path.name for path in folders.series(tmp_path, CONFIG)][0] == "tiny-python-stdlib-10"
     assert folders.new_run_dir(tmp_path, CONFIG).name == "tiny-python-stdlib-11"
+
+
+def test_files_and_models_of_one_name_share_no_folder(tmp_path):
+    configs = []
+    for name in "ab":
+        (tmp_path / name / "model").mkdir(parents=True)
+        (tmp_path / name / "train.jsonl").write_text(json.dumps({"instruction": name, "response": name}))
+        paths = dict(pairs=str(tmp_path / name / "train.jsonl"), model_name_or_path=str(tmp_path / name / "model"))
+        configs.append(RunConfig.from_preset("tiny", **paths))
+        pairs.prepare(configs[-1].pairs, tmp_path)
+    for of in (artifacts.tokens_dir, folders.new_run_dir, lambda data, config: artifacts.pairs_dir(data, config.pairs)):
+        assert of(tmp_path, configs[0]) != of(tmp_path, configs[1])
+    # A run made when folders had only the name of the file is still found by its settings.
+    run_dir = tmp_path / "runs" / "tiny-train"
+    run_dir.mkdir(parents=True)
+    configs[0].save(run_dir / "config.json")
+    assert folders.find_run(tmp_path, configs[0]) == folders.choose_run(tmp_path, configs[0]) == run_dir
+    assert folders.choose_run(tmp_path, configs[1]).name.startswith("tiny-train-")
+    with pytest.raises(UserError, match="there is no run"):
+        folders.find_run(tmp_path, configs[1])
 
 
 def test_a_run_that_is_not_there_is_said_so(tmp_path):
@@ -62,7 +84,13 @@ def test_a_run_that_is_not_there_is_said_so(tmp_path):
 
 @pytest.mark.parametrize(
     "name, expected",
-    [("bigcode/starcoder", "starcoder"), ("some/my pairs.jsonl", "my-pairs"), ("../..", "unnamed"), ("x.json", "x")],
+    [
+        ("bigcode/starcoder", "starcoder"),
+        ("some/my pairs.jsonl", "my-pairs"),
+        ("../..", "unnamed"),
+        ("x.json", "x"),
+        ("/a/X.JSONL.gz", "X-37fe0093"),
+    ],
 )
 def test_a_name_becomes_a_folder(name, expected):
     assert artifacts.slug(name) == expected

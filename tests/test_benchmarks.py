@@ -10,8 +10,9 @@ from transformers import AutoTokenizer
 
 from benchmarks import __main__ as bench
 from benchmarks import answers, data, decoding, gpu, jobs, panels, playground, table, worker
-from utils import hardware
+from utils import artifacts, hardware
 from utils.config import RunConfig
+from utils.data.pairs import load as load_pairs
 from utils.errors import UserError
 from utils.model import loading
 from utils.model.generation import GenerationSettings
@@ -28,7 +29,7 @@ def run(spec, config, **options):
 @pytest.fixture(scope="module")
 def job(world):
     """Pairs and a tokenizer, and shapes of models that take a second each."""
-    pairs = [json.loads(line) for line in (world[0] / "pairs" / "some" / "train.jsonl").read_text().splitlines()]
+    pairs = load_pairs(artifacts.pairs_dir(world[0], world[1].pairs), "train")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(jobs.SHAPES, "tiny", (2, 4, 32, 512))
         patch.setattr(jobs, "VOCABULARY", 320)

@@ -47,6 +47,21 @@ def test_an_unknown_preset_names_the_nearest():
         RunConfig.from_preset("starcodr")
 
 
+def test_paths_are_resolved_where_they_are_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my" / "model").mkdir(parents=True)
+    for name in ("a.jsonl", "b.jsonl.gz", "C.PARQUET", "sub/d.json"):
+        assert RunConfig.from_preset("tiny", pairs=name).pairs == str(tmp_path / name)
+    for model in ("my/model", "./my/model", str(tmp_path / "my/model")):
+        config = RunConfig.chosen("tiny", "e.json", json.dumps({"model_name_or_path": model, "pairs": "other.json"}))
+        assert (config.model_name_or_path, config.pairs) == (str(tmp_path / "my" / "model"), str(tmp_path / "e.json"))
+    (tmp_path / "embedded").mkdir()
+    for source in ("python-stdlib", f"owner/name@{'0' * 40}"):
+        config = RunConfig.chosen("tiny", source)
+        assert (config.pairs, config.model_name_or_path) == (source, "embedded")
+    assert RunConfig.from_preset("starcoder").model_name_or_path == "bigcode/starcoder"
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"nonsense": 1}'])
 def test_a_broken_file_is_refused(text, tmp_path):
     (tmp_path / "config.json").write_text(text)

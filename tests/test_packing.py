@@ -1,6 +1,8 @@
 """Token rows and packed blocks: what is trained is the response and its end, and no token is lost or repeated."""
 
+import copy
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -132,6 +134,26 @@ def test_long_rows_are_left_out_and_a_subset_is_chosen_by_seed(world):
     assert some.tolist() != packing.choose_rows(rows, limit, 5, seed=2).tolist()
     with pytest.raises(UserError, match="raise max_length"):
         packing.choose_rows(rows, 1, 0, seed=1)
+    assert len(packing.choose_rows(rows, 1, 0, seed=1, is_needed=False)) == 0
+
+
+def test_token_rows_of_another_tokenizer_or_changed_since_are_refused(world, tokenizer, tmp_path):
+    folder = shutil.copytree(artifacts.tokens_dir(*world), tmp_path / "tokens")
+    dataset.verify(folder, world[1], tokenizer)
+    other = copy.deepcopy(tokenizer)
+    other.add_tokens(["number"])
+    with pytest.raises(UserError, match="was changed since: tokenizer. Run notebook 02"):
+        dataset.verify(folder, world[1], other)
+    with pytest.raises(UserError, match="was changed since: tokenizer, template"):
+        dataset.verify(folder, world[1].with_changes(template="chat"), chat_tokenizer())
+    ids = np.load(folder / "train.ids.npy")
+    np.save(folder / "train.ids.npy", ids[::-1])
+    (folder / "validation.offsets.npy").unlink()
+    with pytest.raises(UserError, match="was changed since: train.ids.npy, validation.offsets.npy"):
+        dataset.verify(folder, world[1], tokenizer)
+    (folder / "manifest.json").write_text('{"inputs": [1]}')
+    with pytest.raises(UserError, match="no readable manifest"):
+        dataset.verify(folder, world[1], tokenizer)
 
 
 def test_tokens_are_kept_until_pairs_or_tokenizer_change(world, tokenizer, tmp_path):

@@ -50,10 +50,10 @@ def rewrite(data_dir, config, name: str, change) -> None:
 def test_all_is_green_on_what_the_workbook_makes(own):
     data_dir, config, tokenizer = own
     checks = preflight.check(data_dir, config, tokenizer)
-    assert bad(checks) == [] and all(check.is_good for check in checks)
+    assert bad(checks) == [] and [check.name for check in checks if not check.is_good] == ["Pairs for validation"]
     preflight.require(artifacts.tokens_dir(data_dir, config))
     html = preflight_view.to_html(checks)
-    assert html.count("✓ passed") == len(checks) and "FAILS" not in html
+    assert html.count("✓ passed") == len(checks) - 1 and "! note" in html and "FAILED" not in html
 
 
 @pytest.mark.parametrize("template", ["alpaca-newline", "chat"])

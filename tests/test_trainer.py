@@ -16,13 +16,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2
 
 from support.flops import matrix_flops
 from support.forked_ranks import train_on
+from support.world import make_world
 from utils import artifacts, files, hardware
 from utils.artifacts import ROOT
 from utils.config import RunConfig
+from utils.data import pairs
 from utils.errors import UserError
 from utils.model import generation, loading
 from utils.model.attention import Documents
-from utils.runs import launch, metrics
+from utils.planning import planner
+from utils.runs import folders, launch, metrics
 from utils.tokens import dataset, packing
 from utils.training import mfu, optim, samples
 from utils.training.__main__ import main
@@ -75,6 +78,21 @@ def test_the_pairs_of_a_block_do_not_see_each_other(world):
     first = target_loss(network, packing.build_block(rows, [2]), CPU)
     both = target_loss(network, packing.build_block(rows, [2, 7]), CPU)
     torch.testing.assert_close(both, alone + first, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("num_pairs", [1, 3])
+def test_a_run_on_very_few_pairs(tmp_path, num_pairs):
+    data_dir, config = make_world(tmp_path, num_pairs)
+    counts = pairs.row_counts(artifacts.pairs_dir(data_dir, config.pairs))
+    assert counts["num_train"] == num_pairs  # so none is for validation
+    run_dir = folders.new_run_dir(data_dir, config)
+    run_dir.mkdir(parents=True)
+    Training(run_dir, config.with_changes(early_stopping_patience=1), Ranks()).train()
+    records = metrics.read(run_dir)
+    assert len(metrics.train_lines(records)) == 2 and not metrics.eval_lines(records)
+    assert planner.plan(config, data_dir).num_updates == 2
+    with pytest.raises(UserError, match=f"none of the {num_pairs} training pairs has at most 9 tokens"):
+        Training(run_dir.with_name("other"), config.with_changes(max_length=9), Ranks())
 
 
 @pytest.mark.slow

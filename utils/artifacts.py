@@ -26,10 +26,18 @@ MANIFEST = "manifest.json"
 
 
 def slug(name: str) -> str:
-    """The last part of a source, path or hub id as a folder name: `bigcode/starcoder` becomes `starcoder`."""
-    last = Path(name).name.removesuffix(".gz")
-    last = re.sub(r"\.(jsonl?|parquet)$", "", last)
-    return re.sub(r"[^\w.-]+", "-", last).strip(".-") or "unnamed"
+    """The last part of a source, path or hub id as a folder name: `bigcode/starcoder` becomes `starcoder`.
+
+    An absolute path also gives the start of its sha256, so that files and models of one name have folders of their own.
+    """
+    last = re.sub(r"\.(jsonl?|parquet)(\.gz)?$", "", Path(name).name, flags=re.IGNORECASE)
+    last = re.sub(r"[^\w.-]+", "-", last[:80]).strip(".-") or "unnamed"
+    return f"{last}-{sha256_text(name)[:8]}" if Path(name).is_absolute() else last
+
+
+def data_dir(given: str = "") -> Path:
+    """The data folder of a notebook, absolute: as given, or the workbook's own."""
+    return Path(given).expanduser().resolve() if given else ROOT / "data"
 
 
 def pairs_dir(data_dir: Path, pairs: str) -> Path:
@@ -100,13 +108,15 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file, or None when it is missing or unreadable."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a stage folder, or None when it is missing or unreadable."""
-    return read_json(folder / MANIFEST)
+    """The manifest of a stage folder, or None when it is missing, unreadable, or not one."""
+    manifest, empty = read_json(folder / MANIFEST), {"inputs": {}, "files": {}, "facts": {}}
+    is_one = isinstance(manifest, dict) and all(isinstance(manifest.get(part, {}), dict) for part in empty)
+    return empty | manifest if is_one else None
 
 
 def stale_inputs(folder: Path, inputs: dict[str, str]) -> list[str]:
@@ -119,7 +129,7 @@ def require(folder: Path, notebook: str, inputs: dict[str, str] | None = None) -
     """The manifest of `folder`; raises `UserError` naming the notebook to run when it is missing or out of date."""
     manifest = read_manifest(folder)
     if manifest is None:
-        raise UserError(f"{folder} is missing. Run notebook {notebook} first.")
+        raise UserError(f"{folder} is missing, or has no readable {MANIFEST}. Run notebook {notebook} first.")
     stale = stale_inputs(folder, inputs) if inputs is not None else []
     if stale:
         raise UserError(f"{folder} is out of date: its {', '.join(stale)} changed. Run notebook {notebook} again.")

@@ -15,6 +15,7 @@ from utils.errors import UserError, unknown
 
 CARD, ASSUMED = "model card", "assumed"
 EMBEDDED = "embedded"  # the model in data/base
+PAIR_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")  # of files of pairs
 
 
 def _setting(default: Any, help: str, *, unit: str = "", recipe: str = "", minimum=None, maximum=None, choices=()):
@@ -143,11 +144,34 @@ class RunConfig:
         return "bfloat16" if is_low else "float32"
 
     @classmethod
-    def from_preset(cls, preset: str, **changes: Any) -> "RunConfig":
-        """The preset with `changes`; raises `UserError` for an unknown preset or field."""
+    def from_preset(cls, preset: str, /, **changes: Any) -> "RunConfig":
+        """The preset with `changes`, paths resolved; raises `UserError` for an unknown preset or field."""
         if preset not in PRESETS:
             raise unknown("preset", preset, PRESETS)
-        return cls(preset=preset, **PRESETS[preset]).with_changes(**changes)
+        return cls(preset=preset, **PRESETS[preset]).with_changes(**changes).resolved()
+
+    @classmethod
+    def chosen(cls, preset: str, pairs: str = "", overrides: str = "{}") -> "RunConfig":
+        """The preset with settings as a JSON object and with other pairs, as notebooks and `make run` take them.
+
+        Raises `UserError` as `from_preset` does, and for a text that is not such an object.
+        """
+        try:
+            changes = json.loads(overrides)
+        except (ValueError, RecursionError):
+            changes = None
+        if not isinstance(changes, dict):
+            raise UserError(
+                f'OVERRIDES must be a JSON object such as {{"learning_rate": 1e-4}}, got {overrides[:200]}.'
+            )
+        return cls.from_preset(preset, **{**changes, **({"pairs": pairs} if pairs else {})})
+
+    def resolved(self) -> "RunConfig":
+        """A copy with absolute paths, so that a run means the same file and folder wherever it is read."""
+        model = self.model_name_or_path
+        is_folder = model != EMBEDDED and (model.startswith((".", "/", "~")) or Path(model).is_dir())
+        model = str(Path(model).expanduser().resolve()) if is_folder else model
+        return replace(self, pairs=resolved_pairs(self.pairs), model_name_or_path=model)
 
     @classmethod
     def load(cls, path: Path) -> "RunConfig":
@@ -162,7 +186,7 @@ class RunConfig:
             values["activation_checkpointing"] = "full" if values.pop("gradient_checkpointing") else "none"
         return cls().with_changes(**values)
 
-    def with_changes(self, **changes: Any) -> "RunConfig":
+    def with_changes(self, /, **changes: Any) -> "RunConfig":
         """A copy with `changes`; raises `UserError` for an unknown field, with the nearest valid name."""
         names = [setting.name for setting in fields(self)]
         for name in changes:
@@ -173,6 +197,11 @@ class RunConfig:
     def save(self, path: Path) -> None:
         """Write `config.json` atomically."""
         files.write_text(Path(path), json.dumps(asdict(self), indent=2) + "\n")
+
+
+def resolved_pairs(pairs: str) -> str:
+    """A source of pairs, a file as an absolute path."""
+    return str(Path(pairs).expanduser().resolve()) if pairs.lower().endswith(PAIR_SUFFIXES) else pairs
 
 
 def _checked(setting, value: Any) -> Any:

@@ -74,14 +74,14 @@ def make_plan(environment: dict[str, str]) -> Plan:
     Raises `UserError` for an unknown preset, source, field or run, and for a missing file.
     """
     given = {name: environment[name] for name in CHOICES if environment.get(name, "0") not in ("", "0")}
-    data_dir = Path(given.get("DATA", ROOT / "data")).expanduser().resolve()
+    data_dir = artifacts.data_dir(given.get("DATA", ""))
     if "RUN" in given:
         if clash := [name for name in ("PRESET", "PAIRS", "OVERRIDES", "FRESH") if name in given]:
             raise UserError(f"RUN names a run with its own settings: leave out {' and '.join(clash)}.")
         run_dir = folders.find_run(data_dir, RunConfig(), given["RUN"])
         config = RunConfig.load(run_dir / "config.json")
     else:
-        config = _config(given)
+        config = RunConfig.chosen(given.get("PRESET", "tiny"), given.get("PAIRS", ""), given.get("OVERRIDES", "{}"))
         run_dir = folders.choose_run(data_dir, config, fresh="FRESH" in given)
     if "GPTEACHER_FILE" in given:
         given["GPTEACHER_FILE"] = _absolute(given["GPTEACHER_FILE"])
@@ -97,18 +97,6 @@ def make_plan(environment: dict[str, str]) -> Plan:
     return Plan(
         config, data_dir, run_dir, others | given | decided | {"DATA": str(data_dir), "FRESH": "", "START": "1"}
     )
-
-
-def _config(given: dict[str, str]) -> RunConfig:
-    try:
-        overrides = json.loads(given.get("OVERRIDES", "{}"))
-    except ValueError:
-        overrides = None
-    if not isinstance(overrides, dict):
-        raise UserError(f'OVERRIDES must be a JSON object such as {{"learning_rate": 1e-4}}, got {given["OVERRIDES"]}.')
-    if pairs := given.get("PAIRS"):
-        overrides["pairs"] = _absolute(pairs) if pairs.lower().endswith(reader.SUFFIXES) else pairs
-    return RunConfig.from_preset(given.get("PRESET", "tiny"), **overrides)
 
 
 def _absolute(path: str) -> str:

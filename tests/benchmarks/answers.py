@@ -27,7 +27,12 @@ NUM_ASKED, NUM_GAPS = 500, 300
 def compare(data_dir: Path, num_asked: int = NUM_ASKED, num_gaps: int = NUM_GAPS) -> list[list[str]]:
     """Every measure of the answers, its bar, its figure, and whether it was reached."""
     config = RunConfig.from_preset("tiny")
-    finished = [run for run in folders.series(data_dir, config) if (run / "model").exists()]
+    same = [
+        run
+        for run, other in folders.readable(data_dir).items()
+        if (other.preset, other.pairs) == (config.preset, config.pairs)
+    ]
+    finished = [run for run in same if (run / "model").exists()]
     if not finished:
         raise UserError(f"there is no finished run of preset tiny in {data_dir / 'runs'}. Run `make run` first.")
     base, tuned = (loading.load(name) for name in (config.model_name_or_path, str(finished[0] / "model")))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import artifacts, files
+from utils.config import resolved_pairs
 from utils.data import audit, reader, sources, stdlib_pairs
 from utils.data.contamination import read as read_benchmarks
 from utils.data.faults import NOTEBOOK, Fault, Options, Report, position
@@ -54,6 +55,7 @@ def prepare(
     Raises `UserError` when the source cannot be read or has no usable row, and `Refused` for faults and duplicates in
     a source from outside, unless `skip_bad`. The folder is then left as it was.
     """
+    pairs = resolved_pairs(pairs)
     source = sources.find(pairs, data_dir, gpteacher_file)
     folder = artifacts.pairs_dir(data_dir, pairs)
     inputs = {

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from utils import files
+from utils.config import PAIR_SUFFIXES
 from utils.data.faults import NOWHERE, Advice, Fault, short
 from utils.data.invisible import is_blank
 from utils.data.json_stream import MAX_ROW_BYTES, Value, elements, lines
 from utils.errors import UserError, unknown
 
 PAIR_FIELDS = ("instruction", "input", "response")
-SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 # Tabs and line ends are text, form feeds occur in Python source; a model should learn no other control character.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x84\x86-\x9f]")
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -89,8 +89,8 @@ def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
     and links to one. Not covered: duplicates.
     """
     name = path.name.lower()
-    if not name.endswith(SUFFIXES):
-        raise UserError(f"{path}: expected a file ending in {', '.join(SUFFIXES)}.")
+    if not name.endswith(PAIR_SUFFIXES):
+        raise UserError(f"{path}: expected a file ending in {', '.join(PAIR_SUFFIXES)}.")
     try:
         with open(path.resolve(strict=True), "rb", opener=files.opener) as raw:
             if name.endswith(".parquet"):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils import artifacts, files
-from utils.data import reader, stdlib_pairs
+from utils.config import PAIR_SUFFIXES
+from utils.data import stdlib_pairs
 from utils.errors import UserError, unknown
 
 PYTHON_STDLIB, GPTEACHER = "python-stdlib", "gpteacher-codegen"
@@ -57,10 +58,10 @@ def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
     if hub := re.fullmatch(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)@([0-9a-f]{40})", pairs):
         return Source(pairs, f"see the card of {hub[1]} on the hub", hub[2], hub=(hub[1], hub[2]))
     path = Path(pairs).expanduser()
-    if not path.name.lower().endswith(reader.SUFFIXES):
+    if not path.name.lower().endswith(PAIR_SUFFIXES):
         raise UserError(
             f"{unknown('source of pairs', pairs, (PYTHON_STDLIB, GPTEACHER))} Or a file ending in "
-            f"{', '.join(reader.SUFFIXES)}, or a data set of the hub as OWNER/NAME@COMMIT with its 40 digits."
+            f"{', '.join(PAIR_SUFFIXES)}, or a data set of the hub as OWNER/NAME@COMMIT with its 40 digits."
         )
     return Source(path.name, "not stated by the user", artifacts.sha256_file(_existing(path)), path)
 
@@ -79,7 +80,7 @@ def benchmarks(names: str, data_dir: Path) -> tuple[str, ...]:
 def _existing(path: Path) -> Path:
     if not path.is_file():
         kind = "no regular file" if path.exists() else "no file"
-        raise UserError(f"{kind} {path.absolute()}. Give the path of a file ending in {', '.join(reader.SUFFIXES)}.")
+        raise UserError(f"{kind} {path.absolute()}. Give the path of a file ending in {', '.join(PAIR_SUFFIXES)}.")
     return path
 
 

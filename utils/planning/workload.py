@@ -46,7 +46,9 @@ def count(config: RunConfig, data_dir: Path, num_processes: int, is_packed: bool
         return Workload(None, tokens, tokens, 0, size, size, blocks, document if is_packed else size, basis, is_packed)
     rows, eval_rows = (dataset.load(folder, split) for split in dataset.SPLITS)
     chosen = packing.choose_rows(rows, config.max_length, config.max_train_samples, config.seed)
-    eval_chosen = packing.choose_rows(eval_rows, config.max_length, config.max_eval_samples, config.seed)
+    eval_chosen = packing.choose_rows(
+        eval_rows, config.max_length, config.max_eval_samples, config.seed, is_needed=False
+    )
     order = packing.update_rows(chosen, max(1, len(chosen)), config.seed, 0)  # the first epoch as one update
     lengths, starts = rows.lengths[order], np.arange(0, len(order), config.train_batch_size)
     targets = lengths - np.maximum(1, rows.prompt_lengths[order])

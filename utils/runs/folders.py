@@ -32,42 +32,30 @@ def readable(data_dir: Path) -> dict[Path, RunConfig]:
     return configs
 
 
-def series(data_dir: Path, config: RunConfig) -> list[Path]:
-    """The runs of this preset on these pairs, newest first: … `<preset>-<pairs>-2`, `<preset>-<pairs>`."""
-    stem = f"{config.preset}-{artifacts.slug(config.pairs)}"
-    pattern = re.compile(re.escape(stem) + r"(-(\d+))?")
-    matches = [(pattern.fullmatch(path.name), path) for path in (Path(data_dir) / "runs").glob(f"{stem}*")]
-    numbered = [(int(match[2] or 1), path) for match, path in matches if match]
-    return [path for _, path in sorted(numbered, reverse=True)]
-
-
 def new_run_dir(data_dir: Path, config: RunConfig) -> Path:
     """The folder for the next run of this preset on these pairs; not created yet."""
-    existing = series(data_dir, config)
     stem = f"{config.preset}-{artifacts.slug(config.pairs)}"
-    if not existing:
-        return Path(data_dir) / "runs" / stem
-    last = existing[0].name.removeprefix(stem).lstrip("-")
-    return Path(data_dir) / "runs" / f"{stem}-{int(last or 1) + 1}"
+    matches = [
+        re.fullmatch(re.escape(stem) + r"(?:-(\d+))?", path.name) for path in (Path(data_dir) / "runs").glob("*")
+    ]
+    last = max([int(match[1] or 1) for match in matches if match], default=0)
+    return Path(data_dir) / "runs" / (f"{stem}-{last + 1}" if last else stem)
 
 
 def choose_run(data_dir: Path, config: RunConfig, fresh: bool = False) -> Path:
     """The newest run with these settings, on any number of processes, or the folder for a new one."""
-    for run_dir in [] if fresh else series(data_dir, config):
-        with suppress(UserError):  # a configuration of another version of the workbook
-            recorded = RunConfig.load(run_dir / "config.json")
-            if recorded.with_changes(num_processes=config.num_processes) == config:
-                return run_dir
-    return new_run_dir(data_dir, config)
+    known = {} if fresh else readable(data_dir)
+    same = [path for path, other in known.items() if other.with_changes(num_processes=config.num_processes) == config]
+    return same[0] if same else new_run_dir(data_dir, config)
 
 
 def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
     """The folder of the named run, or the newest run of this preset on these pairs; raises `UserError` without one."""
-    existing = [Path(data_dir) / "runs" / run] if run else series(data_dir, config)
-    existing = [path for path in existing if (path / "config.json").exists()]
-    if not run:  # the name of a run on other pairs can look like the next number
-        known = readable(data_dir)
-        existing = [path for path in existing if path not in known or known[path].pairs == config.pairs]
+    if run:
+        existing = [path for path in (Path(data_dir) / "runs" / run,) if (path / "config.json").exists()]
+    else:
+        wanted = config.preset, config.pairs
+        existing = [path for path, other in readable(data_dir).items() if (other.preset, other.pairs) == wanted]
     if not existing:
         wanted = run or f"of preset {config.preset!r} on {config.pairs!r}"
         raise UserError(f"there is no run {wanted} in {Path(data_dir) / 'runs'}. Run notebook 03_train_fsdp first.")

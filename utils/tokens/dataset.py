@@ -76,12 +76,8 @@ def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
 
     pairs_dir, folder = artifacts.pairs_dir(data_dir, config.pairs), artifacts.tokens_dir(data_dir, config)
     made_from = artifacts.require(pairs_dir, "01_data")["files"]
-    frame = chat_frame(tokenizer) if config.template == CHAT else ()
-    inputs = {f"{split} pairs": made_from[f"{split}.jsonl"] for split in SPLITS} | {
-        "tokenizer": artifacts.sha256_text(f"{plain_backend(tokenizer).to_str()} {end_id(tokenizer, config.template)}"),
-        "template": artifacts.sha256_text(repr((config.template, frame))),
-        "code": artifacts.code_sha256(__name__),
-    }
+    inputs = {f"{split} pairs": made_from[f"{split}.jsonl"] for split in SPLITS}
+    inputs |= _tokenization(config, tokenizer) | {"code": artifacts.code_sha256(__name__)}
     if not artifacts.stale_inputs(folder, inputs):
         return folder, True
     facts: dict[str, Any] = {"tokenizer": config.model_name_or_path, "template": config.template}
@@ -91,6 +87,30 @@ def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
             num_rows, num_tokens = save(temporary, split, chunks, _id_dtype(tokenizer))
             facts |= {f"num_{split}": num_rows, f"num_tokens_{split}": num_tokens}
     return folder, False
+
+
+def _tokenization(config: RunConfig, tokenizer) -> dict[str, str]:
+    frame = chat_frame(tokenizer) if config.template == CHAT else ()
+    return {
+        "tokenizer": artifacts.sha256_text(f"{plain_backend(tokenizer).to_str()} {end_id(tokenizer, config.template)}"),
+        "template": artifacts.sha256_text(repr((config.template, frame))),
+    }
+
+
+def verify(folder: Path, config: RunConfig, tokenizer) -> None:
+    """Raise `UserError` when token rows were made with another tokenizer or template, or their files were changed."""
+    manifest = artifacts.require(folder, "02_alpaca_format")
+    made_with = _tokenization(config, tokenizer)
+    differing = [name for name, value in made_with.items() if manifest["inputs"].get(name, value) != value]
+    differing += [
+        name for name, sha256 in manifest["files"].items()
+        if not (folder / name).is_file() or artifacts.sha256_file(folder / name) != sha256
+    ]  # fmt: skip
+    if differing:
+        raise UserError(
+            f"{folder} was not made with these settings, or was changed since: {', '.join(differing)}. Run notebook "
+            "02_alpaca_format again."
+        )
 
 
 def save(folder: Path, split: str, chunks: Iterable[TokenRows], dtype: type) -> tuple[int, int]:

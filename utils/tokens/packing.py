@@ -30,16 +30,19 @@ class Block:
         return [*np.flatnonzero(self.position_ids == 0).tolist(), len(self.position_ids)]
 
 
-def choose_rows(rows: TokenRows, max_length: int, max_samples: int, seed: int) -> np.ndarray:
+def choose_rows(rows: TokenRows, max_length: int, max_samples: int, seed: int, is_needed: bool = True) -> np.ndarray:
     """The rows of a run: those of at most `max_length` tokens, of them `max_samples` chosen by seed (0: all).
 
-    Raises `UserError` when all rows are too long.
+    Raises `UserError` when there is none and one `is_needed`: a run needs no validation pairs.
     """
     fitting = np.flatnonzero(rows.lengths <= max_length)
     if max_samples and max_samples < len(fitting):
         fitting = np.sort(np.random.default_rng(seed).permutation(fitting)[:max_samples])
-    if len(rows) and not len(fitting):
-        raise UserError(f"none of {len(rows)} pairs has at most {max_length} tokens: raise max_length, or add pairs.")
+    if is_needed and not len(fitting):
+        raise UserError(
+            f"none of the {len(rows)} training pairs has at most {max_length} tokens: raise max_length, or add pairs.",
+            field="max_length" if len(rows) else "pairs",
+        )
     return fitting
 
 

@@ -22,12 +22,13 @@ from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.prompts import begin_ids, control_tokens, encode_prompts, encode_texts, end_id, format_prompt
 
 SAMPLE_ROWS = 20_000
+FEW_VALIDATION_PAIRS = 20
 CHECKS = "checks.json"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: whether it passed (None: not run, `found` says why), what was found, and a remedy."""
+    """One check: whether it passed (None: a note that stops nothing), what was found, and a remedy."""
 
     name: str
     is_good: bool | None
@@ -62,6 +63,7 @@ def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
         Check("Packed pairs are kept apart", *_packing_check(config)),
         Check("Row counts add up", is_even, f"{row_counts['num_read']:,} read = {sums}", again),
         Check("Long rows", row_counts["num_kept"] > 0, long, "raise max_length"),
+        _validation_check(data_dir, config),
     ]
     files.write_json(artifacts.tokens_dir(data_dir, config) / CHECKS, [asdict(check) for check in checks])
     return checks
@@ -171,6 +173,16 @@ def _says(tokenizer, ids: list[int], text: str) -> bool:
     backend = tokenizer.backend_tokenizer
     decoded = backend.decode(ids, skip_special_tokens=False)
     return decoded == text or (backend.normalizer is not None and decoded == backend.normalizer.normalize_str(text))
+
+
+def _validation_check(data_dir: Path, config: RunConfig) -> Check:
+    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "validation")
+    number = int((rows.lengths <= config.max_length).sum())
+    found = f"{number:,} pairs"
+    if number < FEW_VALIDATION_PAIRS:
+        found += ": no validation loss" if not number else ": their loss says little about other pairs"
+        found += f". 1 in 20 pairs is for validation; {FEW_VALIDATION_PAIRS} or more are better"
+    return Check("Pairs for validation", None if number < FEW_VALIDATION_PAIRS else True, found, "add pairs")
 
 
 def _packing_check(config: RunConfig) -> tuple[bool, str, str]:

@@ -54,9 +54,13 @@ class Training:
         self.stop_request = StopRequest(run_dir)  # before anything slow: the launcher may die
         data_dir = run_dir.parents[1]
         tokens_dir = artifacts.tokens_dir(data_dir, config)
+        self.tokenizer = loading.load_tokenizer(config.model_name_or_path, config.revision)
+        dataset.verify(tokens_dir, config, self.tokenizer)
         self.rows, self.eval_rows = (dataset.load(tokens_dir, split) for split in dataset.SPLITS)
         self.chosen = packing.choose_rows(self.rows, config.max_length, config.max_train_samples, config.seed)
-        self.eval_chosen = packing.choose_rows(self.eval_rows, config.max_length, config.max_eval_samples, config.seed)
+        self.eval_chosen = packing.choose_rows(
+            self.eval_rows, config.max_length, config.max_eval_samples, config.seed, is_needed=False
+        )
         self.sampled = samples.choose(self.eval_rows, self.eval_chosen, config.num_samples)
         self.num_updates = packing.num_updates(len(self.chosen), config.train_batch_size, config.num_train_epochs)
         facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}
@@ -66,7 +70,6 @@ class Training:
         self.model = loading.load_for_training(config, ranks.device, ranks.num_ranks)
         for rows in (self.rows, self.eval_rows):
             dataset.check_ids(rows, self.model.config.get_text_config().vocab_size)
-        self.tokenizer = loading.load_tokenizer(config.model_name_or_path, config.revision)
         self.optimizer = optim.build(self.model, config)
         self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit, run_id)
         self.flops_per_token = mfu.flops_per_token(self.model)
@@ -83,6 +86,8 @@ class Training:
             f"{len(self.chosen)} pairs, {self.ranks.num_ranks} ranks, update {progress.step}/{self.num_updates}, "
             f"matrix products in {str(self.product_dtype).removeprefix('torch.')}"
         )
+        if not len(self.eval_chosen):
+            self.ranks.log(f"no validation pair of at most {config.max_length} tokens: this run has no evaluations")
         if not is_packed(self.model):
             support = packing_support.training_support(self.model.config, config.max_length)
             self.ranks.log(f"one pair per forward pass, which is slower than packing: {support.reason}")

@@ -7,7 +7,7 @@ from utils.training.preflight import Check
 
 def to_html(checks: list[Check]) -> str:
     """The checks as a table, with words as well as colours."""
-    styles = {True: ("✓ passed", "success"), False: ("✗ FAILED", "error"), None: ("– not run", "warn")}
+    styles = {True: ("✓ passed", "success"), False: ("✗ FAILED", "error"), None: ("! note", "warn")}
     rows = []
     for item in checks:
         word, name = styles[item.is_good]

@@ -67,8 +67,8 @@ class SettingsForm(widgets.VBox):
 
     @property
     def config(self) -> RunConfig:
-        """The current settings; raises `UserError` when one is outside its limits."""
-        return RunConfig().with_changes(**{name: self._value(name) for name in self.inputs})
+        """The current settings, paths resolved; raises `UserError` when one is outside its limits."""
+        return RunConfig().with_changes(**{name: self._value(name) for name in self.inputs}).resolved()
 
     def show(self, config: RunConfig, base: RunConfig | None = None) -> None:
         """Set every field; settings that differ from `base` are marked as changed."""
