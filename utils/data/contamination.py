@@ -3,11 +3,14 @@
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from utils import files
 from utils.data import ngram_index
+from utils.data.json_stream import MAX_ARRAY_BYTES
 from utils.data.reader import PAIR_FIELDS
 from utils.errors import UserError, unknown
 
@@ -56,9 +59,12 @@ def _read(benchmark: str) -> list[Task]:
         fields[known] = its_name
     path = Path(name).expanduser()
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
-            lines = file.read().split("\n")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        with open(path.resolve(strict=True), "rb", opener=files.opener) as raw:
+            content = (gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw).read(MAX_ARRAY_BYTES + 1)
+        if len(content) > MAX_ARRAY_BYTES:
+            raise UserError(f"the benchmark {path.absolute()} has more than {MAX_ARRAY_BYTES:,} bytes.")
+        lines = content.decode().split("\n")
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         hint = "BENCHMARKS names .jsonl or .jsonl.gz files."
         raise UserError(f"the benchmark {path.absolute()} cannot be read: {error}. {hint}") from error
     return [_task(path, number, line, fields) for number, line in enumerate(lines, start=1) if line.strip()]

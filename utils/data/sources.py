@@ -10,7 +10,7 @@ from pathlib import Path
 from utils import artifacts, files
 from utils.config import PAIR_SUFFIXES
 from utils.data import stdlib_pairs
-from utils.errors import UserError, unknown
+from utils.errors import UserError, unknown, visible
 
 PYTHON_STDLIB, GPTEACHER = "python-stdlib", "gpteacher-codegen"
 
@@ -63,7 +63,7 @@ def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
             f"{unknown('source of pairs', pairs, (PYTHON_STDLIB, GPTEACHER))} Or a file ending in "
             f"{', '.join(PAIR_SUFFIXES)}, or a data set of the hub as OWNER/NAME@COMMIT with its 40 digits."
         )
-    return Source(path.name, "not stated by the user", artifacts.sha256_file(_existing(path)), path)
+    return Source(visible(path.name), "not stated by the user", artifacts.sha256_file(_existing(path)), path)
 
 
 def benchmarks(names: str, data_dir: Path) -> tuple[str, ...]:
