@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utils.artifacts import ROOT
+from utils.config import PAIR_SUFFIXES
 from utils.data import json_stream, reader, sources
 from utils.data.faults import Fault
 from utils.data.reader import Fields, Row
@@ -342,7 +343,7 @@ def folder(tmp_path_factory):
 @given(
     pairs=PAIRS,
     is_ascii=st.booleans(),
-    name=st.sampled_from(reader.SUFFIXES[:4]),
+    name=st.sampled_from(PAIR_SUFFIXES[:4]),
 )
 def test_good_pairs_come_back_as_they_were(folder, pairs, is_ascii, name):
     path = folder / f"x{name}"
@@ -366,7 +367,7 @@ def test_good_pairs_come_back_as_they_were(folder, pairs, is_ascii, name):
             st.sampled_from([GOOD, b"\n", b"[", b"]", b",", b"\xff", b'"', b"{", b"}", b"NaN", b"\xef\xbb\xbf", b"1e9"])
         ).map(b"".join),
     ),
-    name=st.sampled_from(reader.SUFFIXES),
+    name=st.sampled_from(PAIR_SUFFIXES),
 )
 def test_no_file_whatever_is_in_it_ends_in_anything_but_rows_and_faults(folder, content, name):
     path = folder / f"x{name}"
