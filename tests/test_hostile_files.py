@@ -41,7 +41,7 @@ VALUES = [
 ]
 CONTENTS = {
     **{"brackets": b"[" * 10**5, "braces": b'{"a":' * 50_000, "quotes": b'"' * 10**5, "digits": b"1" * 10**6},
-    **{"minus": b"-", "exponent": b"1e999999", "word": b"tru", "escapes": b'"\\' * 50_000, "unicode": b'"\\u12"'},
+    **{"minus": b"-", "exponent": b"1e999999", "word": b"fa", "escapes": b'"\\' * 50_000, "unicode": b'"\\u12"'},
     **{"utf-16": "[]".encode("utf-16"), "utf-32": "[]".encode("utf-32"), "zip": b"PK\3\4" + b"0" * 99, "empty": b""},
     **{
         "random": random.Random(0).randbytes(5000),
