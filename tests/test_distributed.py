@@ -20,9 +20,11 @@ import torch.distributed as dist
 
 from test_launch import wait_until
 from utils import artifacts, files
+from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import launch, metrics
 from utils.training import checkpoint, distributed, rendezvous
+from utils.training.__main__ import main
 from utils.training.distributed import InUse, Ranks, StopRequest, only_one, report_failure
 from utils.training.rendezvous import FileBeats, Heartbeat
 
@@ -303,9 +305,10 @@ def test_a_run_started_by_hand_is_not_stopped_when_the_shell_that_started_it_end
 
 @pytest.mark.slow
 def test_who_finds_the_run_in_use_writes_nothing_into_it(tmp_path):
+    RunConfig().save(tmp_path / "config.json")
     with only_one(tmp_path, Ranks()):
-        with pytest.raises(InUse) as refused, only_one(tmp_path, Ranks()):
-            pass
+        with pytest.raises(InUse, match="trained by another process") as refused:
+            main(tmp_path)
         assert report_failure(tmp_path, refused.value) == 2
     assert not (tmp_path / "outcome.json").exists()
 
