@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from transformers import AutoTokenizer
 
 from support.world import make_world
 from utils import hardware, workbook
@@ -60,6 +61,11 @@ def library_pairs(tmp_path_factory):
 def world(tmp_path_factory):
     """`make_world`, shared: tests make runs of their own in its `runs/` and change nothing else."""
     return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def tokenizer(world):
+    return AutoTokenizer.from_pretrained(world[1].model_name_or_path)
 
 
 @pytest.fixture

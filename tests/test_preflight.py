@@ -157,6 +157,7 @@ def test_the_rows_whose_seam_would_merge(shared_data, tmp_path, monkeypatch):
     monkeypatch.setattr(preflight, "_samples", lambda *_: iter([(rows, np.arange(len(rows)), texts)]))
     found = preflight.merges(tmp_path, RunConfig(), tokenizer)
     assert (found["num_rows"], found["num_merged"]) == (4535, 798)
+    assert (int(rows.prompt_lengths.sum()), int((rows.lengths - rows.prompt_lengths).sum())) == (349_560, 364_920)
     assert found["apart"][0] == ":" and found["together"][0].startswith(":") and len(found["together"][0]) > 1
     # With the newline of the variant nothing merges but newlines.
     found = preflight.merges(tmp_path, RunConfig(template="alpaca-newline"), tokenizer)
