@@ -1,27 +1,20 @@
 """The data part of `make bench`: pairs read, checked, formatted and tokenised; a million of them; near-duplicates.
 
-Every measurement runs in a process of its own, `python -m benchmarks.data JOB FOLDER SHARED NUMBER`, and prints JSON.
-Imports and the loading of the tokenizer are not timed, for anybody.
+Every measurement runs in a process of its own. Imports and the loading of the tokenizer are not timed, for anybody.
 """
 
 import importlib
 import json
-import os
 import random
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks import jobs, table
-from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.data import audit, pairs
-from utils.errors import UserError
-from utils.runs import launch
 from utils.tokens import dataset
 from utils.tokens.prompts import format_prompt
 
@@ -111,17 +104,8 @@ JOBS = {"ours": ours, "trl": trl, "many": many, "near_duplicates": near_duplicat
 
 
 def measure(job: str, shared: Path, out: Path, number: int) -> dict[str, Any]:
-    """Run a job in a process of its own; raises `UserError` with its last words."""
-    environment = launch._environment(RunConfig(num_processes=1), 30)
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests"), environment.get("PYTHONPATH", "")])
     with tempfile.TemporaryDirectory(dir=out) as folder:
-        command = [sys.executable, "-m", "benchmarks.data", job, folder, str(shared), str(number)]
-        process = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
-    if process.returncode:
-        raise UserError(f"{job} failed: {process.stderr.strip()[-1500:]}")
-    result = json.loads(process.stdout.splitlines()[-1])
-    print(f"  {job} {number:,}: {result}", flush=True)
-    return result
+        return jobs.in_fresh_process(JOBS[job], Path(folder), shared, number)
 
 
 def compare(shared: Path, out: Path, scale: float = 1.0) -> list[list[str]]:
@@ -144,8 +128,3 @@ def compare(shared: Path, out: Path, scale: float = 1.0) -> list[list[str]]:
         row("near-duplicates of 4,535 pairs", "<= 3 s", few, -3, "{:.2f} s"),
         row(f"near-duplicates of {round(NUM_MANY * scale):,} pairs", "<= 180 s", large, -180, "{:.1f} s"),
     ]
-
-
-if __name__ == "__main__":
-    job, folder, shared, number = sys.argv[1:]
-    print(json.dumps(JOBS[job](Path(folder), Path(shared), int(number))))

@@ -8,10 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from transformers import AutoModelForCausalLM, GPTBigCodeConfig, PreTrainedTokenizerFast
@@ -101,6 +104,21 @@ def build_job(data_dir: Path, shape: str, pairs: list[dict[str, str]], tokenizer
     return config
 
 
+def environment_of(config: RunConfig) -> dict[str, str]:
+    """What `utils.runs.launch` gives a run's processes, and where the packages are."""
+    environment = launch._environment(config, 30)
+    paths = [str(ROOT), str(ROOT / "tests"), environment.get("PYTHONPATH", "")]
+    return environment | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def in_fresh_process(function: Callable, *arguments: Any) -> Any:
+    environment = environment_of(RunConfig(num_processes=1))
+    with patch.dict(os.environ, environment), ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        result = pool.submit(function, *arguments).result()
+    print(f"  {function.__name__} {arguments}: {result}", flush=True)
+    return result
+
+
 def run_worker(
     spec: dict[str, Any], config: RunConfig, device: str = "cpu", num_ranks: int = 1, seconds: float = math.inf
 ) -> Result:
@@ -109,8 +127,7 @@ def run_worker(
     result = Path(spec["run_dir"]) / "result.json"
     launcher = ["-m", "torch.distributed.run", *launch.RENDEZVOUS, "--nproc_per_node", str(num_ranks)]
     arguments = ["-m", "benchmarks.worker", json.dumps(spec), str(result)]
-    environment = launch._environment(config.with_changes(num_processes=num_ranks), 30) | launch.RENDEZVOUS_VARIABLES
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests"), environment.get("PYTHONPATH", "")])
+    environment = environment_of(config.with_changes(num_processes=num_ranks)) | launch.RENDEZVOUS_VARIABLES
     # One GPU: of several, `Trainer` would take all.
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     environment["CUDA_VISIBLE_DEVICES"] = "" if device == "cpu" else first

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import transformers
 from torch.nn import functional
+from torch.utils.benchmark import Timer
 from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
 
 from utils import artifacts, hardware
@@ -246,25 +247,12 @@ def matrix_rate(network, config: RunConfig, device: torch.device) -> float:
     dtype = hardware.product_dtype(config.dtype, device)
     width, tokens = network.config.hidden_size, config.tokens_per_device
     side = SQUARES[device.type]
-    shapes = [(tokens, width, 4 * width), (tokens, 4 * width, width), (side, side, side)]
-    return max(_rate_of(*shape, dtype, device) for shape in shapes)
-
-
-def _rate_of(m: int, k: int, n: int, dtype: torch.dtype, device: torch.device) -> float:
-    left, right = torch.randn(m, k, device=device).to(dtype), torch.randn(n, k, device=device).to(dtype)
-    seconds = []
-    for _ in range(8):
-        _synchronize(device)
-        start = time.perf_counter()
-        left @ right.T
-        _synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return 2 * m * k * n / statistics.median(seconds[2:])
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    rates = []
+    for m, k, n in ((tokens, width, 4 * width), (tokens, 4 * width, width), (side, side, side)):
+        left, right = torch.randn(m, k, device=device).to(dtype), torch.randn(n, k, device=device).to(dtype)
+        timer = Timer("left @ right.T", globals=dict(left=left, right=right), num_threads=torch.get_num_threads())
+        rates.append(2 * m * k * n / timer.blocked_autorange().median)
+    return max(rates)
 
 
 CONTENDERS = {"ours": run_ours, "trl": run_trl, "transformers": run_transformers, "plain": run_plain}
