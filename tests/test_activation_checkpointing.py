@@ -8,8 +8,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from utils import artifacts
-from utils.config import RunConfig
-from utils.errors import UserError
 from utils.model import activation_checkpointing, attention, loading
 from utils.model.shape import config_key
 from utils.planning import memory
@@ -86,8 +84,3 @@ def test_selective_keeps_half_and_full_the_blocks_inputs(world):
         }
         assert kept["full"] == pytest.approx(num_bytes * width, rel=0.02)
         assert kept["selective"] < 0.55 * kept["none"]
-
-
-def test_compiled_blocks_choose_for_themselves():
-    with pytest.raises(UserError, match="activation_checkpointing must be none or full, got selective"):
-        RunConfig(torch_compile=True, activation_checkpointing="selective")

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import torch.distributed as dist
 
-from test_launch import wait_until
+from support.waiting import wait_until
 from utils import artifacts, files
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -103,7 +103,7 @@ def test_a_run_is_closed_to_strangers_and_saves_when_its_launcher_dies(world, ru
     assert not any(as_another_user(*(partial(path.write_bytes, b"stranger") for path in meeting)))
 
     launcher.kill()
-    wait_until(lambda: launch.state(run_dir) != "running", 60)
+    wait_until(lambda: launch.state(run_dir) != "running")
     assert launch.state(run_dir) == "stopped", launch.log_tail(run_dir)
     last = metrics.train_lines(metrics.read(run_dir))[-1]["step"]
     assert checkpoint.newest_good(run_dir, print).name == f"step-{last:08d}"

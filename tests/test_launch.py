@@ -4,23 +4,16 @@ import fcntl
 import json
 import os
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.waiting import wait_until
 from utils import files
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import folders, launch, metrics
 from utils.training.distributed import Ranks, only_one
-
-
-def wait_until(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import torch
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
+from support.waiting import wait_until
 from support.world import make_world
 from utils import artifacts
 from utils.config import RunConfig
@@ -124,15 +124,6 @@ def ranks(run_dir: Path) -> dict[int, psutil.Process]:
             if "TORCHELASTIC_RUN_ID" in variables:
                 found[int(variables["RANK"])] = process
     return found
-
-
-def wait_until(condition: Callable, what: str, seconds: float = RUN_SECONDS, poll_seconds: float = 0.01):
-    """The first true value of `condition`; `AssertionError` naming `what` when there is none in time."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what}"
-        time.sleep(poll_seconds)
-    return value
 
 
 def finish(run_dir: Path, process: subprocess.Popen, seconds: float = RUN_SECONDS) -> int:

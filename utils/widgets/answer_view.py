@@ -13,7 +13,7 @@ from html import escape
 from itertools import groupby
 from operator import itemgetter
 
-from pygments.lexers import PythonLexer
+from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, Token
 
 from utils.playground.attribution import Source, Span
