@@ -53,7 +53,6 @@ def shared_data():
 
 @pytest.fixture(scope="session")
 def library_pairs(tmp_path_factory):
-    """The folder with the pairs of the standard library, as `pairs.prepare` makes it; nothing there is changed."""
     return pairs.prepare("python-stdlib", tmp_path_factory.mktemp("library"))[0]
 
 

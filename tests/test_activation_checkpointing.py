@@ -18,8 +18,6 @@ CPU = torch.device("cpu")
 
 
 class Operations(TorchDispatchMode):
-    """Counts the operations that run."""
-
     def __init__(self):
         super().__init__()
         self.counts = Counter()
@@ -30,7 +28,6 @@ class Operations(TorchDispatchMode):
 
 
 def results_of(network, block):
-    """Loss and gradients of a block, and the operations of the backward pass."""
     loss = target_loss(network.train(), block, CPU)
     with Operations() as backward:
         loss.backward()

@@ -153,7 +153,6 @@ def test_spans_are_the_runs_that_stand_in_the_texts(tmp_path_factory, texts, ans
 
 @pytest.fixture
 def run(tmp_path):
-    """A data folder with a run on pairs of a user's, and a function that writes these pairs."""
     file, run_dir = tmp_path / "mine.jsonl", tmp_path / "runs" / "one"
 
     def write(*responses: str) -> None:

@@ -18,7 +18,6 @@ from utils.model.generation import GenerationSettings
 
 
 def run(spec, config, **options):
-    """In this process and without TRL, which `make bench` alone installs."""
     if spec["trainer"] == "trl":
         raise UserError("trl is not installed")
     with torch.compiler.set_stance("force_eager"):  # torchao compiles its update, which takes a CPU a minute
@@ -27,7 +26,6 @@ def run(spec, config, **options):
 
 @pytest.fixture(scope="module")
 def job(world):
-    """Pairs and a tokenizer, and shapes of models that take a second each."""
     pairs = [json.loads(line) for line in (world[0] / "pairs" / "some" / "train.jsonl").read_text().splitlines()]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(jobs.SHAPES, "tiny", (2, 4, 32, 512))

@@ -58,14 +58,12 @@ def write_into_store(address, port):
 
 
 def listening(process):
-    """The sockets on which a process and those that it started accept connections."""
     family = [process, *process.children(recursive=True)]
     found = [connection for member in family for connection in member.net_connections("inet")]
     return [connection.laddr for connection in found if connection.status == psutil.CONN_LISTEN]
 
 
 def processes_files(pid):
-    """The files in the private folder that belong to the processes of this launcher."""
     folders = [*files.private_folder().glob(f"{pid}-*")]
     return [path for folder in folders for path in folder.iterdir()]
 

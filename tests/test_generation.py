@@ -62,8 +62,6 @@ def model(tokenizer):
 
 
 class Scripted(torch.nn.Module):
-    """A model that writes the given ids, whatever it is asked."""
-
     def __init__(self, model, ids):
         super().__init__()
         self.config, self.device, self.ids = model.config, model.device, list(ids)
@@ -74,12 +72,10 @@ class Scripted(torch.nn.Module):
 
 
 def drafts(model, tokenizer, prompt, settings, stop=None):
-    """The draft of one answer, after every token."""
     return (draft for (draft,) in stream(model, tokenizer, encode_prompts([prompt], tokenizer), settings, stop))
 
 
 def written(model, tokenizer, prompt, settings, stop=None):
-    """The draft when it has ended."""
     return list(drafts(model, tokenizer, prompt, settings, stop))[-1]
 
 
@@ -88,7 +84,6 @@ def texts(model, tokenizer, prompt, **settings):
 
 
 def pieces(model, tokenizer, prompt, settings):
-    """What each token added to the text."""
     text, found = "", []
     for draft in drafts(model, tokenizer, prompt, settings):
         assert draft.text.startswith(text), "text only grows"

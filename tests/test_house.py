@@ -50,7 +50,6 @@ def package_of(module: str) -> str:
 
 
 def imports_of(module: str) -> set[str]:
-    """The other modules of utils that a module imports."""
     names = imported(MODULES[module].read_text())
     return {name if name in MODULES else name.rpartition(".")[0] for name in names if name.startswith("utils.")}
 

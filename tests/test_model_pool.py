@@ -22,7 +22,6 @@ from utils.training.__main__ import main
 
 @pytest.fixture(scope="module")
 def run_dir(world):
-    """A short real run, finished, with its last checkpoints."""
     data_dir, config = world
     run_dir = data_dir / "runs" / "loaded"
     run_dir.mkdir(parents=True)

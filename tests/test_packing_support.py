@@ -62,7 +62,6 @@ FAMILIES = {
 
 
 def saved(config, folder) -> RunConfig:
-    """The settings of a run on a random model of this configuration."""
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     return RunConfig.from_preset(

@@ -36,7 +36,6 @@ def models():
 
 @pytest.fixture
 def run_dir(world, tmp_path):
-    """A run whose tuned model is the base itself."""
     data_dir, config = world
     config.save(tmp_path / "config.json")
     shutil.copytree(config.model_name_or_path, tmp_path / "model")

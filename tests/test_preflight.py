@@ -28,7 +28,6 @@ NAMES = {
 
 @pytest.fixture
 def own(world, tmp_path):
-    """A copy of the shared world that a test may spoil, and its tokenizer."""
     data_dir, config = world
     for part in ("pairs", "tokens"):
         shutil.copytree(data_dir / part, tmp_path / part)
@@ -40,7 +39,6 @@ def bad(checks) -> list[str]:
 
 
 def rewrite(data_dir, config, name: str, change) -> None:
-    """Spoil one array of the training rows."""
     path = artifacts.tokens_dir(data_dir, config) / f"train.{name}.npy"
     values = np.load(path)
     change(values)

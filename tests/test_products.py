@@ -18,8 +18,6 @@ PRODUCT = re.compile(r"mm|mv|matmul|linear|attention|dot|conv")
 
 
 class NoLowProducts(TorchDispatchMode):
-    """Raises on the first product of bfloat16 tensors, forward or backward."""
-
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         is_low = any(isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16 for value in tree_leaves(args))
         assert not (is_low and PRODUCT.search(operation._schema.name)), operation

@@ -54,7 +54,6 @@ def world(tmp_path, monkeypatch):
 
 
 def add_notebook(folder, name: str, *cells: str) -> None:
-    """A notebook of one markdown cell with a heading, the set-up and these code cells."""
     sources = [v4.new_markdown_cell(f"# About {name}"), *(v4.new_code_cell(source) for source in (SETUP, *cells))]
     write(v4.new_notebook(cells=sources), folder / f"{name}.ipynb")
 

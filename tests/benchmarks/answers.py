@@ -22,7 +22,6 @@ NUM_ASKED, NUM_GAPS = 500, 300
 
 
 def compare(data_dir: Path, num_asked: int = NUM_ASKED, num_gaps: int = NUM_GAPS) -> list[list[str]]:
-    """Every measure of the answers, its bar, its figure, and whether it was reached."""
     config = RunConfig.from_preset("tiny")
     finished = [run for run in folders.series(data_dir, config) if (run / "model").exists()]
     if not finished:
@@ -57,6 +56,5 @@ def _tuned(base: tuple[Any, Any], tuned: tuple[Any, Any], rows: Sequence[dict], 
 
 
 def _row(measure: str, share: form.Share, limit: int, beside: str = "") -> list[str]:
-    """A share in percent with its interval, beside the least that it is to reach; 0: any."""
     reached = "yes" if 100 * share.value >= limit else "**no**"
     return [measure, f">= {limit} %" if limit else "beside it", f"{share}{beside}", reached if limit else ""]

@@ -56,7 +56,6 @@ def answers(shared: Path, pairs_dir: Path) -> list[str]:
 
 
 def compare(shared: Path, out: Path) -> list[list[str]]:
-    """Every measure of attribution, its bar, its figure, and whether it was reached."""
     print("attribution", flush=True)
     measured = {
         "GPTeacher's pairs": (jobs.in_fresh_process(index, shared, out, sources.GPTEACHER, False), -10),

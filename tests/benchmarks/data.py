@@ -24,7 +24,6 @@ WORDS = [first + second for first in "bdfgklmnprst" for second in ("ack", "ell",
 
 
 def ours(folder: Path, shared: Path, number: int) -> dict[str, Any]:
-    """GPTeacher's pairs from the file to token rows on disk, `number` times anew."""
     tokenizer, seconds = jobs.load_tokenizer(shared), []
     for turn in range(number):
         config = RunConfig(model_name_or_path="bigcode")
@@ -74,7 +73,6 @@ def many(folder: Path, shared: Path, number: int) -> dict[str, Any]:
 
 
 def near_duplicates(folder: Path, shared: Path, number: int) -> dict[str, Any]:
-    """The data doctor's repair of near-duplicates on `number` pairs: GPTeacher's, or generated ones."""
     real = jobs.load_pairs(shared, number)
     rows = real if len(real) == number else list(generated(number))
     start = time.perf_counter()
@@ -109,7 +107,6 @@ def measure(job: str, shared: Path, out: Path, number: int) -> dict[str, Any]:
 
 
 def compare(shared: Path, out: Path, scale: float = 1.0) -> list[list[str]]:
-    """Every measure of the data, its bar, its figure, and whether it was reached."""
     print("data", flush=True)
     fast, theirs = measure("ours", shared, out, 3), measure("trl", shared, out, 3)
     ours_seconds, trl_seconds = min(fast["seconds"]), min(theirs["seconds"])

@@ -55,7 +55,6 @@ def pace(network, tokenizer, settings: GenerationSettings, caches: dict) -> floa
 
 
 def copy_bandwidth(device: torch.device) -> float:
-    """Bytes a second, read and written, of the fastest of some copies."""
     source = torch.zeros(COPY_BYTES[device.type], dtype=torch.uint8, device=device)
     copies = dict(source=source, target=torch.empty_like(source))
     timer = Timer("target.copy_(source)", globals=copies, num_threads=torch.get_num_threads())

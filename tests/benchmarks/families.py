@@ -47,7 +47,6 @@ TOKENIZER = SimpleNamespace(eos_token_id=2, decode=lambda ids, **options: " ".jo
 
 
 def build(name: str):
-    """The architecture with random weights; raises what its code raises for the last choice of sizes."""
     config_class, error = CONFIG_MAPPING[name], None
     known = set(config_class().to_dict()) | set(getattr(config_class, "attribute_map", {}))
     for changes in CHANGES:
@@ -91,7 +90,6 @@ def differences(network, reference, rows: TokenRows) -> tuple[float, float]:
 
 
 def outcome(name: str, folder: Path) -> tuple[str, str]:
-    """What becomes of the architecture, and the evidence or the reason."""
     try:
         build(name).save_pretrained(folder)
     except Exception as error:

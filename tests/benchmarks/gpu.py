@@ -37,8 +37,6 @@ Part = tuple[dict[str, Any], str]  # figures, and how they are printed
 
 
 def parts(bench: Bench, shape: str, shared: Path, settings: dict[str, Any]) -> dict[str, Callable[[], Part]]:
-    """Every part by its name; `settings`, named as in `RunConfig`, are those of our training with a real shape."""
-
     def job(name: str) -> tuple:
         num_updates, batch_size = SIZES[bench.device][name]
         pairs = jobs.load_pairs(shared, num_updates * batch_size)

@@ -43,7 +43,6 @@ SHAPES = {
 
 
 def load_pairs(shared: Path, num_pairs: int) -> list[dict[str, str]]:
-    """The first pairs of GPTeacher; raises `UserError` when the file is not there."""
     path = shared / "gpteacher" / "codegen-instruct.json"
     if not path.exists():
         raise UserError(f"{path} is missing: give the folder with gpteacher/ and starcoder2-tokenizer/ as --shared.")
@@ -85,7 +84,6 @@ def build_model(folder: Path, shape: str, tokenizer: PreTrainedTokenizerFast, de
 
 
 def build_tokens(data_dir: Path, config: RunConfig, pairs: list[dict[str, str]], tokenizer) -> None:
-    """The pairs and their tokens as notebooks 01 and 02 leave them, every pair kept and none set aside."""
     with artifacts.building(artifacts.pairs_dir(data_dir, config.pairs), {}, {}) as folder:
         (folder / "train.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
         (folder / "validation.jsonl").touch()
@@ -161,7 +159,6 @@ class Bench:
     failures: list[str] = field(default_factory=list)
 
     def chosen(self, specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those whose name matches `variant`."""
         return [spec for spec in specs if fnmatch(table.name_of(spec), self.variant)]
 
     def measure(self, config: RunConfig, spec: dict[str, Any], num_ranks: int = 1) -> Result:

@@ -50,7 +50,6 @@ def header(device: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """The first line of an error, as a cell of a table."""
     first = (str(error).splitlines() or [""])[0]
     named = first if isinstance(error, UserError) else f"{type(error).__name__}: {first}"
     return named.replace("|", "/")[:200]
@@ -67,7 +66,6 @@ def rates(result: Result, warm_up: int = 1) -> list[float]:
 
 
 def tokens_per_second(results: list[Result], warm_up: int = 1) -> float:
-    """The median over the updates of all these runs."""
     return _median([rate for result in measured(results) for rate in rates(result, warm_up)])
 
 
@@ -85,7 +83,6 @@ def _median(values: list[float]) -> float:
 
 
 def difference(one: Result, other: Result) -> float:
-    """The largest relative difference of the losses, update by update."""
     if len(measured([one, other])) < 2:
         return math.nan
     return max(abs(a - b) / abs(b) for a, b in zip(one["losses"], other["losses"], strict=True))
@@ -122,12 +119,10 @@ def row(measure: str, bar: str, value: float, limit: float, form: str) -> list[s
 
 
 def reason_of(result: Result) -> str:
-    """Why a contender was not measured."""
     return f"not measured: {result.get('failed') or result['left_out']}"
 
 
 def without_figures(result: Result, num_columns: int) -> list[str]:
-    """The row of a contender that was not measured."""
     return [result["name"], reason_of(result), *[""] * (num_columns - 2)]
 
 
@@ -147,7 +142,6 @@ def contenders(title: str, results: list[Result]) -> str:
 
 
 def training(figures: dict[str, Any]) -> str:
-    """The training part on a CPU: each measure and its bar, the job and the heats before it."""
     finals = figures["finals"]
     ours, speed = fastest(finals, trainer="ours")
     trl, trl_speed = fastest(finals, trainer="trl")

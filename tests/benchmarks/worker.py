@@ -67,7 +67,6 @@ class Measured(Training):
 
 
 def job(run_dir: Path) -> tuple[RunConfig, dataset.TokenRows, list[np.ndarray]]:
-    """The settings, the token rows, and the rows of each update."""
     config = RunConfig.load(run_dir / "config.json")
     rows = dataset.load(artifacts.tokens_dir(run_dir.parents[1], config), "train")
     chosen = packing.choose_rows(rows, config.max_length, config.max_train_samples, config.seed)
@@ -103,8 +102,6 @@ def padded(examples: list[dict[str, list[int]]], pad_token_id: int) -> dict[str,
 
 
 class Clock(TrainerCallback):
-    """When each update ended, and what the trainer logged."""
-
     def __init__(self):
         self.times: list[float] = []
         self.logs: list[dict[str, float]] = []
@@ -238,7 +235,6 @@ def run_ours(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def own_device() -> torch.device:
-    """The GPU that this process sees, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

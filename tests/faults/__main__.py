@@ -46,7 +46,6 @@ def parts(folder: Path, num_kills: int) -> dict[str, list[Callable[[], Row]]]:
 
 
 def outcome(name: str, part: Callable[[], Row]) -> Row:
-    """The part's row; `missed` in it says that it failed, `skipped` why it did not run."""
     start = time.monotonic()
     try:
         row = part()

@@ -37,7 +37,6 @@ def damage(folder: Path, draw: random.Random) -> str:
 
 
 def corruptions(data_dir: Path, config: RunConfig, num_damaged: int = 300, num_relaunched: int = 10) -> dict[str, str]:
-    """Damage the newest checkpoint of a stopped run again and again; some of them go on to the end."""
     config, draw, kinds = config.with_changes(num_processes=1), random.Random(0), Counter()
     whole = run.uninterrupted(data_dir, config)
     stopped = run.new_run(data_dir, config, "to-damage")

@@ -80,7 +80,6 @@ def silence(data_dir: Path, config: RunConfig) -> dict[str, str]:
 
 
 def slow(data_dir: Path, config: RunConfig) -> dict[str, str]:
-    """A rank that sleeps is waited for."""
     config = config.with_changes(num_processes=2, max_restarts=0)
     whole = run.uninterrupted(data_dir, config)
     run_dir = run.new_run(data_dir, config, "slow")
@@ -133,7 +132,6 @@ def on_two_hosts(run_dir: Path, config: RunConfig, start: str) -> Iterator[list[
 
 
 def listening(host: str) -> set[str]:
-    """The addresses on which anything on the host accepts connections."""
     result = subprocess.run(["ip", "netns", "exec", host, "ss", "-ltnH"], capture_output=True, text=True, check=True)
     return {line.split()[3].rpartition(":")[0] for line in result.stdout.splitlines()}
 

@@ -75,7 +75,6 @@ def kill_through_run(run_dir: Path, config: RunConfig, whole: Path, draw: random
 
 
 def kills(data_dir: Path, config: RunConfig, num_ranks: int, num_kills: int, seed: int = 0) -> dict[str, str]:
-    """At least this many kills, in as many runs as it takes."""
     config = config.with_changes(num_processes=num_ranks)
     whole = run.uninterrupted(data_dir, config)
     draw, made, num_runs, start = random.Random(seed), [], 0, time.monotonic()

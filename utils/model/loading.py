@@ -134,7 +134,6 @@ def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, Pr
 
 
 def load_config(config: RunConfig):
-    """The configuration of the run's model."""
     return _from_pretrained(AutoConfig, config.model_name_or_path, config.revision)
 
 

@@ -36,8 +36,6 @@ def context_of(model_config) -> int:
 
 
 def config_of(key: str):
-    """The configuration of a key."""
-
     def decode(value: dict):  # transformers writes infinities as {"__float__": "Infinity"}
         return float(value["__float__"]) if list(value) == ["__float__"] else value
 
@@ -46,7 +44,6 @@ def config_of(key: str):
 
 @lru_cache(maxsize=32)
 def shape_of(key: str) -> Shape:
-    """The sizes of the model with this configuration."""
     network = meta_network(key)
     config = network.config.get_text_config()
     head = (network.get_output_embeddings() or network.get_input_embeddings()).weight

@@ -111,7 +111,6 @@ def _work(config: RunConfig, data_dir: Path, key: str, num_processes: int) -> wo
 
 
 def _memory(config: RunConfig, key: str, found: tuple[Device, ...], work: workload.Workload) -> dict[str, Any]:
-    """The memory fields of a plan."""
     kind, count = found[0].type, len(found)
     return dict(
         num_processes=count,

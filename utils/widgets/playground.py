@@ -124,7 +124,6 @@ class Playground(widgets.VBox):
         self._flushing = asyncio.get_running_loop().create_task(self._flush(question))
 
     async def wait(self) -> None:
-        """Wait until every column has its answer."""
         if self._flushing:
             await self._flushing
 
