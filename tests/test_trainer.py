@@ -11,7 +11,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Starcoder2Config
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DataCollatorForSeq2Seq,
+    LlamaConfig,
+    Qwen2Config,
+    Starcoder2Config,
+)
 
 from support.flops import matrix_flops
 from support.forked_ranks import train_on
@@ -49,16 +56,11 @@ def test_packed_and_padded_give_the_same_loss(world):
     rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     chosen = np.array([3, 11, 0, 20, 6])
     plain = AutoModelForCausalLM.from_pretrained(config.model_name_or_path, dtype=torch.float32).eval()
-    longest = int(rows.lengths[chosen].max())
-    input_ids, labels = torch.full((5, longest), 4), torch.full((5, longest), -100)
-    mask = torch.zeros(5, longest, dtype=torch.long)
-    for index, row in enumerate(chosen):
-        length, start = int(rows.lengths[row]), int(rows.prompt_lengths[row])
-        input_ids[index, :length] = torch.from_numpy(rows[row].astype(np.int64))
-        labels[index, start:length] = input_ids[index, start:length]
-        mask[index, :length] = 1
-    logits = plain(input_ids, attention_mask=mask).logits[:, :-1]
-    padded = functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
+    collator = DataCollatorForSeq2Seq(AutoTokenizer.from_pretrained(config.model_name_or_path))
+    pairs = [(rows[row].tolist(), int(rows.prompt_lengths[row])) for row in chosen]
+    batch = collator([{"input_ids": ids, "labels": [-100] * start + ids[start:]} for ids, start in pairs])
+    labels = batch.pop("labels")[:, 1:].flatten()
+    padded = functional.cross_entropy(plain(**batch).logits[:, :-1].flatten(0, 1), labels, reduction="sum")
 
     network = loading.load_for_training(config, CPU, 1)
     packed = sum(target_loss(network, block, CPU) for block in packing.blocks_of(rows, chosen, 512))

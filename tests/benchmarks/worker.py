@@ -20,7 +20,14 @@ import torch
 import transformers
 from torch.nn import functional
 from torch.utils.benchmark import Timer
-from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DataCollatorForSeq2Seq,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from utils import artifacts, hardware
 from utils.config import RunConfig
@@ -89,28 +96,16 @@ def examples_of(rows: dataset.TokenRows, updates: list[np.ndarray]) -> list[dict
     return [{"input_ids": block.input_ids.tolist(), "labels": block.labels.tolist()} for block in blocks]
 
 
-def padded(examples: list[dict[str, list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Examples padded to the longest, with a mask, as stanford_alpaca's collator does."""
-    longest = max(len(example["input_ids"]) for example in examples)
-    fill = {"input_ids": pad_token_id, "labels": IGNORE_INDEX}
-    batch = {
-        name: torch.tensor([example[name] + [value] * (longest - len(example[name])) for example in examples])
-        for name, value in fill.items()
-    }  # each (B, T)
-    mask = [[1] * len(example["input_ids"]) + [0] * (longest - len(example["input_ids"])) for example in examples]
-    return batch | {"attention_mask": torch.tensor(mask)}
+def collator_of(config: RunConfig) -> DataCollatorForSeq2Seq:
+    return DataCollatorForSeq2Seq(AutoTokenizer.from_pretrained(config.model_name_or_path))
 
 
 class Clock(TrainerCallback):
     def __init__(self):
         self.times: list[float] = []
-        self.logs: list[dict[str, float]] = []
 
     def on_step_end(self, args, state, control, **kwargs):
         self.times.append(time.perf_counter())
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        self.logs.append(logs)
 
 
 def trainer_settings(config: RunConfig, spec: dict[str, Any]) -> dict[str, Any]:
@@ -130,18 +125,17 @@ def trainer_settings(config: RunConfig, spec: dict[str, Any]) -> dict[str, Any]:
 
 def run_trainer(trainer: Trainer, clock: Clock, num_tokens: list[int]) -> dict[str, Any]:
     trainer.train()
-    losses = [log["loss"] for log in clock.logs if "loss" in log]
+    losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
     return {"losses": losses, "times": clock.times, "num_tokens": num_tokens}
 
 
 def run_transformers(spec: dict[str, Any]) -> dict[str, Any]:
     """`transformers.Trainer`, every forward pass padded to its longest pair."""
     config, rows, updates = job(Path(spec["run_dir"]))
-    pad_token_id = AutoTokenizer.from_pretrained(config.model_name_or_path).pad_token_id
     clock = Clock()
     trainer = Trainer(
         network_of(config, weights_dtype(spec)), TrainingArguments(**trainer_settings(config, spec)),
-        data_collator=lambda examples: padded(examples, pad_token_id), train_dataset=examples_of(rows, updates),
+        data_collator=collator_of(config), train_dataset=examples_of(rows, updates),
         callbacks=[clock],
     )  # fmt: skip
     return run_trainer(trainer, clock, [int(rows.lengths[update].sum()) for update in updates])
@@ -185,8 +179,7 @@ def weights_dtype(spec: dict[str, Any]) -> str:
 def run_plain(spec: dict[str, Any]) -> dict[str, Any]:
     """The yardstick of the loss: a float32 loop over padded pairs, torch's cross-entropy and AdamW, nothing clever."""
     config, rows, updates = job(Path(spec["run_dir"]))
-    pad_token_id = AutoTokenizer.from_pretrained(config.model_name_or_path).pad_token_id
-    device = own_device()
+    device, collator = own_device(), collator_of(config)
     network = network_of(config).to(device).train()
     betas = (config.adam_beta1, config.adam_beta2)
     optimizer = torch.optim.AdamW(
@@ -194,7 +187,7 @@ def run_plain(spec: dict[str, Any]) -> dict[str, Any]:
     )
     losses, times = [], []
     for update in updates:
-        batch = {name: values.to(device) for name, values in padded(examples_of(rows, [update]), pad_token_id).items()}
+        batch = collator(examples_of(rows, [update])).to(device)
         targets = batch.pop("labels")[:, 1:].flatten()
         logits = network(**batch, use_cache=False).logits[:, :-1]  # (B, T - 1, vocabulary)
         loss = functional.cross_entropy(logits.flatten(0, 1), targets, ignore_index=IGNORE_INDEX)

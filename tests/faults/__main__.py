@@ -17,6 +17,7 @@ from pathlib import Path
 
 import transformers
 
+from benchmarks import table
 from faults import files, peers, processes, run
 
 Row = dict[str, str]
@@ -58,12 +59,6 @@ def outcome(name: str, part: Callable[[], Row]) -> Row:
     return {"count": "0", "missed": "0"} | row | {"seconds": f"{time.monotonic() - start:,.0f}"}
 
 
-def table(rows: list[Row]) -> str:
-    columns = ["fault", "count", "held", "missed", "seconds"]
-    cells = [columns, ["---"] * len(columns), *([row[name].replace("|", "/") for name in columns] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
-
-
 def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__.splitlines()[0])
@@ -79,7 +74,9 @@ def main() -> int:
         for part in known[name]:
             print(f"{time.strftime('%H:%M:%S')} {name}", flush=True)
             rows.append(outcome(name, part))
-    print(f"\n{table(rows)}", flush=True)
+    columns = ["fault", "count", "held", "missed", "seconds"]
+    cells = [[row[name].replace("|", "/") for name in columns] for row in rows]
+    print(f"\n{table.table(columns, cells)}", flush=True)
     is_missed = any(row["missed"] != "0" for row in rows)
     if is_missed:
         print(f"\nthe runs are kept in {folder}", flush=True)

@@ -38,6 +38,10 @@ def needs(condition: bool, reason: str) -> None:
         raise Skipped(reason)
 
 
+def row(fault: str, count: int | str, held: str) -> dict[str, str]:
+    return {"fault": fault, "count": str(count), "held": held}
+
+
 def build_world(folder: Path, num_pairs: int, num_positions: int = 512) -> tuple[Path, RunConfig]:
     """`make_world` with a model of its own: many positions make it large, and slow to save, but hardly slower to train.
 
