@@ -11,7 +11,8 @@ import shlex
 import statistics
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -27,16 +28,6 @@ def name_of(spec: dict[str, Any]) -> str:
     return " ".join([*named, *settings, *([f"{spec['num_pairs']} at once"] if "num_pairs" in spec else [])])
 
 
-def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("torch", "transformers", "accelerate", "trl", "datasets", "torchao", "tokenizers"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
 def machine(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
@@ -45,8 +36,12 @@ def machine(device: str) -> str:
 
 def header(device: str) -> str:
     """Where, when, with what, and by which command the figures below it were measured."""
-    packages = ", ".join(f"{name} {found}" for name, found in versions().items())
-    return f"{machine(device)}, {time.strftime('%Y-%m-%d')}, {packages}: `python {shlex.join(sys.argv)}`"
+    names = ("torch", "transformers", "accelerate", "trl", "datasets", "torchao", "tokenizers")
+    packages = ", ".join(f"{name} {version(name) if find_spec(name) else 'not installed'}" for name in names)
+    python = platform.python_version()
+    return (
+        f"{machine(device)}, {time.strftime('%Y-%m-%d')}, python {python}, {packages}: `python {shlex.join(sys.argv)}`"
+    )
 
 
 def reason(error: Exception) -> str:

@@ -47,7 +47,7 @@ def shape_of(key: str) -> Shape:
     network = meta_network(key)
     config = network.config.get_text_config()
     head = (network.get_output_embeddings() or network.get_input_embeddings()).weight
-    tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)} | {id(head)}
+    tables = table_ids(network)
     parameters = list(network.parameters())
     layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.weight is not head]
     stacks = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
@@ -63,6 +63,13 @@ def shape_of(key: str) -> Shape:
         width=config.hidden_size,
         vocab_size=head.shape[0],
     )
+
+
+def table_ids(network) -> set[int]:
+    """The `id` of each parameter of embeddings and head."""
+    tables = [module for module in network.modules() if isinstance(module, nn.Embedding)]
+    tables += filter(None, [network.get_output_embeddings()])
+    return {id(parameter) for table in tables for parameter in table.parameters()}
 
 
 def meta_network(key: str, dtype=torch.float32, num_layers: int = 0, attn_implementation: str = "eager"):

@@ -27,10 +27,10 @@ CHECKS = "checks.json"
 
 @dataclass(frozen=True)
 class Check:
-    """One check: whether it passed (None: not run, `found` says why), what was found, and a remedy."""
+    """One check: whether it passed, what was found, and a remedy."""
 
     name: str
-    is_good: bool | None
+    is_good: bool
     found: str
     remedy: str
 
@@ -69,7 +69,7 @@ def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
 
 def require(folder: Path) -> None:
     """Raise `UserError` when a check of these token rows failed; unchecked rows are accepted."""
-    bad = [check for check in artifacts.read_json(Path(folder) / CHECKS) or [] if check["is_good"] is False]
+    bad = [check for check in artifacts.read_json(Path(folder) / CHECKS) or [] if not check["is_good"]]
     if bad:
         failed = "; ".join(f"{check['name']!r} failed ({check['found']}): {check['remedy']}" for check in bad)
         raise UserError(f"{folder} cannot be trained on: {failed}.")
