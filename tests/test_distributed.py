@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -66,15 +65,6 @@ def listening(process):
 def processes_files(pid):
     folders = [*files.private_folder().glob(f"{pid}-*")]
     return [path for folder in folders for path in folder.iterdir()]
-
-
-@pytest.fixture
-def run_dir(world):
-    run_dir = world[0] / "runs" / "closed"
-    yield run_dir
-    if process := launch.launcher(run_dir):
-        process.kill()
-    shutil.rmtree(run_dir, ignore_errors=True)
 
 
 @pytest.mark.slow

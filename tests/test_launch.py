@@ -16,15 +16,6 @@ from utils.runs import folders, launch, metrics
 from utils.training.distributed import Ranks, only_one
 
 
-@pytest.fixture
-def run_dir(world):
-    run_dir = world[0] / "runs" / "launched"
-    yield run_dir
-    if process := launch.launcher(run_dir):
-        process.kill()
-    shutil.rmtree(run_dir, ignore_errors=True)
-
-
 @pytest.mark.slow
 def test_start_stop_and_go_on_with_two_processes(world, run_dir):
     config = world[1].with_changes(num_processes=2, num_train_epochs=20.0, eval_steps=50)

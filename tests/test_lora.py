@@ -10,13 +10,12 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3Moe
 from support.flops import matrix_flops
 from support.forked_ranks import train_on
 from test_trainer import losses, weights
-from utils import artifacts
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import attention, loading, lora
 from utils.playground import model_pool
 from utils.runs import metrics
-from utils.tokens import dataset, packing
+from utils.tokens import packing
 from utils.training import mfu
 from utils.training.__main__ import main
 from utils.training.loss import num_target_tokens, target_loss
@@ -32,8 +31,8 @@ def logits(network):
 
 
 @pytest.mark.slow
-def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
-    data_dir, config = world
+def test_only_adapters_are_trained_and_at_first_they_change_nothing(world, rows):
+    _, config = world
     for dtype, frozen_dtype in [("float32", torch.float32), ("bfloat16", torch.bfloat16)]:
         network = loading.load_for_training(config.with_changes(dtype=dtype, **LORA), CPU, 1)
         trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
@@ -45,7 +44,6 @@ def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
         plain = AutoModelForCausalLM.from_pretrained(config.model_name_or_path, dtype=frozen_dtype).eval()
         torch.testing.assert_close(logits(network.eval()), logits(plain), rtol=0, atol=0)
     # All but what the first layer would need to tell the frozen embeddings.
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     block = packing.build_block(rows, [0, 5])
     network.set_attn_implementation(attention.PACKED)
     per_token, per_target = mfu.flops_per_token(network)

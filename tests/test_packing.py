@@ -82,9 +82,7 @@ def test_every_epoch_takes_every_row_once_in_another_order(num_rows, batch_size,
     assert num_rows < 10 or not np.array_equal(*epochs)
 
 
-def test_long_rows_are_left_out_and_a_subset_is_chosen_by_seed(world):
-    data_dir, config = world
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+def test_long_rows_are_left_out_and_a_subset_is_chosen_by_seed(rows):
     limit = int(np.median(rows.lengths))
     chosen = packing.choose_rows(rows, limit, 0, seed=1)
     assert set(chosen) == {row for row in range(len(rows)) if len(rows[row]) <= limit}

@@ -8,14 +8,14 @@ import torch
 from transformers import GPTBigCodeConfig, LlamaConfig
 
 from support.flops import matrix_flops
-from utils import artifacts, hardware
+from utils import hardware
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import loading, lora
 from utils.model.shape import config_key, meta_network, shape_of
 from utils.planning import memory, planner, timing, workload
 from utils.runs import metrics
-from utils.tokens import dataset, packing
+from utils.tokens import packing
 from utils.training import optim
 from utils.training.loss import num_target_tokens, target_loss
 
@@ -153,11 +153,10 @@ def num_bytes(tensors):
 
 @pytest.mark.parametrize("checkpointing", ["none", "full"])
 def test_the_time_by_the_matrix_rate_is_that_of_the_operations_that_torch_counts(
-    world, tmp_path, monkeypatch, checkpointing
+    world, rows, tmp_path, monkeypatch, checkpointing
 ):
-    data_dir, config = world
-    config = config.with_changes(activation_checkpointing=checkpointing, eval_steps=3)
-    block = packing.build_block(dataset.load(artifacts.tokens_dir(data_dir, config), "train"), [0, 5])
+    config = world[1].with_changes(activation_checkpointing=checkpointing, eval_steps=3)
+    block = packing.build_block(rows, [0, 5])
     network = loading.load_for_training(config, torch.device("cpu"), 1)
     update = matrix_flops(lambda: target_loss(network, block, torch.device("cpu")).backward())
     with torch.no_grad():
@@ -234,10 +233,9 @@ def test_without_products_in_bfloat16_activations_are_in_the_dtype_of_the_weight
     assert low["workspace"] - exact["workspace"] == product_bytes
 
 
-def test_the_work_is_counted_from_the_token_rows(world):
+def test_the_work_is_counted_from_the_token_rows(world, rows):
     data_dir, config = world
     work = workload.count(config, data_dir, 1)
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     chosen = packing.choose_rows(rows, config.max_length, 0, config.seed)
     assert work.num_updates == packing.num_updates(len(chosen), config.train_batch_size, config.num_train_epochs)
     blocks, trained, numbers = [], [], []

@@ -51,9 +51,8 @@ def without_times(records):
     return [{k: v for k, v in r.items() if k not in MEASURED} for r in records]
 
 
-def test_packed_and_padded_give_the_same_loss(world):
-    data_dir, config = world
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+def test_packed_and_padded_give_the_same_loss(world, rows):
+    _, config = world
     chosen = np.array([3, 11, 0, 20, 6])
     plain = AutoModelForCausalLM.from_pretrained(config.model_name_or_path, dtype=torch.float32).eval()
     collator = DataCollatorForSeq2Seq(AutoTokenizer.from_pretrained(config.model_name_or_path))
@@ -340,8 +339,7 @@ def test_muon_refuses_weights_that_it_cannot_update(new_run):
 
 
 @pytest.mark.slow
-def test_it_stops_early_when_the_validation_loss_does_not_fall(world, new_run, monkeypatch):
-    data_dir, config = world
+def test_it_stops_early_when_the_validation_loss_does_not_fall(new_run):
     run_dir = new_run("early", early_stopping_patience=2, eval_steps=1, learning_rate=0.0)
     main(run_dir)
     assert metrics.train_lines(metrics.read(run_dir))[-1]["step"] == 2
@@ -399,10 +397,8 @@ def test_running_out_of_memory_says_what_to_change(world, new_run, monkeypatch):
         training.train()
 
 
-def test_the_share_of_the_matrix_rate_counts_what_is_needed(world):
-    data_dir, config = world
-    network = loading.load_for_training(config, CPU, 1)
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+def test_the_share_of_the_matrix_rate_counts_what_is_needed(world, rows):
+    network = loading.load_for_training(world[1], CPU, 1)
     # Of two blocks with unlike shares of target tokens, which have only one solution.
     blocks = [packing.build_block(rows, chosen) for chosen in ([0, 5], [4, 7, 9])]
     sizes = np.array([(len(block.input_ids), num_target_tokens(block)) for block in blocks])

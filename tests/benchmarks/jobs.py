@@ -42,19 +42,21 @@ SHAPES = {
 }
 
 
-def load_pairs(shared: Path, num_pairs: int) -> list[dict[str, str]]:
-    path = shared / "gpteacher" / "codegen-instruct.json"
+def _required(path: Path) -> Path:
     if not path.exists():
         raise UserError(f"{path} is missing: give the folder with gpteacher/ and starcoder2-tokenizer/ as --shared.")
+    return path
+
+
+def load_pairs(shared: Path, num_pairs: int) -> list[dict[str, str]]:
+    path = _required(shared / "gpteacher" / "codegen-instruct.json")
     rows = json.loads(path.read_text(encoding="utf-8"))[:num_pairs]
     return [{key: row[key] for key in ("instruction", "input", "response")} for row in rows]
 
 
 def load_tokenizer(shared: Path) -> PreTrainedTokenizerFast:
     """StarCoder2's tokenizer, of the same size and with the same special tokens as StarCoder's."""
-    path = shared / "starcoder2-tokenizer" / "tokenizer.json"
-    if not path.exists():
-        raise UserError(f"{path} is missing: give the folder with gpteacher/ and starcoder2-tokenizer/ as --shared.")
+    path = _required(shared / "starcoder2-tokenizer" / "tokenizer.json")
     return PreTrainedTokenizerFast(
         tokenizer_file=str(path), bos_token=SPECIAL_TOKENS[0], eos_token=SPECIAL_TOKENS[0], pad_token=SPECIAL_TOKENS[4]
     )
