@@ -4,11 +4,14 @@ import os
 import shutil
 
 import pytest
+from transformers import AutoTokenizer
 
 from support.world import make_world
-from utils import hardware, workbook
+from utils import artifacts, hardware, workbook
 from utils.artifacts import ROOT
 from utils.data import pairs
+from utils.runs import launch
+from utils.tokens import dataset
 from utils.training import samples
 
 
@@ -52,7 +55,6 @@ def shared_data():
 
 @pytest.fixture(scope="session")
 def library_pairs(tmp_path_factory):
-    """The folder with the pairs of the standard library, as `pairs.prepare` makes it; nothing there is changed."""
     return pairs.prepare("python-stdlib", tmp_path_factory.mktemp("library"))[0]
 
 
@@ -60,6 +62,27 @@ def library_pairs(tmp_path_factory):
 def world(tmp_path_factory):
     """`make_world`, shared: tests make runs of their own in its `runs/` and change nothing else."""
     return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def rows(world):
+    """The training rows of the shared world."""
+    return dataset.load(artifacts.tokens_dir(*world), "train")
+
+
+@pytest.fixture
+def run_dir(world):
+    """The folder of a run that a test launches; what is left of it ends and goes with the test."""
+    run_dir = world[0] / "runs" / "launched"
+    yield run_dir
+    if process := launch.launcher(run_dir):
+        process.kill()
+    shutil.rmtree(run_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(world):
+    return AutoTokenizer.from_pretrained(world[1].model_name_or_path)
 
 
 @pytest.fixture

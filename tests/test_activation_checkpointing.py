@@ -1,38 +1,20 @@
 """Activation checkpointing: the same gradients from less memory, and what is computed again is what the mode says."""
 
-from collections import Counter
-
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from utils import artifacts
-from utils.config import RunConfig
-from utils.errors import UserError
+from support.flops import Operations
 from utils.model import activation_checkpointing, attention, loading
 from utils.model.shape import config_key
 from utils.planning import memory
-from utils.tokens import dataset, packing
+from utils.tokens import packing
 from utils.training.loss import target_loss
 
 CPU = torch.device("cpu")
 
 
-class Operations(TorchDispatchMode):
-    """Counts the operations that run."""
-
-    def __init__(self):
-        super().__init__()
-        self.counts = Counter()
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        self.counts[operation.name().partition(".")[0]] += 1
-        return operation(*args, **(kwargs or {}))
-
-
 def results_of(network, block):
-    """Loss and gradients of a block, and the operations of the backward pass."""
     loss = target_loss(network.train(), block, CPU)
     with Operations() as backward:
         loss.backward()
@@ -57,9 +39,8 @@ def networks(world, mode):
 # gpt_bigcode's products add a bias: four in each of two blocks, of which the last need not be computed again.
 @pytest.mark.parametrize("mode, num_products, has_attention", [("selective", 0, False), ("full", 2 * 3, True)])
 def test_the_gradients_are_the_same_and_only_what_is_not_kept_is_computed_again(
-    world, mode, num_products, has_attention
+    world, rows, mode, num_products, has_attention
 ):
-    rows = dataset.load(artifacts.tokens_dir(*world), "train")
     block = packing.build_block(rows, [2, 7, 4])
     for kept, recomputed in zip(networks(world, "none"), networks(world, mode), strict=True):
         expected, plain = results_of(kept, block)
@@ -86,8 +67,3 @@ def test_selective_keeps_half_and_full_the_blocks_inputs(world):
         }
         assert kept["full"] == pytest.approx(num_bytes * width, rel=0.02)
         assert kept["selective"] < 0.55 * kept["none"]
-
-
-def test_compiled_blocks_choose_for_themselves():
-    with pytest.raises(UserError, match="activation_checkpointing must be none or full, got selective"):
-        RunConfig(torch_compile=True, activation_checkpointing="selective")

@@ -6,12 +6,11 @@ its gradient and its compilation are torch's.
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from utils import artifacts
+from support.flops import Operations
 from utils.model import attention, loading
 from utils.model.attention import Documents
-from utils.tokens import dataset, packing
+from utils.tokens import packing
 from utils.training.loss import target_loss
 
 CPU = torch.device("cpu")
@@ -91,16 +90,14 @@ def results_of(network, block):
     return [loss.detach(), *(parameter.grad.clone() for parameter in network.parameters())]
 
 
-def blocks_of(world):
-    data_dir, config = world
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+@pytest.fixture
+def blocks(rows):
     return [packing.build_block(rows, chosen) for chosen in ([2, 7, 4], [1, 3], [5, 9, 8, 6], [11])]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, kernel, monkeypatch, checkpointing):
-    blocks = blocks_of(world)
+def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, blocks, kernel, monkeypatch, checkpointing):
     config = world[1].with_changes(activation_checkpointing="full" if checkpointing else "none")
     expected = [results_of(loading.load_for_training(config, CPU, 1), block) for block in blocks]
     assert not kernel.num_key_heads
@@ -121,8 +118,7 @@ def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, kernel, m
 
 
 @pytest.mark.slow
-def test_without_the_kernel_compiled_blocks_go_on_with_the_loop(world):
-    blocks = blocks_of(world)
+def test_without_the_kernel_compiled_blocks_go_on_with_the_loop(world, blocks):
     network, other = (loading.load_for_training(world[1], CPU, 1) for _ in range(2))
     loading.compile_blocks(network, backend="eager")
     for block in blocks:
@@ -131,24 +127,12 @@ def test_without_the_kernel_compiled_blocks_go_on_with_the_loop(world):
     torch.compiler.reset()
 
 
-class Questions(TorchDispatchMode):
-    """The operations that ask a device for a value, and on a GPU wait for all that it has still to compute."""
-
-    def __init__(self):
-        super().__init__()
-        self.asked = []
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        if operation in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default):
-            self.asked.append(operation)
-        return operation(*args, **(kwargs or {}))
-
-
-def test_a_block_goes_forward_and_back_without_asking_the_device(world):
-    network, block = loading.load_for_training(world[1], CPU, 1), blocks_of(world)[0]
-    with Questions() as questions:
-        target_loss(network, block, CPU).backward()
-    assert not questions.asked
+def test_a_block_goes_forward_and_back_without_asking_the_device(world, blocks):
+    """A value that a device is asked for makes a GPU wait for all that it has still to compute."""
+    network = loading.load_for_training(world[1], CPU, 1)
+    with Operations() as operations:
+        target_loss(network, blocks[0], CPU).backward()
+    assert operations.counts["aten::mm"] and not {"aten::_local_scalar_dense", "aten::equal"} & operations.counts.keys()
 
 
 def test_what_the_kernel_cannot_do_goes_to_the_loop(monkeypatch):

@@ -19,7 +19,6 @@ from utils.model.generation import GenerationSettings
 
 
 def run(spec, config, **options):
-    """In this process and without TRL, which `make bench` alone installs."""
     if spec["trainer"] == "trl":
         raise UserError("trl is not installed")
     with torch.compiler.set_stance("force_eager"):  # torchao compiles its update, which takes a CPU a minute
@@ -222,7 +221,6 @@ def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch)
     assert found["bits per byte, 24 bytes of held-out modules"][2] == "**no**"
     assert found["one missing line of 1, exactly"] == [">= 8 %", "0 % (0 to 79)", "**no**"]
     assert found["2 held-out pairs, tuned (base): parses as Python"][0] == ">= 85 %"
-    assert found["one answer, streamed"][1].endswith("tokens/s")
 
 
 @pytest.mark.slow

@@ -83,7 +83,6 @@ def server(needs, tmp_path_factory):
 
 @pytest.fixture
 def lab(server):
-    """The server, with its notebooks, data and model as they were at first."""
     for name in CHANGED:
         shutil.rmtree(server.folder / name)
         shutil.copytree(server.folder / "fresh" / name, server.folder / name)
@@ -142,7 +141,6 @@ def look(page, name: str) -> None:
 
 
 def cell(page, id: str):
-    """The cell with this id, scrolled to."""
     index = page.evaluate(
         "id => window.jupyterapp.shell.currentWidget.content.widgets.findIndex((cell) => cell.model.id === id)", id
     )

@@ -13,10 +13,10 @@ def tensors(value):
     return {"model.weight": torch.full((7, 3), value), "optimizer.weight.step": torch.tensor(value)}
 
 
-def saved(run_dir, *steps, keep=10):
+def saved(run_dir, *steps, keep=10, values=None, own=None, run_id="", **state):
     for step in steps:
-        saver = checkpoint.Saver(run_dir, rank=0, num_ranks=1, keep=keep)
-        saver.save(step, tensors(float(step)), {}, {"step": step})
+        saver = checkpoint.Saver(run_dir, rank=0, num_ranks=1, keep=keep, run_id=run_id)
+        saver.save(step, values or tensors(float(step)), own or {}, {"step": step} | state)
         saver.wait()
 
 
@@ -89,16 +89,8 @@ def test_the_disk_filling_up_while_it_is_written_leaves_the_earlier_checkpoint(t
 
 def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path):
     for step, loss in [(1, 3.0), (2, 1.0), (3, None), (4, 2.0), (5, 1.5)]:
-        saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=1)
-        saver.save(step, tensors(1.0), {}, {"eval_loss": loss})
-        saver.wait()
+        saved(tmp_path, step, keep=1, eval_loss=loss)
     assert names(tmp_path) == ["step-00000002", "step-00000005"]
-
-
-def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-    saved(tmp_path, 1)
-    with pytest.raises(UserError, match="lacks rows of model.weight"):
-        checkpoint.load(checkpoint.newest_good(tmp_path, print), {"model.weight": torch.zeros(8, 3)}, {}, rank=0)
 
 
 def test_a_checkpoint_holds_no_pickle(tmp_path):
@@ -108,9 +100,7 @@ def test_a_checkpoint_holds_no_pickle(tmp_path):
 
 
 def test_what_only_one_rank_needs_comes_back_to_that_rank_alone(tmp_path):
-    saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=1)
-    saver.save(1, tensors(1.0), {"codes": torch.arange(5)}, {})
-    saver.wait()
+    saved(tmp_path, 1, own={"codes": torch.arange(5)})
     folder, own = checkpoint.newest_good(tmp_path, print), {"codes": torch.zeros(5, dtype=torch.long)}
     checkpoint.load(folder, tensors(0.0), own, rank=0)
     assert own["codes"].tolist() == [0, 1, 2, 3, 4]
@@ -120,16 +110,12 @@ def test_what_only_one_rank_needs_comes_back_to_that_rank_alone(tmp_path):
 
 def test_the_best_checkpoint_is_one_that_was_evaluated_at_its_own_step(tmp_path):
     for step, loss, eval_step in ((1, 3.0, 1), (2, 1.0, 1), (3, 2.0, 3)):
-        saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=10)
-        saver.save(step, tensors(1.0), {}, {"step": step, "eval_loss": loss, "eval_step": eval_step})
-        saver.wait()
+        saved(tmp_path, step, eval_loss=loss, eval_step=eval_step)
     assert checkpoint.best(checkpoint.found(tmp_path)).name == "step-00000003"
 
 
 def test_a_checkpoint_of_another_run_is_not_resumed(tmp_path):
-    saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=10, run_id="a")
-    saver.save(1, tensors(1.0), {}, {"step": 1})
-    saver.wait()
+    saved(tmp_path, 1, run_id="a")
     assert checkpoint.newest_good(tmp_path, print, "a").name == "step-00000001"
     said = []
     assert checkpoint.newest_good(tmp_path, said.append, "b") is None and "of another run" in said[0]
@@ -145,14 +131,13 @@ def test_a_file_that_the_manifest_does_not_name_is_a_defect(tmp_path):
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
+        (torch.zeros(6, 3), "lacks rows of model.weight"),
         (torch.full((7, 3), float("nan")), "not finite"),
         (torch.zeros(7, 4), r"torch.float32 \[4\] per row"),
         (torch.zeros(7, 3, dtype=torch.bfloat16), "torch.bfloat16"),
     ],
 )
 def test_values_that_do_not_fit_the_model_are_refused(tmp_path, weight, message):
-    saver = checkpoint.Saver(tmp_path, rank=0, num_ranks=1, keep=10)
-    saver.save(1, {"model.weight": weight}, {}, {"step": 1})
-    saver.wait()
+    saved(tmp_path, 1, values={"model.weight": weight})
     with pytest.raises(UserError, match=message):
         checkpoint.load(checkpoint.newest_good(tmp_path, print), {"model.weight": torch.zeros(7, 3)}, {}, rank=0)

@@ -35,6 +35,7 @@ def test_every_preset_is_valid_and_survives_a_file(preset, tmp_path):
         ({"train_batch_size": 0}, "train_batch_size must be at least 1 pairs, got 0"),
         ({"dtype": "fp32"}, "Did you mean 'float32'"),
         ({"tokens_per_device": 512}, "tokens_per_device must be at least max_length"),
+        ({"torch_compile": True, "activation_checkpointing": "selective"}, "must be none or full, got selective"),
     ],
 )
 def test_a_wrong_value_is_refused_in_words(change, message):

@@ -24,7 +24,6 @@ HEALTHY = power_law()
 
 
 def a_run(loss: Curve, num_updates=300, noise=0.03, seed=0, **options) -> tuple[list[dict], RunConfig]:
-    """Metrics and settings of a run with this loss."""
     known = dict(epochs=1, validation=loss, eval_noise=0.003, schedule="cosine", tails=np.inf)
     epochs, validation, eval_noise, schedule, tails = (known | options).values()
     config = RunConfig.from_preset("tiny", num_train_epochs=float(epochs), lr_scheduler_type=schedule)
@@ -47,7 +46,6 @@ def kinds(*arguments, **options) -> set[str]:
 
 
 def stairs(curve: Curve, height: float, epochs: int = 3) -> Curve:
-    """The curve, lower by a share of itself after each epoch."""
     return lambda share: curve(share) * (1 - height * np.ceil(share * epochs - 1e-9).clip(1, epochs) + height)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -18,11 +17,13 @@ import psutil
 import pytest
 import torch.distributed as dist
 
-from test_launch import wait_until
+from support.waiting import wait_until
 from utils import artifacts, files
+from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import launch, metrics
 from utils.training import checkpoint, distributed, rendezvous
+from utils.training.__main__ import main
 from utils.training.distributed import InUse, Ranks, StopRequest, only_one, report_failure
 from utils.training.rendezvous import FileBeats, Heartbeat
 
@@ -56,25 +57,14 @@ def write_into_store(address, port):
 
 
 def listening(process):
-    """The sockets on which a process and those that it started accept connections."""
     family = [process, *process.children(recursive=True)]
     found = [connection for member in family for connection in member.net_connections("inet")]
     return [connection.laddr for connection in found if connection.status == psutil.CONN_LISTEN]
 
 
 def processes_files(pid):
-    """The files in the private folder that belong to the processes of this launcher."""
     folders = [*files.private_folder().glob(f"{pid}-*")]
     return [path for folder in folders for path in folder.iterdir()]
-
-
-@pytest.fixture
-def run_dir(world):
-    run_dir = world[0] / "runs" / "closed"
-    yield run_dir
-    if process := launch.launcher(run_dir):
-        process.kill()
-    shutil.rmtree(run_dir, ignore_errors=True)
 
 
 @pytest.mark.slow
@@ -101,7 +91,7 @@ def test_a_run_is_closed_to_strangers_and_saves_when_its_launcher_dies(world, ru
     assert not any(as_another_user(*(partial(path.write_bytes, b"stranger") for path in meeting)))
 
     launcher.kill()
-    wait_until(lambda: launch.state(run_dir) != "running", 60)
+    wait_until(lambda: launch.state(run_dir) != "running")
     assert launch.state(run_dir) == "stopped", launch.log_tail(run_dir)
     last = metrics.train_lines(metrics.read(run_dir))[-1]["step"]
     assert checkpoint.newest_good(run_dir, print).name == f"step-{last:08d}"
@@ -303,9 +293,10 @@ def test_a_run_started_by_hand_is_not_stopped_when_the_shell_that_started_it_end
 
 @pytest.mark.slow
 def test_who_finds_the_run_in_use_writes_nothing_into_it(tmp_path):
+    RunConfig().save(tmp_path / "config.json")
     with only_one(tmp_path, Ranks()):
-        with pytest.raises(InUse) as refused, only_one(tmp_path, Ranks()):
-            pass
+        with pytest.raises(InUse, match="trained by another process") as refused:
+            main(tmp_path)
         assert report_failure(tmp_path, refused.value) == 2
     assert not (tmp_path / "outcome.json").exists()
 

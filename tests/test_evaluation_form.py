@@ -15,7 +15,6 @@ ASK = "Write this Python function. Return the sum.\n\ndef add(first, second=('on
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A model with a context of 64 tokens and random weights, and a tokenizer of the embedded kind."""
     folder = tmp_path_factory.mktemp("tiny")
     models.create_fresh(folder, ["def add(a, b):\n    return a + b\n" * 20], vocab_size=300)
     tokenizer = models.load_tokenizer(str(folder))

@@ -7,7 +7,6 @@ from threading import Event
 
 import pytest
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
     CompileConfig,
@@ -15,17 +14,16 @@ from transformers import (
     GPTBigCodeForCausalLM,
     GPTNeoConfig,
     LlamaConfig,
-    PreTrainedTokenizerFast,
 )
 
-from support.tiny_tokenizer import chat_tokenizer
+from support.tiny_tokenizer import byte_tokenizer, chat_tokenizer
 from utils.errors import UserError
 from utils.model import attention, generation
 from utils.model.generation import GenerationSettings, generate_batch, generate_rows, sample, stream
+from utils.model.loading import SPECIAL_TOKENS
 from utils.tokens import dataset
 from utils.tokens.prompts import TEMPLATES, encode_prompts, format_prompt
 
-SPECIALS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"]
 CONTEXT = 64
 PROMPTS = ["def add(a, b):", "x", "a rather longer prompt, é and all"]
 
@@ -33,13 +31,7 @@ PROMPTS = ["def add(a, b):", "x", "a rather longer prompt, é and all"]
 @pytest.fixture(scope="module")
 def tokenizer():
     """Every byte is a token, so that every character beyond ASCII is spread over several."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: index for index, token in enumerate(SPECIALS + letters)}
-    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens([AddedToken(token, special=True) for token in SPECIALS])
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=SPECIALS[0], pad_token=SPECIALS[4])
+    return byte_tokenizer(SPECIAL_TOKENS)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +54,6 @@ def model(tokenizer):
 
 
 class Scripted(torch.nn.Module):
-    """A model that writes the given ids, whatever it is asked."""
-
     def __init__(self, model, ids):
         super().__init__()
         self.config, self.device, self.ids = model.config, model.device, list(ids)
@@ -74,12 +64,10 @@ class Scripted(torch.nn.Module):
 
 
 def drafts(model, tokenizer, prompt, settings, stop=None):
-    """The draft of one answer, after every token."""
     return (draft for (draft,) in stream(model, tokenizer, encode_prompts([prompt], tokenizer), settings, stop))
 
 
 def written(model, tokenizer, prompt, settings, stop=None):
-    """The draft when it has ended."""
     return list(drafts(model, tokenizer, prompt, settings, stop))[-1]
 
 
@@ -88,7 +76,6 @@ def texts(model, tokenizer, prompt, **settings):
 
 
 def pieces(model, tokenizer, prompt, settings):
-    """What each token added to the text."""
     text, found = "", []
     for draft in drafts(model, tokenizer, prompt, settings):
         assert draft.text.startswith(text), "text only grows"
@@ -96,7 +83,7 @@ def pieces(model, tokenizer, prompt, settings):
     return [piece for piece in found if piece]
 
 
-def reference(model, tokenizer, prompt, max_new_tokens):
+def reference(model, tokenizer, prompt, max_new_tokens, **options):
     """Greedy text from transformers' `generate`, without end-of-text."""
     ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
     new = model.generate(
@@ -106,6 +93,7 @@ def reference(model, tokenizer, prompt, max_new_tokens):
         max_new_tokens=max_new_tokens,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        **options,
     )[0, ids.shape[1] :].tolist()
     if tokenizer.eos_token_id in new:
         new = new[: new.index(tokenizer.eos_token_id)]
@@ -296,10 +284,7 @@ def test_a_stop_string_ends_an_answer_before_it_and_is_never_shown_in_part(model
 @pytest.mark.slow
 @pytest.mark.parametrize("penalty", [1.3, 0.7])
 def test_the_penalty_is_that_of_transformers(model, tokenizer, penalty):
-    ids = tokenizer("abcabc", return_tensors="pt")["input_ids"]
-    options = dict(do_sample=False, max_new_tokens=20, repetition_penalty=penalty, pad_token_id=tokenizer.pad_token_id)
-    new = model.generate(ids, attention_mask=torch.ones_like(ids), **options)[0, ids.shape[1] :]
-    expected = tokenizer.decode(new, skip_special_tokens=False).split("<|endoftext|>")[0]
+    expected = reference(model, tokenizer, "abcabc", 20, repetition_penalty=penalty)
     assert texts(model, tokenizer, "abcabc", max_new_tokens=20, repetition_penalty=penalty) == expected
     assert expected != texts(model, tokenizer, "abcabc", max_new_tokens=20)
     rows = encode_prompts(["abcabc", "xyz and more"], tokenizer)

@@ -4,32 +4,16 @@ import fcntl
 import json
 import os
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.waiting import wait_until
 from utils import files
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import folders, launch, metrics
 from utils.training.distributed import Ranks, only_one
-
-
-def wait_until(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-
-
-@pytest.fixture
-def run_dir(world):
-    run_dir = world[0] / "runs" / "launched"
-    yield run_dir
-    if process := launch.launcher(run_dir):
-        process.kill()
-    shutil.rmtree(run_dir, ignore_errors=True)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, GPTBigCodeConfig, LlamaConfig, Qw
 
 from utils.errors import UserError
 from utils.model import loading, sharding
+from utils.playground.model_pool import LoadedModels
 
 
 def test_a_fresh_model_is_a_small_starcoder_and_the_same_everywhere(tmp_path):
@@ -32,18 +33,24 @@ def test_a_fresh_model_is_a_small_starcoder_and_the_same_everywhere(tmp_path):
         (LocalEntryNotFoundError, "cannot be fetched from the hub.*Check the network"),
     ],
 )
-def test_a_hub_that_does_not_give_the_model_is_said_in_words(cause, message, tmp_path):
+def test_a_hub_that_does_not_give_the_model_is_said_in_words(cause, message, monkeypatch):
+    asked = []
+
     class Refusing:
         @staticmethod
         def from_pretrained(source, **options):
+            asked.append((source, options["revision"]))
             # As transformers does it: an OSError, and the hub's own error behind it.
             raise OSError("a long text") from cause.__new__(cause)
 
-    with pytest.raises(UserError, match=message):
-        loading._from_pretrained(Refusing, "bigcode/starcoder", "main")
+    monkeypatch.setattr(loading, "AutoConfig", Refusing)
+    for name in ("bigcode/starcoder", "bigcode/starcoder@9fc30b5"):
+        with pytest.raises(UserError, match=message):
+            LoadedModels().get(name)
+    assert asked == [("bigcode/starcoder", "main"), ("bigcode/starcoder", "9fc30b5")]
 
 
-@pytest.mark.parametrize("name", ["no/such/folder", "./here", "starcoder"])
+@pytest.mark.parametrize("name", ["no/such/folder", "./here", "starcoder", "embedded@main"])
 def test_a_name_that_is_no_model_is_refused(name, tmp_path):
     with pytest.raises(UserError, match="no model at"):
         loading.load(name)
@@ -64,14 +71,15 @@ def test_weights_that_are_no_safetensors_are_refused(world, tmp_path):
         loading.load(str(tmp_path / "pickled"))
 
 
-def test_code_that_comes_with_a_model_is_not_run(world, tmp_path):
+def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(world, tmp_path, monkeypatch):
     folder = tmp_path / "evil"
     loading.load_tokenizer(world[1].model_name_or_path).save_pretrained(folder)
     config = {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil", "AutoModelForCausalLM": "evil.Evil"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises((UserError, ValueError)):
-        loading.load(str(folder))
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    with pytest.raises(UserError):
+        LoadedModels().get(str(folder))
     assert not (tmp_path / "ran").exists()
 
 

@@ -1,24 +1,21 @@
 """Adapters: trained alone, by the same arithmetic on one rank and on two, and merged into a plain model."""
 
-import shutil
 import sys
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3MoeConfig
 
 from support.flops import matrix_flops
 from support.forked_ranks import train_on
-from test_trainer import losses, weights, without_times
-from utils import artifacts
+from test_trainer import losses, weights
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import attention, loading, lora
 from utils.playground import model_pool
 from utils.runs import metrics
-from utils.tokens import dataset, packing
+from utils.tokens import packing
 from utils.training import mfu
 from utils.training.__main__ import main
 from utils.training.loss import num_target_tokens, target_loss
@@ -34,8 +31,8 @@ def logits(network):
 
 
 @pytest.mark.slow
-def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
-    data_dir, config = world
+def test_only_adapters_are_trained_and_at_first_they_change_nothing(world, rows):
+    _, config = world
     for dtype, frozen_dtype in [("float32", torch.float32), ("bfloat16", torch.bfloat16)]:
         network = loading.load_for_training(config.with_changes(dtype=dtype, **LORA), CPU, 1)
         trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
@@ -47,7 +44,6 @@ def test_only_adapters_are_trained_and_at_first_they_change_nothing(world):
         plain = AutoModelForCausalLM.from_pretrained(config.model_name_or_path, dtype=frozen_dtype).eval()
         torch.testing.assert_close(logits(network.eval()), logits(plain), rtol=0, atol=0)
     # All but what the first layer would need to tell the frozen embeddings.
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
     block = packing.build_block(rows, [0, 5])
     network.set_attn_implementation(attention.PACKED)
     per_token, per_target = mfu.flops_per_token(network)
@@ -96,34 +92,14 @@ def test_two_ranks_make_the_updates_of_one(new_run, changes):
     np.testing.assert_allclose(*([r["grad_norm"] for r in metrics.train_lines(of)] for of in (together, alone)), 1e-3)
     assert losses(alone)[-1] < losses(alone)[0] - 0.02
     assert len(metrics.read(two, metrics.SAMPLES)) > 0
-    tuned, base = weights(one), AutoModelForCausalLM.from_pretrained(model_of(one), dtype=torch.float32).state_dict()
+    tuned, base = (
+        weights(one),
+        AutoModelForCausalLM.from_pretrained(model_pool.choices(one)["base"], dtype=torch.float32).state_dict(),
+    )
     assert tuned.keys() == base.keys()
     for name, tensor in weights(two).items():
         torch.testing.assert_close(tensor, tuned[name], rtol=0, atol=2e-4)
         assert torch.equal(tensor, base[name]) == (".c_" not in name or name.endswith("bias"))
-
-
-def model_of(run_dir):
-    return model_pool.choices(run_dir)["base"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_resumed_run_has_the_same_bits_and_checkpoints_hold_adapters_alone(new_run, dtype):
-    whole, parts = new_run("lora-whole", dtype=dtype, **LORA), new_run("lora-parts", dtype=dtype, **LORA)
-    main(whole)
-    main(parts)
-    newest = parts / "checkpoints" / "step-00000010"
-    saved = load_file(newest / "rank-00000.safetensors")
-    assert all(".lora_" in name for name in saved if name.startswith(("model.", "optimizer.")))
-    assert len([name for name in saved if name.startswith("model.")]) == 2 * 8
-    shutil.rmtree(newest)
-    shutil.rmtree(parts / "model")
-    main(parts)
-    assert without_times(metrics.read(parts)) == without_times(metrics.read(whole))
-    assert all(torch.equal(weights(parts)[name], tensor) for name, tensor in weights(whole).items())
-    saved_dtypes = {tensor.dtype for tensor in load_file(whole / "model" / "model.safetensors").values()}
-    assert saved_dtypes == {torch.float32 if dtype == "float32" else torch.bfloat16}
 
 
 @pytest.mark.slow
@@ -137,16 +113,6 @@ def test_a_checkpoint_of_adapters_is_loaded_as_the_model_they_make(new_run):
     assert tenth.keys() == tuned.keys() and all(torch.equal(tenth[name], tuned[name]) for name in tuned)
     changed = "transformer.h.0.attn.c_attn.weight"
     assert not torch.equal(ninth[changed], tenth[changed]) and not torch.equal(ninth[changed], base[changed])
-
-
-@pytest.mark.slow
-def test_low_precision_follows_float32(new_run):
-    exact = new_run("lora-exact", **LORA)
-    main(exact)
-    for dtype in ("bfloat16", "bfloat16_weights"):
-        low = new_run(f"lora-{dtype}", dtype=dtype, optim="adamw_torch_fused", **LORA)
-        main(low)
-        np.testing.assert_allclose(losses(metrics.read(low)), losses(metrics.read(exact)), rtol=0.01)
 
 
 def test_what_is_missing_or_does_not_go_together_is_said(world, monkeypatch):

@@ -1,6 +1,5 @@
 """Models in memory: loaded once for everybody, a run's checkpoints among them, and only where there is room."""
 
-import json
 import shutil
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,6 @@ from threading import Barrier, Lock
 
 import pytest
 import torch
-from huggingface_hub.errors import GatedRepoError
 from safetensors import safe_open
 from transformers import T5Config
 
@@ -24,7 +22,6 @@ from utils.training.__main__ import main
 
 @pytest.fixture(scope="module")
 def run_dir(world):
-    """A short real run, finished, with its last checkpoints."""
     data_dir, config = world
     run_dir = data_dir / "runs" / "loaded"
     run_dir.mkdir(parents=True)
@@ -167,15 +164,7 @@ def test_what_does_not_fit_is_refused_before_a_weight_is_read(base, run_dir, tmp
     models.get(base)
 
 
-@pytest.mark.parametrize("name", ["", "no/such/folder", "embedded@main", "starcoder"])
-def test_a_name_without_a_model_is_refused(name):
-    with pytest.raises(UserError):
-        LoadedModels().get(name)
-
-
-def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(UserError, match="holds no model that transformers can load"):
-        LoadedModels().get(str(tmp_path))
+def test_a_model_that_is_no_causal_one_is_refused(tmp_path):
     T5Config(num_layers=1, d_model=8).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="is not a causal language model"):
         LoadedModels().get(str(tmp_path))
@@ -188,33 +177,3 @@ def test_weights_that_are_cut_off_are_refused(base, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(UserError, match="holds no model that transformers can load"):
         LoadedModels().get(str(folder))
-
-
-def test_a_gated_model_says_what_to_do_and_the_revision_is_asked_for(monkeypatch):
-    asked = []
-
-    class Refusing:
-        @staticmethod
-        def from_pretrained(source, **options):
-            asked.append((source, options["revision"]))
-            # As transformers does it: an OSError, and the hub's own error behind it.
-            raise OSError("a long text") from GatedRepoError.__new__(GatedRepoError)
-
-    monkeypatch.setattr(loading, "AutoConfig", Refusing)
-    models = LoadedModels()
-    for name in ("bigcode/starcoder", "bigcode/starcoder@9fc30b5"):
-        with pytest.raises(UserError, match="bigcode/starcoder is gated.*hf auth login"):
-            models.get(name)
-    assert asked == [("bigcode/starcoder", "main"), ("bigcode/starcoder", "9fc30b5")]
-
-
-def test_nobody_is_asked_whether_to_run_code_that_comes_with_a_model(base, tmp_path, monkeypatch):
-    folder = tmp_path / "evil"
-    shutil.copytree(base, folder)
-    config = {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil", "AutoModelForCausalLM": "evil.Evil"}}
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    monkeypatch.setattr("builtins.input", lambda question: "y")
-    with pytest.raises(UserError):
-        LoadedModels().get(str(folder))
-    assert not (tmp_path / "ran").exists()

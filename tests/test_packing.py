@@ -1,14 +1,12 @@
 """Token rows and packed blocks: what is trained is the response and its end, and no token is lost or repeated."""
 
 import copy
-import json
 import shutil
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from support.tiny_tokenizer import chat_tokenizer
 from utils import artifacts
@@ -20,11 +18,6 @@ from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.prompts import TEMPLATES, format_prompt
 
 PAIR = {"instruction": "Write a loop.", "input": "", "response": "for i in range(3):\n    print(i)"}
-
-
-@pytest.fixture(scope="module")
-def tokenizer(world):
-    return AutoTokenizer.from_pretrained(world[1].model_name_or_path)
 
 
 def test_trained_tokens_are_the_response_and_end_of_text(tokenizer):
@@ -42,21 +35,6 @@ def test_text_that_spells_a_special_token_is_not_one(tokenizer):
     )
     assert list(rows.ids).count(tokenizer.eos_token_id) == 1 and rows.ids[-1] == tokenizer.eos_token_id
     assert tokenizer.decode(rows.ids[rows.prompt_lengths[0] :]) == "<|endoftext|><|endoftext|>"
-
-
-@pytest.mark.slow
-def test_prompt_and_response_are_tokenised_apart(shared_data):
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=str(shared_data / "starcoder2-tokenizer/tokenizer.json"), eos_token="<|endoftext|>"
-    )
-    pairs = json.loads((shared_data / "gpteacher/codegen-instruct.json").read_text())
-    rows = dataset.tokenize(pairs, tokenizer)
-    prompts = [format_prompt(pair["instruction"], pair["input"]) for pair in pairs]
-    together = tokenizer([p + pair["response"] for p, pair in zip(prompts, pairs, strict=True)])["input_ids"]
-    num_merged = sum(ids != rows[row][:-1].tolist() for row, ids in enumerate(together))
-    assert (len(rows), int(rows.prompt_lengths.sum()), int(rows.lengths.max())) == (4535, 349_560, 458)
-    assert int((rows.lengths - rows.prompt_lengths).sum()) == 364_920
-    assert num_merged == 798
 
 
 @given(st.lists(st.integers(1, 100), max_size=60), st.integers(100, 300), st.integers(1, 4))
@@ -87,28 +65,13 @@ def test_blocks_hold_every_pair_once_and_train_its_response_alone(sizes, capacit
             *(np.split(a, block.document_starts[1:-1]) for a in (block.input_ids, block.labels, block.position_ids)),
             strict=True,
         )
-        if ids[0] != 0  # the token of an empty block
     )
-    assert found == [
+    empty = [block for block in blocks if block.input_ids[0] == 0]
+    assert [block.labels.tolist() for block in empty] == [[IGNORE_INDEX]] * len(empty)
+    assert found[len(empty) :] == [
         (rows[i].tolist(), [IGNORE_INDEX] * prompt + rows[i][prompt:].tolist(), list(range(lengths[i])))
         for i, (prompt, _) in enumerate(sizes)
     ]
-
-
-def test_a_block_holds_its_rows_end_to_end_with_positions_restarting(world):
-    data_dir, config = world
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
-    block = packing.build_block(rows, [5, 0, 7])
-    assert block.input_ids.tolist() == [*rows[5].tolist(), *rows[0].tolist(), *rows[7].tolist()]
-    assert block.position_ids.tolist() == [i for row in (5, 0, 7) for i in range(rows.lengths[row])]
-    assert np.diff(block.document_starts).tolist() == [rows.lengths[row] for row in (5, 0, 7)]
-
-
-def test_a_rank_without_pairs_gets_a_block_that_trains_nothing(world):
-    data_dir, config = world
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
-    blocks = packing.blocks_of(rows, np.array([3]), 512, num_ranks=2)
-    assert sorted((block.labels != IGNORE_INDEX).any() for block in blocks) == [False, True]
 
 
 @given(st.integers(1, 50), st.integers(1, 60), st.integers(0, 5))
@@ -122,9 +85,7 @@ def test_every_epoch_takes_every_row_once_in_another_order(num_rows, batch_size,
     assert num_rows < 10 or not np.array_equal(*epochs)
 
 
-def test_long_rows_are_left_out_and_a_subset_is_chosen_by_seed(world):
-    data_dir, config = world
-    rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
+def test_long_rows_are_left_out_and_a_subset_is_chosen_by_seed(rows):
     limit = int(np.median(rows.lengths))
     chosen = packing.choose_rows(rows, limit, 0, seed=1)
     assert set(chosen) == {row for row in range(len(rows)) if len(rows[row]) <= limit}

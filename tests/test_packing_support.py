@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 from transformers import (
     AutoModelForCausalLM,
     BertConfig,
@@ -24,6 +23,7 @@ from transformers import (
     Starcoder2Config,
 )
 
+from support.eager import loss_of_each_alone
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import attention, loading, packing_support
@@ -62,7 +62,6 @@ FAMILIES = {
 
 
 def saved(config, folder) -> RunConfig:
-    """The settings of a run on a random model of this configuration."""
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     return RunConfig.from_preset(
@@ -84,11 +83,7 @@ def test_training_is_that_of_each_pair_alone_by_eager_attention(tmp_path, family
     assert len(blocks) == (2 if is_packed(network) else 4)
     loss = sum(target_loss(network, block, CPU) for block in blocks)
     reference = AutoModelForCausalLM.from_pretrained(tmp_path, attn_implementation="eager").eval()
-    expected = 0
-    for row in range(4):
-        ids = torch.tensor(rows[row].astype(int))
-        logits = reference(ids[None], use_cache=False).logits[0, rows.prompt_lengths[row] - 1 : -1]
-        expected += functional.cross_entropy(logits, ids[rows.prompt_lengths[row] :], reduction="sum")
+    expected = loss_of_each_alone(reference, rows)
     assert loss.item() == pytest.approx(expected.item(), rel=2e-6)
     loss.backward()
     expected.backward()

@@ -36,7 +36,6 @@ def models():
 
 @pytest.fixture
 def run_dir(world, tmp_path):
-    """A run whose tuned model is the base itself."""
     data_dir, config = world
     config.save(tmp_path / "config.json")
     shutil.copytree(config.model_name_or_path, tmp_path / "model")
@@ -51,13 +50,19 @@ def panel(world, run_dir, models):
     return shown
 
 
-def run(panel):
-    async def click_and_wait():
-        panel.generate_button.click()
+def after(panel, action):
+    """The panel when it has done what the action starts."""
+
+    async def act_and_wait():
+        action()
         await panel.wait()
 
-    asyncio.run(asyncio.wait_for(click_and_wait(), 60))
+    asyncio.run(asyncio.wait_for(act_and_wait(), 60))
     return panel
+
+
+def run(panel):
+    return after(panel, panel.generate_button.click)
 
 
 def controls(column):
@@ -198,23 +203,12 @@ def test_probabilities_and_losses_under_every_model(panel):
     run(panel)
 
     panel.columns[1].model.value = OTHER  # chosen since; the answer stays the tuned model's
-
-    async def look():
-        panel.view.value = PROBABILITIES
-        await panel.wait()
-
-    asyncio.run(asyncio.wait_for(look(), 60))
-    column = panel.columns[0]
+    column = after(panel, lambda: setattr(panel.view, "value", PROBABILITIES)).columns[0]
     assert len(column.scores[0]) == 8 and set(column.losses[0]) == {"base", "tuned"}
     assert column.losses[0]["base"] == pytest.approx(column.losses[0]["tuned"]), "the same model twice"
     assert f"base {column.losses[0]['base']:.2f}" in column.page.value and "Likeliest tokens" in column.page.value
-    asyncio.run(_set_view(panel, TEXT))
+    after(panel, lambda: setattr(panel.view, "value", TEXT))
     assert "Likeliest tokens" not in column.page.value
-
-
-async def _set_view(panel, value):
-    panel.view.value = value
-    await panel.wait()
 
 
 def test_where_an_answer_came_from_is_marked(panel, monkeypatch):

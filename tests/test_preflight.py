@@ -28,7 +28,6 @@ NAMES = {
 
 @pytest.fixture
 def own(world, tmp_path):
-    """A copy of the shared world that a test may spoil, and its tokenizer."""
     data_dir, config = world
     for part in ("pairs", "tokens"):
         shutil.copytree(data_dir / part, tmp_path / part)
@@ -40,7 +39,6 @@ def bad(checks) -> list[str]:
 
 
 def rewrite(data_dir, config, name: str, change) -> None:
-    """Spoil one array of the training rows."""
     path = artifacts.tokens_dir(data_dir, config) / f"train.{name}.npy"
     values = np.load(path)
     change(values)
@@ -157,6 +155,7 @@ def test_the_rows_whose_seam_would_merge(shared_data, tmp_path, monkeypatch):
     monkeypatch.setattr(preflight, "_samples", lambda *_: iter([(rows, np.arange(len(rows)), texts)]))
     found = preflight.merges(tmp_path, RunConfig(), tokenizer)
     assert (found["num_rows"], found["num_merged"]) == (4535, 798)
+    assert (int(rows.prompt_lengths.sum()), int((rows.lengths - rows.prompt_lengths).sum())) == (349_560, 364_920)
     assert found["apart"][0] == ":" and found["together"][0].startswith(":") and len(found["together"][0]) > 1
     # With the newline of the variant nothing merges but newlines.
     found = preflight.merges(tmp_path, RunConfig(template="alpaca-newline"), tokenizer)

@@ -18,8 +18,6 @@ PRODUCT = re.compile(r"mm|mv|matmul|linear|attention|dot|conv")
 
 
 class NoLowProducts(TorchDispatchMode):
-    """Raises on the first product of bfloat16 tensors, forward or backward."""
-
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         is_low = any(isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16 for value in tree_leaves(args))
         assert not (is_low and PRODUCT.search(operation._schema.name)), operation
@@ -39,8 +37,14 @@ def test_instructions_for_bfloat16_are_those_that_torch_and_its_libraries_use(mo
         monkeypatch.delenv(name, raising=False)
     assert not hardware.multiplies_bfloat16(CPU)
     assert hardware.multiplies_bfloat16(torch.device("cuda"))
-    found["avx512_bf16"] = True
-    assert hardware.multiplies_bfloat16(CPU)
+    for dtype in ("bfloat16", "bfloat16_weights"):
+        assert hardware.product_dtype(dtype, CPU) == torch.float32
+        assert hardware.product_dtype(dtype, torch.device("cuda")) == torch.bfloat16
+    for capability in ("avx512_bf16", "amx_bf16"):
+        found.pop("avx512_bf16", None)
+        found[capability] = True
+        assert hardware.multiplies_bfloat16(CPU) and hardware.product_dtype("bfloat16_weights", CPU) == torch.bfloat16
+    assert hardware.product_dtype("float32", CPU) == torch.float32
     for name, enough, less in (
         ("ATEN_CPU_CAPABILITY", "avx512", "avx2"),
         ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", "AVX512_CORE_VNNI"),

@@ -3,13 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from support.tiny_tokenizer import chat_tokenizer
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.tokens import dataset, prompts
+from utils.tokens import dataset
 from utils.tokens.prompts import (
     TEMPLATES,
     begin_ids,
@@ -31,22 +31,17 @@ TEXTS = [
 ]
 
 
-def test_prompt_without_input():
+def test_the_prompts_of_stanford_alpaca():
     assert format_prompt("Add 1 and 2.") == (
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
         "\n\n### Instruction:\nAdd 1 and 2.\n\n### Response:"
     )
 
-
-def test_prompt_with_input():
     assert format_prompt("Explain.", "x = {1}") == (
         "Below is an instruction that describes a task, paired with an input that provides further context. Write a "
         "response that appropriately completes the request."
         "\n\n### Instruction:\nExplain.\n\n### Input:\nx = {1}\n\n### Response:"
     )
-
-
-def test_braces_and_headings_in_the_text_stay_as_they_are():
     assert "\n{input} {0} ### Response:\n" in format_prompt("{input} {0} ### Response:", "{instruction}")
 
 
@@ -133,29 +128,6 @@ def test_truncation_and_padding_of_a_tokenizer_are_not_ours():
     assert own.to_str() == before and not own.encode_special_tokens, "other threads may be at work with it"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        dict(normalizer=normalizers.Replace("\n", " ")),
-        dict(pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)),
-        dict(pre_tokenizer=pre_tokenizers.ByteLevel(add_prefix_space=True)),
-    ],
-)
-def test_other_tokenizers_get_the_ids_of_the_whole_prompt_too(change):
-    """Their vocabulary has a token over the place where the fixed text ends."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Tokenizer(
-        models.BPE(vocab={c: i for i, c in enumerate([*letters, ":Ċ", ":Ġ"])}, merges=[(":", "Ċ"), (":", "Ġ")])
-    )
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    for name, value in change.items():
-        setattr(backend, name, value)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
-    assert not prompts._cuts_before_newline(tokenizer)
-    for prompt in (format_prompt("Add.", "1"), format_prompt("Add.")):
-        assert encode_prompts([prompt], tokenizer) == [tokenizer(prompt)["input_ids"]]
-
-
 def test_real_vectors(shared_data):
     """46 texts and their ids by another implementation, through the path that training and generation use."""
     folder = shared_data / "starcoder2-tokenizer"
@@ -165,7 +137,6 @@ def test_real_vectors(shared_data):
     assert len(expected) == 46
     assert encode_texts(texts[: len(expected)], tokenizer) == expected
     assert encode_prompts(texts[: len(expected)], tokenizer) == expected
-    assert prompts._cuts_before_newline(tokenizer)
     texts += ["'s", "\n", " ", "```", "'re ", "\t", "1", ": :", "#"]
     written = [format_prompt(one, two) for one in texts for two in ["", *texts[:5]]]
     assert encode_prompts(written, tokenizer) == tokenizer(written, split_special_tokens=True)["input_ids"]

@@ -6,7 +6,6 @@ from html import unescape
 import numpy as np
 import pytest
 from traitlets import TraitError
-from transformers import AutoTokenizer
 
 from utils import artifacts
 from utils.tokens import dataset, packing
@@ -16,11 +15,6 @@ from utils.widgets.token_view import TokenView, bytes_of, cells_of, to_html, vis
 
 PAIR = {"instruction": "Say it.", "input": "", "response": "a\tb\n c"}
 HOSTILE = "<img src=x onerror=alert(1)>\"'</span><script>\x1b[2J\u202e\u0000\u200b&amp;"
-
-
-@pytest.fixture(scope="module")
-def tokenizer(world):
-    return AutoTokenizer.from_pretrained(world[1].model_name_or_path)
 
 
 @pytest.fixture

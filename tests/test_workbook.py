@@ -5,7 +5,6 @@ from nbformat import v4, write
 
 from utils import artifacts, workbook
 from utils.config import RunConfig
-from utils.errors import UserError
 
 SETUP = f"""\
 import json, sys
@@ -55,7 +54,6 @@ def world(tmp_path, monkeypatch):
 
 
 def add_notebook(folder, name: str, *cells: str) -> None:
-    """A notebook of one markdown cell with a heading, the set-up and these code cells."""
     sources = [v4.new_markdown_cell(f"# About {name}"), *(v4.new_code_cell(source) for source in (SETUP, *cells))]
     write(v4.new_notebook(cells=sources), folder / f"{name}.ipynb")
 
@@ -120,6 +118,7 @@ def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
         ({"PAIRS": "gpteacher"}, "Did you mean 'gpteacher-codegen'?"),
         ({"PAIRS": "missing.jsonl"}, "no file"),
         ({"OVERRIDES": "{learning_rate: 1}"}, "must be a JSON object"),
+        ({"OVERRIDES": "[1]"}, "must be a JSON object"),
         ({"OVERRIDES": '{"lerning_rate": 1e-4}'}, "Did you mean 'learning_rate'?"),
         ({"RUN": "missing"}, "there is no run missing"),
         ({"RUN": "missing", "FRESH": "1"}, "leave out FRESH"),
@@ -177,8 +176,3 @@ def test_a_stage_is_the_heading_above_a_cell():
         v4.new_code_cell("3"),
     ]
     assert workbook.stage_names(cells) == {0: (1, "first"), 2: (2, "Two code"), 4: (2, "Two code")}
-
-
-def test_a_refused_choice_is_a_user_error():
-    with pytest.raises(UserError, match="object"):
-        workbook.make_plan({"OVERRIDES": "[1]"})

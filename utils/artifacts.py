@@ -125,12 +125,9 @@ def stale_inputs(folder: Path, inputs: dict[str, str]) -> list[str]:
     return [name for name in inputs | recorded if inputs.get(name) != recorded.get(name)]
 
 
-def require(folder: Path, notebook: str, inputs: dict[str, str] | None = None) -> dict[str, Any]:
-    """The manifest of `folder`; raises `UserError` naming the notebook to run when it is missing or out of date."""
+def require(folder: Path, notebook: str) -> dict[str, Any]:
+    """The manifest of `folder`; raises `UserError` naming the notebook to run when it is missing."""
     manifest = read_manifest(folder)
     if manifest is None:
         raise UserError(f"{folder} is missing, or has no readable {MANIFEST}. Run notebook {notebook} first.")
-    stale = stale_inputs(folder, inputs) if inputs is not None else []
-    if stale:
-        raise UserError(f"{folder} is out of date: its {', '.join(stale)} changed. Run notebook {notebook} again.")
     return manifest

@@ -195,7 +195,6 @@ class RunConfig:
         return replace(self, **changes)
 
     def save(self, path: Path) -> None:
-        """Write `config.json` atomically."""
         files.write_text(Path(path), json.dumps(asdict(self), indent=2) + "\n")
 
 

@@ -4,13 +4,13 @@ import contextlib
 import os
 import resource
 import sys
-import time
 from dataclasses import dataclass
 
 import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.benchmark import Timer
 
 from utils import files
 from utils.errors import UserError
@@ -68,15 +68,8 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
     """The highest measured rate of square matrix products in this dtype, in FLOP/s."""
     size = SIZES[device.type]
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    seconds = []
-    for _ in range(1 + NUM_TRIALS):  # the first is a warm-up
-        _synchronize(device)
-        start = time.perf_counter()
-        for _ in range(NUM_PRODUCTS):
-            left @ right  # noqa: B018 (only timed)
-        _synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return NUM_PRODUCTS * 2 * size**3 / min(seconds[1:])
+    timer = Timer("left @ right", globals=dict(left=left, right=right), num_threads=torch.get_num_threads())
+    return 2 * size**3 / min(timer.timeit(NUM_PRODUCTS).mean for _ in range(NUM_TRIALS))
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -139,11 +132,6 @@ def float32_products(dtype: str, device: torch.device) -> contextlib.AbstractCon
 
 def _is_low(value: object) -> bool:
     return isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16 and value.device.type == "cpu"
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def peak_memory_bytes(device: torch.device) -> int:

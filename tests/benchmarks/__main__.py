@@ -82,7 +82,6 @@ def compare_ranks(bench: Bench, config: RunConfig) -> list[list[Result]]:
 
 
 def compare_losses(bench: Bench, pairs: list[dict[str, str]], tokenizer) -> tuple[list[Result], RunConfig]:
-    """50 updates, or as many as there are 16 pairs for, by a plain loop and by ours in float32."""
     settings = dict(tokens_per_device=2048, train_batch_size=16, learning_rate=1e-3)
     config = jobs.build_job(bench.data_dir, "tiny", pairs, tokenizer, **settings)
     print("losses", flush=True)
@@ -90,7 +89,6 @@ def compare_losses(bench: Bench, pairs: list[dict[str, str]], tokenizer) -> tupl
 
 
 def time_launch(data_dir: Path, config: RunConfig) -> float:
-    """Seconds from `launch.start` to the first line of an update, on two ranks."""
     config = config.with_changes(num_processes=2, dtype="float32")
     run_dir = data_dir / "runs" / f"{time.time_ns()}-launched"
     start = time.perf_counter()
@@ -107,7 +105,6 @@ def time_launch(data_dir: Path, config: RunConfig) -> float:
 
 
 def cpu_parts(bench: Bench, shared: Path) -> dict[str, Callable[[], Part]]:
-    """Every part on a CPU by its name: training, and those that are a module with a table of rows."""
     arguments = {
         "data": (shared, bench.data_dir),
         "answers": (ROOT / "data",),

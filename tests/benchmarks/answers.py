@@ -4,7 +4,6 @@ The tuned model is that of the newest finished run of preset `tiny` on the embed
 """
 
 import lzma
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,13 @@ from utils.data import pairs
 from utils.errors import UserError
 from utils.evaluation import form
 from utils.model import loading
-from utils.model.generation import GenerationSettings, stream
 from utils.pretraining import code_files
 from utils.runs import folders
-from utils.tokens.prompts import encode_prompts, format_prompt
 
 NUM_ASKED, NUM_GAPS = 500, 300
 
 
 def compare(data_dir: Path, num_asked: int = NUM_ASKED, num_gaps: int = NUM_GAPS) -> list[list[str]]:
-    """Every measure of the answers, its bar, its figure, and whether it was reached."""
     config = RunConfig.from_preset("tiny")
     same = [
         run
@@ -39,7 +35,7 @@ def compare(data_dir: Path, num_asked: int = NUM_ASKED, num_gaps: int = NUM_GAPS
     print(f"answers: {finished[0].name}", flush=True)
     texts = [one.text for one in code_files.standard_library() if one.split == pairs.VALIDATION]
     rows = pairs.load(artifacts.pairs_dir(data_dir, config.pairs), "validation")
-    return [*_base(base, texts, num_gaps), *_tuned(base, tuned, rows, num_asked), *_speed(tuned, rows)]
+    return [*_base(base, texts, num_gaps), *_tuned(base, tuned, rows, num_asked)]
 
 
 def _base(base: tuple[Any, Any], texts: Sequence[str], num_gaps: int) -> list[list[str]]:
@@ -65,18 +61,5 @@ def _tuned(base: tuple[Any, Any], tuned: tuple[Any, Any], rows: Sequence[dict], 
 
 
 def _row(measure: str, share: form.Share, limit: int, beside: str = "") -> list[str]:
-    """A share in percent with its interval, beside the least that it is to reach; 0: any."""
     reached = "yes" if 100 * share.value >= limit else "**no**"
     return [measure, f">= {limit} %" if limit else "beside it", f"{share}{beside}", reached if limit else ""]
-
-
-def _speed(tuned: tuple[Any, Any], rows: Sequence[dict]) -> list[list[str]]:
-    """Tokens a second of one answer as the playground writes it, prompt and first token included."""
-    speeds = []
-    for row in form.instructions(rows, 8):
-        start = time.perf_counter()
-        prompt = encode_prompts([format_prompt(row["instruction"], row["input"])], tuned[1])
-        *_, (draft,) = stream(*tuned, prompt, GenerationSettings(max_new_tokens=128))
-        speeds.append(draft.num_tokens / (time.perf_counter() - start))
-    median = sorted(speeds)[len(speeds) // 2]
-    return [table.row("one answer, streamed", ">= 60 tokens/s", median, 60, "{:.0f} tokens/s")]

@@ -9,8 +9,6 @@ import resource
 import statistics
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +55,14 @@ def answers(shared: Path, pairs_dir: Path) -> list[str]:
     return [tokenizer.decode(tokenizer(text)["input_ids"][:NUM_ANSWER_TOKENS]) for text in texts]
 
 
-def measure(*arguments: Any) -> dict[str, Any]:
-    """`index` in a fresh process."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        result = pool.submit(index, *arguments).result()
-    print(f"  {arguments[2:]}: {result}", flush=True)
-    return result
-
-
 def compare(shared: Path, out: Path) -> list[list[str]]:
-    """Every measure of attribution, its bar, its figure, and whether it was reached."""
     print("attribution", flush=True)
     measured = {
-        "GPTeacher's pairs": (measure(shared, out, sources.GPTEACHER, False), -10),
-        "embedded pairs and the base's code": (measure(shared, out, sources.PYTHON_STDLIB, True), -60),
+        "GPTeacher's pairs": (jobs.in_fresh_process(index, shared, out, sources.GPTEACHER, False), -10),
+        "embedded pairs and the base's code": (
+            jobs.in_fresh_process(index, shared, out, sources.PYTHON_STDLIB, True),
+            -60,
+        ),
     }
     row, rows = table.row, []
     for name, (result, limit) in measured.items():

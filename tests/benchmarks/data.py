@@ -1,27 +1,20 @@
 """The data part of `make bench`: pairs read, checked, formatted and tokenised; a million of them; near-duplicates.
 
-Every measurement runs in a process of its own, `python -m benchmarks.data JOB FOLDER SHARED NUMBER`, and prints JSON.
-Imports and the loading of the tokenizer are not timed, for anybody.
+Every measurement runs in a process of its own. Imports and the loading of the tokenizer are not timed, for anybody.
 """
 
 import importlib
 import json
-import os
 import random
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks import jobs, table
-from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.data import audit, pairs
-from utils.errors import UserError
-from utils.runs import launch
 from utils.tokens import dataset
 from utils.tokens.prompts import format_prompt
 
@@ -31,7 +24,6 @@ WORDS = [first + second for first in "bdfgklmnprst" for second in ("ack", "ell",
 
 
 def ours(folder: Path, shared: Path, number: int) -> dict[str, Any]:
-    """GPTeacher's pairs from the file to token rows on disk, `number` times anew."""
     tokenizer, seconds = jobs.load_tokenizer(shared), []
     for turn in range(number):
         config = RunConfig(model_name_or_path="bigcode")
@@ -81,7 +73,6 @@ def many(folder: Path, shared: Path, number: int) -> dict[str, Any]:
 
 
 def near_duplicates(folder: Path, shared: Path, number: int) -> dict[str, Any]:
-    """The data doctor's repair of near-duplicates on `number` pairs: GPTeacher's, or generated ones."""
     real = jobs.load_pairs(shared, number)
     rows = real if len(real) == number else list(generated(number))
     start = time.perf_counter()
@@ -111,21 +102,11 @@ JOBS = {"ours": ours, "trl": trl, "many": many, "near_duplicates": near_duplicat
 
 
 def measure(job: str, shared: Path, out: Path, number: int) -> dict[str, Any]:
-    """Run a job in a process of its own; raises `UserError` with its last words."""
-    environment = launch._environment(RunConfig(num_processes=1), 30)
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests"), environment.get("PYTHONPATH", "")])
     with tempfile.TemporaryDirectory(dir=out) as folder:
-        command = [sys.executable, "-m", "benchmarks.data", job, folder, str(shared), str(number)]
-        process = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
-    if process.returncode:
-        raise UserError(f"{job} failed: {process.stderr.strip()[-1500:]}")
-    result = json.loads(process.stdout.splitlines()[-1])
-    print(f"  {job} {number:,}: {result}", flush=True)
-    return result
+        return jobs.in_fresh_process(JOBS[job], Path(folder), shared, number)
 
 
 def compare(shared: Path, out: Path, scale: float = 1.0) -> list[list[str]]:
-    """Every measure of the data, its bar, its figure, and whether it was reached."""
     print("data", flush=True)
     fast, theirs = measure("ours", shared, out, 3), measure("trl", shared, out, 3)
     ours_seconds, trl_seconds = min(fast["seconds"]), min(theirs["seconds"])
@@ -144,8 +125,3 @@ def compare(shared: Path, out: Path, scale: float = 1.0) -> list[list[str]]:
         row("near-duplicates of 4,535 pairs", "<= 3 s", few, -3, "{:.2f} s"),
         row(f"near-duplicates of {round(NUM_MANY * scale):,} pairs", "<= 180 s", large, -180, "{:.1f} s"),
     ]
-
-
-if __name__ == "__main__":
-    job, folder, shared, number = sys.argv[1:]
-    print(json.dumps(JOBS[job](Path(folder), Path(shared), int(number))))

@@ -9,6 +9,7 @@ import statistics
 import time
 
 import torch
+from torch.utils.benchmark import Timer
 
 from benchmarks import table
 from utils.model import loading
@@ -54,18 +55,7 @@ def pace(network, tokenizer, settings: GenerationSettings, caches: dict) -> floa
 
 
 def copy_bandwidth(device: torch.device) -> float:
-    """Bytes a second, read and written, of the fastest of some copies."""
     source = torch.zeros(COPY_BYTES[device.type], dtype=torch.uint8, device=device)
-    target, seconds = torch.empty_like(source), []
-    for _ in range(8):
-        _synchronize(device)
-        start = time.perf_counter()
-        target.copy_(source)
-        _synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return 2 * len(source) / min(seconds)
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    copies = dict(source=source, target=torch.empty_like(source))
+    timer = Timer("target.copy_(source)", globals=copies, num_threads=torch.get_num_threads())
+    return 2 * len(source) / min(timer.timeit(1).mean for _ in range(8))

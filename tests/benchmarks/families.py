@@ -14,10 +14,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import transformers
-from torch.nn import functional
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from support.eager import loss_of_each_alone
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import loading, packing_support
@@ -47,7 +47,6 @@ TOKENIZER = SimpleNamespace(eos_token_id=2, decode=lambda ids, **options: " ".jo
 
 
 def build(name: str):
-    """The architecture with random weights; raises what its code raises for the last choice of sizes."""
     config_class, error = CONFIG_MAPPING[name], None
     known = set(config_class().to_dict()) | set(getattr(config_class, "attribute_map", {}))
     for changes in CHANGES:
@@ -72,15 +71,9 @@ def build(name: str):
 
 def differences(network, reference, rows: TokenRows) -> tuple[float, float]:
     """Relative differences of loss and gradient between a training step and each pair alone."""
-    chosen = np.arange(len(rows))
-    blocks = packing.blocks_of(rows, chosen, 128, is_packed=is_packed(network))
+    blocks = packing.blocks_of(rows, np.arange(len(rows)), 128, is_packed=is_packed(network))
     loss = torch.stack([target_loss(network, block, CPU) for block in blocks]).sum()
-    losses = []
-    for row in chosen:
-        ids = torch.from_numpy(rows[row])
-        logits = reference(ids[None], use_cache=False).logits[0, rows.prompt_lengths[row] - 1 : -1].float()
-        losses.append(functional.cross_entropy(logits, ids[rows.prompt_lengths[row] :], reduction="sum"))
-    expected = torch.stack(losses).sum()
+    expected = loss_of_each_alone(reference, rows)
     loss.backward()
     expected.backward()
     wanted = {name: parameter.grad for name, parameter in reference.named_parameters() if parameter.grad is not None}
@@ -91,7 +84,6 @@ def differences(network, reference, rows: TokenRows) -> tuple[float, float]:
 
 
 def outcome(name: str, folder: Path) -> tuple[str, str]:
-    """What becomes of the architecture, and the evidence or the reason."""
     try:
         build(name).save_pretrained(folder)
     except Exception as error:

@@ -37,8 +37,6 @@ Part = tuple[dict[str, Any], str]  # figures, and how they are printed
 
 
 def parts(bench: Bench, shape: str, shared: Path, settings: dict[str, Any]) -> dict[str, Callable[[], Part]]:
-    """Every part by its name; `settings`, named as in `RunConfig`, are those of our training with a real shape."""
-
     def job(name: str) -> tuple:
         num_updates, batch_size = SIZES[bench.device][name]
         pairs = jobs.load_pairs(shared, num_updates * batch_size)
@@ -163,54 +161,43 @@ def _table(shape: str, results: list[Result]) -> str:
         if not measured([result]):
             rows.append(table.without_figures(result, len(header)))
             continue
+        found = _figures(result)
         rows.append([
-            result["name"], str(len(table.rates(result, WARM_UP_UPDATES))),
-            f"{_tokens_per_second(result):,.0f}", f"{result['flop_per_second'] / 1e12:,.2f}",
-            f"{_share(result):.0%}", f"{_peak(result):,.1f}", f"{result['planned_bytes'] / 2**30:,.1f}",
-            f"{_off_plan(result):+.0%}", f"{result['load_seconds']:,.1f}", f"{result['save_seconds']:,.1f}",
-            f"{_recipe_seconds(result):,.0f}",
+            result["name"], str(len(table.rates(result, WARM_UP_UPDATES))), f"{found['tokens/s']:,.0f}",
+            f"{result['flop_per_second'] / 1e12:,.2f}", f"{found['share']:.0%}", f"{found['peak']:,.1f}",
+            f"{found['planned']:,.1f}", f"{found['off plan']:+.0%}", f"{result['load_seconds']:,.1f}",
+            f"{result['save_seconds']:,.1f}", f"{found['recipe']:,.0f}",
         ])  # fmt: skip
     return table.table(header, rows)
 
 
 def _bars(shape: str, results: list[Result]) -> str:
     """Of the fastest one; what belongs to another shape is not measured here."""
-    best = max(measured(results), key=_tokens_per_second, default=None)
+    every, row = [_figures(result) for result in measured(results)], table.row
+    best = max(every, key=lambda figures: figures["tokens/s"], default=None)
 
-    def found(of: str, figure: Callable[[Result], float]) -> float:
-        return figure(best) if best and shape == of else math.nan
+    def found(of: str, figure: str) -> float:
+        return best[figure] if best and shape == of else math.nan
 
-    row, is_real = table.row, shape != "tiny"
-    off_plan = max((abs(_off_plan(result)) for result in measured(results)), default=math.nan) if is_real else math.nan
+    off_plan = max((abs(figures["off plan"]) for figures in every if shape != "tiny"), default=math.nan)
     return table.bars("training", [
-        row("15.5B: the whole recipe, extrapolated", "<= 720 s", found("15.5B", _recipe_seconds), -720, "{:,.0f} s"),
-        row("15.5B: peak memory", "<= 135 GiB", found("15.5B", _peak), -135, "{:.1f} GiB"),
-        row("15.5B: share of the matrix rate", ">= 45 %", 100 * found("15.5B", _share), 45, "{:.0f} %"),
-        row("1.1B: share of the matrix rate", ">= 45 %", 100 * found("1.1B", _share), 45, "{:.0f} %"),
+        row("15.5B: the whole recipe, extrapolated", "<= 720 s", found("15.5B", "recipe"), -720, "{:,.0f} s"),
+        row("15.5B: peak memory", "<= 135 GiB", found("15.5B", "peak"), -135, "{:.1f} GiB"),
+        row("15.5B: share of the matrix rate", ">= 45 %", 100 * found("15.5B", "share"), 45, "{:.0f} %"),
+        row("1.1B: share of the matrix rate", ">= 45 %", 100 * found("1.1B", "share"), 45, "{:.0f} %"),
         row("peak memory off the planned, at most", "<= 10 %", 100 * off_plan, -10, "{:.0f} %"),
     ])  # fmt: skip
 
 
-def _tokens_per_second(result: Result) -> float:
+def _figures(result: Result) -> dict[str, float]:
     """Over all steady updates together, as a whole run would take them."""
     steady = result["times"][-1] - result["times"][WARM_UP_UPDATES - 1]
-    return sum(result["num_tokens"][WARM_UP_UPDATES:]) / steady
-
-
-def _recipe_seconds(result: Result) -> float:
-    return RECIPE_TOKENS / _tokens_per_second(result)
-
-
-def _share(result: Result) -> float:
-    return table.share([result], WARM_UP_UPDATES)
-
-
-def _peak(result: Result) -> float:
-    return result["memory_bytes"] / 2**30
-
-
-def _off_plan(result: Result) -> float:
-    return result["memory_bytes"] / result["planned_bytes"] - 1
+    speed = sum(result["num_tokens"][WARM_UP_UPDATES:]) / steady
+    peak, planned = (result[f"{name}_bytes"] / 2**30 for name in ("memory", "planned"))
+    return {
+        "tokens/s": speed, "recipe": RECIPE_TOKENS / speed, "share": table.share([result], WARM_UP_UPDATES),
+        "peak": peak, "planned": planned, "off plan": peak / planned - 1,
+    }  # fmt: skip
 
 
 def decoding(bench: Bench, tokenizer, shape: str, **lengths: int) -> Part:

@@ -8,10 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from transformers import AutoModelForCausalLM, GPTBigCodeConfig, PreTrainedTokenizerFast
@@ -39,20 +42,21 @@ SHAPES = {
 }
 
 
-def load_pairs(shared: Path, num_pairs: int) -> list[dict[str, str]]:
-    """The first pairs of GPTeacher; raises `UserError` when the file is not there."""
-    path = shared / "gpteacher" / "codegen-instruct.json"
+def _required(path: Path) -> Path:
     if not path.exists():
         raise UserError(f"{path} is missing: give the folder with gpteacher/ and starcoder2-tokenizer/ as --shared.")
+    return path
+
+
+def load_pairs(shared: Path, num_pairs: int) -> list[dict[str, str]]:
+    path = _required(shared / "gpteacher" / "codegen-instruct.json")
     rows = json.loads(path.read_text(encoding="utf-8"))[:num_pairs]
     return [{key: row[key] for key in ("instruction", "input", "response")} for row in rows]
 
 
 def load_tokenizer(shared: Path) -> PreTrainedTokenizerFast:
     """StarCoder2's tokenizer, of the same size and with the same special tokens as StarCoder's."""
-    path = shared / "starcoder2-tokenizer" / "tokenizer.json"
-    if not path.exists():
-        raise UserError(f"{path} is missing: give the folder with gpteacher/ and starcoder2-tokenizer/ as --shared.")
+    path = _required(shared / "starcoder2-tokenizer" / "tokenizer.json")
     return PreTrainedTokenizerFast(
         tokenizer_file=str(path), bos_token=SPECIAL_TOKENS[0], eos_token=SPECIAL_TOKENS[0], pad_token=SPECIAL_TOKENS[4]
     )
@@ -82,7 +86,6 @@ def build_model(folder: Path, shape: str, tokenizer: PreTrainedTokenizerFast, de
 
 
 def build_tokens(data_dir: Path, config: RunConfig, pairs: list[dict[str, str]], tokenizer) -> None:
-    """The pairs and their tokens as notebooks 01 and 02 leave them, every pair kept and none set aside."""
     with artifacts.building(artifacts.pairs_dir(data_dir, config.pairs), {}, {}) as folder:
         (folder / "train.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
         (folder / "validation.jsonl").touch()
@@ -101,6 +104,21 @@ def build_job(data_dir: Path, shape: str, pairs: list[dict[str, str]], tokenizer
     return config
 
 
+def environment_of(config: RunConfig) -> dict[str, str]:
+    """What `utils.runs.launch` gives a run's processes, and where the packages are."""
+    environment = launch._environment(config, 30)
+    paths = [str(ROOT), str(ROOT / "tests"), environment.get("PYTHONPATH", "")]
+    return environment | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def in_fresh_process(function: Callable, *arguments: Any) -> Any:
+    environment = environment_of(RunConfig(num_processes=1))
+    with patch.dict(os.environ, environment), ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        result = pool.submit(function, *arguments).result()
+    print(f"  {function.__name__} {arguments}: {result}", flush=True)
+    return result
+
+
 def run_worker(
     spec: dict[str, Any], config: RunConfig, device: str = "cpu", num_ranks: int = 1, seconds: float = math.inf
 ) -> Result:
@@ -109,8 +127,7 @@ def run_worker(
     result = Path(spec["run_dir"]) / "result.json"
     launcher = ["-m", "torch.distributed.run", *launch.RENDEZVOUS, "--nproc_per_node", str(num_ranks)]
     arguments = ["-m", "benchmarks.worker", json.dumps(spec), str(result)]
-    environment = launch._environment(config.with_changes(num_processes=num_ranks), 30) | launch.RENDEZVOUS_VARIABLES
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests"), environment.get("PYTHONPATH", "")])
+    environment = environment_of(config.with_changes(num_processes=num_ranks)) | launch.RENDEZVOUS_VARIABLES
     # One GPU: of several, `Trainer` would take all.
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     environment["CUDA_VISIBLE_DEVICES"] = "" if device == "cpu" else first
@@ -144,7 +161,6 @@ class Bench:
     failures: list[str] = field(default_factory=list)
 
     def chosen(self, specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those whose name matches `variant`."""
         return [spec for spec in specs if fnmatch(table.name_of(spec), self.variant)]
 
     def measure(self, config: RunConfig, spec: dict[str, Any], num_ranks: int = 1) -> Result:

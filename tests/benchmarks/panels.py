@@ -62,7 +62,6 @@ def long_run(run_dir: Path, config: RunConfig, num_lines: int) -> Path:
 
 
 def line(step: int) -> dict:
-    """A line of metrics; every thousandth is an evaluation."""
     loss = 2 + 6 / step**0.3 + 0.1 * ((step * 7919) % 100) / 100
     place = dict(step=step, epoch=step / 1000, total_tokens=4000 * step, seconds=0.5 * step)
     if step % 1000 == 0:

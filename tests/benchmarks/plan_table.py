@@ -19,7 +19,6 @@ KINDS = {
 
 
 def gigabytes(size: str, tokens: int, **changes) -> float:
-    """What one process on one GPU needs for pairs of 1024 tokens, all of them trained."""
     layers, heads, width, positions = SHAPES[size]
     shape = GPTBigCodeConfig(
         vocab_size=VOCABULARY, n_positions=positions, n_embd=width, n_layer=layers, n_head=heads

@@ -23,7 +23,6 @@ NUM_TOKENS, NUM_ROUNDS = 128, 7
 
 
 def compare(name: str = EMBEDDED, num_tokens: int = NUM_TOKENS, num_rounds: int = NUM_ROUNDS) -> list[list[str]]:
-    """Every measure of the playground, its bar, its figure, and whether it was reached."""
     network, tokenizer = loading.load(name)
     tokenizer.eos_token = None
     device, rows = network.device.type, encode_prompts(PROMPTS, tokenizer)
@@ -77,7 +76,6 @@ def streamed(network, tokenizer, rows: Sequence[list[int]], settings, caches: di
 
 
 def generated(network, row: list[int], num_tokens: int) -> list[int]:
-    """The ids from transformers' own `generate`."""
     ids = torch.tensor([row], device=network.device)
     # An end-of-text that no token is: without one `generate` takes that of the model.
     options = dict(do_sample=False, max_new_tokens=num_tokens, eos_token_id=network.config.vocab_size, pad_token_id=0)

@@ -11,7 +11,8 @@ import shlex
 import statistics
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -27,16 +28,6 @@ def name_of(spec: dict[str, Any]) -> str:
     return " ".join([*named, *settings, *([f"{spec['num_pairs']} at once"] if "num_pairs" in spec else [])])
 
 
-def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("torch", "transformers", "accelerate", "trl", "datasets", "torchao", "tokenizers"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
 def machine(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
@@ -45,12 +36,15 @@ def machine(device: str) -> str:
 
 def header(device: str) -> str:
     """Where, when, with what, and by which command the figures below it were measured."""
-    packages = ", ".join(f"{name} {found}" for name, found in versions().items())
-    return f"{machine(device)}, {time.strftime('%Y-%m-%d')}, {packages}: `python {shlex.join(sys.argv)}`"
+    names = ("torch", "transformers", "accelerate", "trl", "datasets", "torchao", "tokenizers")
+    packages = ", ".join(f"{name} {version(name) if find_spec(name) else 'not installed'}" for name in names)
+    python = platform.python_version()
+    return (
+        f"{machine(device)}, {time.strftime('%Y-%m-%d')}, python {python}, {packages}: `python {shlex.join(sys.argv)}`"
+    )
 
 
 def reason(error: Exception) -> str:
-    """The first line of an error, as a cell of a table."""
     first = (str(error).splitlines() or [""])[0]
     named = first if isinstance(error, UserError) else f"{type(error).__name__}: {first}"
     return named.replace("|", "/")[:200]
@@ -67,7 +61,6 @@ def rates(result: Result, warm_up: int = 1) -> list[float]:
 
 
 def tokens_per_second(results: list[Result], warm_up: int = 1) -> float:
-    """The median over the updates of all these runs."""
     return _median([rate for result in measured(results) for rate in rates(result, warm_up)])
 
 
@@ -85,7 +78,6 @@ def _median(values: list[float]) -> float:
 
 
 def difference(one: Result, other: Result) -> float:
-    """The largest relative difference of the losses, update by update."""
     if len(measured([one, other])) < 2:
         return math.nan
     return max(abs(a - b) / abs(b) for a, b in zip(one["losses"], other["losses"], strict=True))
@@ -122,12 +114,10 @@ def row(measure: str, bar: str, value: float, limit: float, form: str) -> list[s
 
 
 def reason_of(result: Result) -> str:
-    """Why a contender was not measured."""
     return f"not measured: {result.get('failed') or result['left_out']}"
 
 
 def without_figures(result: Result, num_columns: int) -> list[str]:
-    """The row of a contender that was not measured."""
     return [result["name"], reason_of(result), *[""] * (num_columns - 2)]
 
 
@@ -147,7 +137,6 @@ def contenders(title: str, results: list[Result]) -> str:
 
 
 def training(figures: dict[str, Any]) -> str:
-    """The training part on a CPU: each measure and its bar, the job and the heats before it."""
     finals = figures["finals"]
     ours, speed = fastest(finals, trainer="ours")
     trl, trl_speed = fastest(finals, trainer="trl")

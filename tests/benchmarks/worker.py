@@ -19,7 +19,15 @@ import numpy as np
 import torch
 import transformers
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
+from torch.utils.benchmark import Timer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DataCollatorForSeq2Seq,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from utils import artifacts, hardware
 from utils.config import RunConfig
@@ -66,7 +74,6 @@ class Measured(Training):
 
 
 def job(run_dir: Path) -> tuple[RunConfig, dataset.TokenRows, list[np.ndarray]]:
-    """The settings, the token rows, and the rows of each update."""
     config = RunConfig.load(run_dir / "config.json")
     rows = dataset.load(artifacts.tokens_dir(run_dir.parents[1], config), "train")
     chosen = packing.choose_rows(rows, config.max_length, config.max_train_samples, config.seed)
@@ -89,30 +96,16 @@ def examples_of(rows: dataset.TokenRows, updates: list[np.ndarray]) -> list[dict
     return [{"input_ids": block.input_ids.tolist(), "labels": block.labels.tolist()} for block in blocks]
 
 
-def padded(examples: list[dict[str, list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Examples padded to the longest, with a mask, as stanford_alpaca's collator does."""
-    longest = max(len(example["input_ids"]) for example in examples)
-    fill = {"input_ids": pad_token_id, "labels": IGNORE_INDEX}
-    batch = {
-        name: torch.tensor([example[name] + [value] * (longest - len(example[name])) for example in examples])
-        for name, value in fill.items()
-    }  # each (B, T)
-    mask = [[1] * len(example["input_ids"]) + [0] * (longest - len(example["input_ids"])) for example in examples]
-    return batch | {"attention_mask": torch.tensor(mask)}
+def collator_of(config: RunConfig) -> DataCollatorForSeq2Seq:
+    return DataCollatorForSeq2Seq(AutoTokenizer.from_pretrained(config.model_name_or_path))
 
 
 class Clock(TrainerCallback):
-    """When each update ended, and what the trainer logged."""
-
     def __init__(self):
         self.times: list[float] = []
-        self.logs: list[dict[str, float]] = []
 
     def on_step_end(self, args, state, control, **kwargs):
         self.times.append(time.perf_counter())
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        self.logs.append(logs)
 
 
 def trainer_settings(config: RunConfig, spec: dict[str, Any]) -> dict[str, Any]:
@@ -132,18 +125,17 @@ def trainer_settings(config: RunConfig, spec: dict[str, Any]) -> dict[str, Any]:
 
 def run_trainer(trainer: Trainer, clock: Clock, num_tokens: list[int]) -> dict[str, Any]:
     trainer.train()
-    losses = [log["loss"] for log in clock.logs if "loss" in log]
+    losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
     return {"losses": losses, "times": clock.times, "num_tokens": num_tokens}
 
 
 def run_transformers(spec: dict[str, Any]) -> dict[str, Any]:
     """`transformers.Trainer`, every forward pass padded to its longest pair."""
     config, rows, updates = job(Path(spec["run_dir"]))
-    pad_token_id = AutoTokenizer.from_pretrained(config.model_name_or_path).pad_token_id
     clock = Clock()
     trainer = Trainer(
         network_of(config, weights_dtype(spec)), TrainingArguments(**trainer_settings(config, spec)),
-        data_collator=lambda examples: padded(examples, pad_token_id), train_dataset=examples_of(rows, updates),
+        data_collator=collator_of(config), train_dataset=examples_of(rows, updates),
         callbacks=[clock],
     )  # fmt: skip
     return run_trainer(trainer, clock, [int(rows.lengths[update].sum()) for update in updates])
@@ -187,8 +179,7 @@ def weights_dtype(spec: dict[str, Any]) -> str:
 def run_plain(spec: dict[str, Any]) -> dict[str, Any]:
     """The yardstick of the loss: a float32 loop over padded pairs, torch's cross-entropy and AdamW, nothing clever."""
     config, rows, updates = job(Path(spec["run_dir"]))
-    pad_token_id = AutoTokenizer.from_pretrained(config.model_name_or_path).pad_token_id
-    device = own_device()
+    device, collator = own_device(), collator_of(config)
     network = network_of(config).to(device).train()
     betas = (config.adam_beta1, config.adam_beta2)
     optimizer = torch.optim.AdamW(
@@ -196,7 +187,7 @@ def run_plain(spec: dict[str, Any]) -> dict[str, Any]:
     )
     losses, times = [], []
     for update in updates:
-        batch = {name: values.to(device) for name, values in padded(examples_of(rows, [update]), pad_token_id).items()}
+        batch = collator(examples_of(rows, [update])).to(device)
         targets = batch.pop("labels")[:, 1:].flatten()
         logits = network(**batch, use_cache=False).logits[:, :-1]  # (B, T - 1, vocabulary)
         loss = functional.cross_entropy(logits.flatten(0, 1), targets, ignore_index=IGNORE_INDEX)
@@ -237,7 +228,6 @@ def run_ours(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def own_device() -> torch.device:
-    """The GPU that this process sees, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -246,25 +236,12 @@ def matrix_rate(network, config: RunConfig, device: torch.device) -> float:
     dtype = hardware.product_dtype(config.dtype, device)
     width, tokens = network.config.hidden_size, config.tokens_per_device
     side = SQUARES[device.type]
-    shapes = [(tokens, width, 4 * width), (tokens, 4 * width, width), (side, side, side)]
-    return max(_rate_of(*shape, dtype, device) for shape in shapes)
-
-
-def _rate_of(m: int, k: int, n: int, dtype: torch.dtype, device: torch.device) -> float:
-    left, right = torch.randn(m, k, device=device).to(dtype), torch.randn(n, k, device=device).to(dtype)
-    seconds = []
-    for _ in range(8):
-        _synchronize(device)
-        start = time.perf_counter()
-        left @ right.T
-        _synchronize(device)
-        seconds.append(time.perf_counter() - start)
-    return 2 * m * k * n / statistics.median(seconds[2:])
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    rates = []
+    for m, k, n in ((tokens, width, 4 * width), (tokens, 4 * width, width), (side, side, side)):
+        left, right = torch.randn(m, k, device=device).to(dtype), torch.randn(n, k, device=device).to(dtype)
+        timer = Timer("left @ right.T", globals=dict(left=left, right=right), num_threads=torch.get_num_threads())
+        rates.append(2 * m * k * n / timer.blocked_autorange().median)
+    return max(rates)
 
 
 CONTENDERS = {"ours": run_ours, "trl": run_trl, "transformers": run_transformers, "plain": run_plain}

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import transformers
 
+from benchmarks import table
 from faults import files, peers, processes, run
 
 Row = dict[str, str]
@@ -46,7 +47,6 @@ def parts(folder: Path, num_kills: int) -> dict[str, list[Callable[[], Row]]]:
 
 
 def outcome(name: str, part: Callable[[], Row]) -> Row:
-    """The part's row; `missed` in it says that it failed, `skipped` why it did not run."""
     start = time.monotonic()
     try:
         row = part()
@@ -57,12 +57,6 @@ def outcome(name: str, part: Callable[[], Row]) -> Row:
         traceback.print_exc()
         row = {"fault": name, "held": (str(error) or repr(error)).splitlines()[0], "missed": "1"}
     return {"count": "0", "missed": "0"} | row | {"seconds": f"{time.monotonic() - start:,.0f}"}
-
-
-def table(rows: list[Row]) -> str:
-    columns = ["fault", "count", "held", "missed", "seconds"]
-    cells = [columns, ["---"] * len(columns), *([row[name].replace("|", "/") for name in columns] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def main() -> int:
@@ -80,7 +74,9 @@ def main() -> int:
         for part in known[name]:
             print(f"{time.strftime('%H:%M:%S')} {name}", flush=True)
             rows.append(outcome(name, part))
-    print(f"\n{table(rows)}", flush=True)
+    columns = ["fault", "count", "held", "missed", "seconds"]
+    cells = [[row[name].replace("|", "/") for name in columns] for row in rows]
+    print(f"\n{table.table(columns, cells)}", flush=True)
     is_missed = any(row["missed"] != "0" for row in rows)
     if is_missed:
         print(f"\nthe runs are kept in {folder}", flush=True)

@@ -37,7 +37,6 @@ def damage(folder: Path, draw: random.Random) -> str:
 
 
 def corruptions(data_dir: Path, config: RunConfig, num_damaged: int = 300, num_relaunched: int = 10) -> dict[str, str]:
-    """Damage the newest checkpoint of a stopped run again and again; some of them go on to the end."""
     config, draw, kinds = config.with_changes(num_processes=1), random.Random(0), Counter()
     whole = run.uninterrupted(data_dir, config)
     stopped = run.new_run(data_dir, config, "to-damage")
@@ -61,11 +60,10 @@ def corruptions(data_dir: Path, config: RunConfig, num_damaged: int = 300, num_r
         aside = run_dir / checkpoint.FOLDER / f"{newest.name}.corrupt"
         assert aside.is_dir(), f"{what}: not set aside"
         shutil.rmtree(run_dir)
-    return {
-        "fault": "newest checkpoint damaged: " + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())),
-        "count": str(num_damaged),
-        "held": f"all noticed, the one before taken; {num_relaunched} relaunched to the same bits",
-    }
+    fault = "newest checkpoint damaged: " + ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    return run.row(
+        fault, num_damaged, f"all noticed, the one before taken; {num_relaunched} relaunched to the same bits"
+    )
 
 
 @contextmanager
@@ -111,8 +109,5 @@ def full_disk(data_dir: Path, config: RunConfig) -> dict[str, str]:
             print(f"  disk full, {phase}, {num_ranks} ranks: MISSED: {error}", flush=True)
             misses.append(f"{phase} on {num_ranks}")
     assert not misses, f"missed: {', '.join(misses)}"
-    return {
-        "fault": "disk full at " + ", ".join(PHASES),
-        "count": str(len(cases)),
-        "held": "earlier checkpoint kept, the space needed named, went on to the same bits",
-    }
+    held = "earlier checkpoint kept, the space needed named, went on to the same bits"
+    return run.row("disk full at " + ", ".join(PHASES), len(cases), held)

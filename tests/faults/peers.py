@@ -43,11 +43,8 @@ def nan(data_dir: Path, config: RunConfig) -> dict[str, str]:
         run.complete(run_dir, config)
         run.assert_same(run_dir, whole)
         print(f"  NaN on 1 of {num_ranks} ranks in update {step}: stopped, went on to the same bits", flush=True)
-    return {
-        "fault": "loss NaN on one rank of 2 and 4",
-        "count": "3",
-        "held": "all stopped before the update; step, rank and rows named; went on to the same bits",
-    }
+    held = "all stopped before the update; step, rank and rows named; went on to the same bits"
+    return run.row("loss NaN on one rank of 2 and 4", 3, held)
 
 
 def stop_one(data_dir: Path, config: RunConfig, rank: int) -> float:
@@ -72,15 +69,11 @@ def silence(data_dir: Path, config: RunConfig) -> dict[str, str]:
     cases = [(2, 0), (2, 1), (4, 2)]
     seconds = [stop_one(data_dir, config.with_changes(num_processes=num), rank) for num, rank in cases]
     assert max(seconds) <= NOTICED_SECONDS, f"noticed after {max(seconds):.1f} s"
-    return {
-        "fault": "SIGSTOP of a rank",
-        "count": str(len(cases)),
-        "held": f"the others ended within {max(seconds):.1f} s; the elastic restart went on to the same bits",
-    }
+    held = f"the others ended within {max(seconds):.1f} s; the elastic restart went on to the same bits"
+    return run.row("SIGSTOP of a rank", len(cases), held)
 
 
 def slow(data_dir: Path, config: RunConfig) -> dict[str, str]:
-    """A rank that sleeps is waited for."""
     config = config.with_changes(num_processes=2, max_restarts=0)
     whole = run.uninterrupted(data_dir, config)
     run_dir = run.new_run(data_dir, config, "slow")
@@ -88,11 +81,7 @@ def slow(data_dir: Path, config: RunConfig) -> dict[str, str]:
     run.complete(run_dir, config, fault=["slow", "9"])
     assert time.monotonic() - start > SLOW_SECONDS, "the rank was not slow"
     run.assert_same(run_dir, whole)
-    return {
-        "fault": f"a rank slow for {SLOW_SECONDS} s",
-        "count": "1",
-        "held": "waited for, without a restart, to the same bits",
-    }
+    return run.row(f"a rank slow for {SLOW_SECONDS} s", 1, "waited for, without a restart, to the same bits")
 
 
 @contextlib.contextmanager
@@ -133,7 +122,6 @@ def on_two_hosts(run_dir: Path, config: RunConfig, start: str) -> Iterator[list[
 
 
 def listening(host: str) -> set[str]:
-    """The addresses on which anything on the host accepts connections."""
     result = subprocess.run(["ip", "netns", "exec", host, "ss", "-ltnH"], capture_output=True, text=True, check=True)
     return {line.split()[3].rpartition(":")[0] for line in result.stdout.splitlines()}
 
@@ -162,9 +150,5 @@ def link_cut(data_dir: Path, config: RunConfig) -> dict[str, str]:
         assert statuses == [0, 0], f"the second start ended with {statuses}:\n{run.said(run_dir)[-3000:]}"
         run.assert_same(run_dir, whole)
     assert seconds <= NOTICED_SECONDS, f"noticed after {seconds:.1f} s"
-    return {
-        "fault": "link between two hosts cut",
-        "count": "1",
-        "held": f"only the cable's addresses listened; both ended within {seconds:.1f} s ({len(reasons)} said why); "
-        "started again, the same bits",
-    }
+    held = f"only the cable's addresses listened; both ended within {seconds:.1f} s ({len(reasons)} said why); "
+    return run.row("link between two hosts cut", 1, held + "started again, the same bits")

@@ -75,7 +75,6 @@ def kill_through_run(run_dir: Path, config: RunConfig, whole: Path, draw: random
 
 
 def kills(data_dir: Path, config: RunConfig, num_ranks: int, num_kills: int, seed: int = 0) -> dict[str, str]:
-    """At least this many kills, in as many runs as it takes."""
     config = config.with_changes(num_processes=num_ranks)
     whole = run.uninterrupted(data_dir, config)
     draw, made, num_runs, start = random.Random(seed), [], 0, time.monotonic()
@@ -86,12 +85,9 @@ def kills(data_dir: Path, config: RunConfig, num_ranks: int, num_kills: int, see
         made += kill_through_run(run_dir, config, whole, draw, moments)
         minutes = (time.monotonic() - start) / 60
         print(f"  {len(made)} kills of {num_ranks} ranks in {minutes:.1f} min, {num_runs} runs the same", flush=True)
-    saving = made.count("saving")
-    return {
-        "fault": f"SIGKILL of a rank, {num_ranks} ranks",
-        "count": f"{len(made)}, {saving} of them while saving",
-        "held": f"{num_runs} runs, {len(run.lines(whole))} lines and the weights of each the same bits",
-    }
+    count = f"{len(made)}, {made.count('saving')} of them while saving"
+    held = f"{num_runs} runs, {len(run.lines(whole))} lines and the weights of each the same bits"
+    return run.row(f"SIGKILL of a rank, {num_ranks} ranks", count, held)
 
 
 def signal_run(data_dir: Path, config: RunConfig, number: signal.Signals, target: str, step: int) -> None:
@@ -117,8 +113,5 @@ def signals(data_dir: Path, config: RunConfig) -> dict[str, str]:
         # Not at a step where a checkpoint is made anyway.
         signal_run(data_dir, config, number, target, step=config.save_steps + 2 + index)
         print(f"  {number.name} to {target}: saved, went on to the same bits", flush=True)
-    return {
-        "fault": "SIGTERM or SIGINT to the launcher or to a rank",
-        "count": str(len(cases)),
-        "held": "saved at the update it was in, went on to the same bits",
-    }
+    held = "saved at the update it was in, went on to the same bits"
+    return run.row("SIGTERM or SIGINT to the launcher or to a rank", len(cases), held)

@@ -25,7 +25,6 @@ FILLER = "filler"
 
 
 def fill_disk(folder: Path, leave_bytes: int = 0) -> None:
-    """Leave this much of the file system's space, to the page."""
     with open(folder / FILLER, "wb", buffering=0) as file:
         while not file.tell():
             space = os.statvfs(folder)

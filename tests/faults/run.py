@@ -9,14 +9,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import torch
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
+from support.waiting import wait_until
 from support.world import make_world
 from utils import artifacts
 from utils.config import RunConfig
@@ -38,6 +38,10 @@ def needs(condition: bool, reason: str) -> None:
         raise Skipped(reason)
 
 
+def row(fault: str, count: int | str, held: str) -> dict[str, str]:
+    return {"fault": fault, "count": str(count), "held": held}
+
+
 def build_world(folder: Path, num_pairs: int, num_positions: int = 512) -> tuple[Path, RunConfig]:
     """`make_world` with a model of its own: many positions make it large, and slow to save, but hardly slower to train.
 
@@ -53,7 +57,6 @@ def build_world(folder: Path, num_pairs: int, num_positions: int = 512) -> tuple
 
 
 def new_run(data_dir: Path, config: RunConfig, name: str) -> Path:
-    """The folder of a run with these settings, ready to be launched."""
     run_dir = data_dir / "runs" / name
     run_dir.mkdir(parents=True, exist_ok=True)
     config.save(run_dir / "config.json")
@@ -77,7 +80,6 @@ def command(run_dir: Path, config: RunConfig, fault: list[str], launcher: list[s
 
 @contextlib.contextmanager
 def launched(run_dir: Path, config: RunConfig, *, fault=(), launcher=(), **environment) -> Iterator:
-    """Launch a run; yields the launcher's `Popen`."""
     whole = command(run_dir, config, list(fault), list(launcher))
     variables = {"PYTHONPATH": f"{artifacts.ROOT}{os.pathsep}{artifacts.ROOT / 'tests'}"} | environment
     with open(run_dir.with_suffix(".log"), "a") as log:
@@ -93,7 +95,6 @@ def launched(run_dir: Path, config: RunConfig, *, fault=(), launcher=(), **envir
 
 
 def processes(run_dir: Path) -> list[psutil.Process]:
-    """Every process that names the run's folder: its launchers and its ranks."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -126,23 +127,12 @@ def ranks(run_dir: Path) -> dict[int, psutil.Process]:
     return found
 
 
-def wait_until(condition: Callable, what: str, seconds: float = RUN_SECONDS, poll_seconds: float = 0.01):
-    """The first true value of `condition`; `AssertionError` naming `what` when there is none in time."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what}"
-        time.sleep(poll_seconds)
-    return value
-
-
 def finish(run_dir: Path, process: subprocess.Popen, seconds: float = RUN_SECONDS) -> int:
-    """The launcher's exit status, once it has ended."""
     wait_until(lambda: process.poll() is not None, f"the end of {run_dir.name}", seconds)
     return process.returncode
 
 
 def complete(run_dir: Path, config: RunConfig, **options) -> None:
-    """Launch a run and see it end well."""
     with launched(run_dir, config, **options) as process:
         status = finish(run_dir, process)
     assert status == 0 and (run_dir / "model").exists(), f"{run_dir.name} ended with {status}:\n{said(run_dir)[-3000:]}"
@@ -157,7 +147,6 @@ def uninterrupted(data_dir: Path, config: RunConfig) -> Path:
 
 
 def last_step(run_dir: Path) -> int:
-    """The last update in the metrics."""
     return max((record["step"] for record in metrics.read(run_dir)), default=0)
 
 
@@ -185,7 +174,6 @@ def assert_same(run_dir: Path, whole: Path) -> int:
 
 
 def weights(run_dir: Path) -> dict[str, str]:
-    """The sha256 of each of the tuned model's files of weights."""
     hashes = {path.name: artifacts.sha256_file(path) for path in (run_dir / "model").glob("*.safetensors")}
     assert hashes, f"{run_dir} holds no tuned model"
     return hashes
@@ -208,5 +196,4 @@ def is_saving(run_dir: Path, since: float) -> bool:
 
 
 def send(process: psutil.Process, number: signal.Signals) -> None:
-    """Send a signal, to the process alone."""
     os.kill(process.pid, number)

@@ -11,15 +11,21 @@ CHAT_TEMPLATE = (
 )
 
 
-def chat_tokenizer(rstrip: bool = False) -> PreTrainedTokenizerFast:
-    """Ids 0 to 4 are special, then every byte is a token, and a few pairs of bytes are merged as GPT-2 would."""
+MERGES = [(":", "Ċ"), ("Ċ", "Ċ"), ("Ġ", "Ġ"), ("|", ">"), ("i", "m"), (":", "d"), ("e", "r")]
+
+
+def byte_tokenizer(specials: list[str], merges=(), rstrip: bool = False) -> PreTrainedTokenizerFast:
+    """Ids 0 to 4 are special, then every byte is a token, and some pairs of bytes are merged as GPT-2 would."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merges = [(":", "Ċ"), ("Ċ", "Ċ"), ("Ġ", "Ġ"), ("|", ">"), ("i", "m"), (":", "d"), ("e", "r")]
-    vocabulary = {token: i for i, token in enumerate([*SPECIALS, *letters, *map("".join, merges)])}
-    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    vocabulary = {token: i for i, token in enumerate([*specials, *letters, *map("".join, merges)])}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges)))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens([AddedToken(token, special=True, rstrip=rstrip, normalized=False) for token in SPECIALS])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=SPECIALS[0], pad_token=SPECIALS[4])
+    backend.add_special_tokens([AddedToken(token, special=True, rstrip=rstrip, normalized=False) for token in specials])
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=specials[0], pad_token=specials[4])
+
+
+def chat_tokenizer(rstrip: bool = False) -> PreTrainedTokenizerFast:
+    tokenizer = byte_tokenizer(SPECIALS, MERGES, rstrip)
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer

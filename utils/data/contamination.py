@@ -107,16 +107,15 @@ def overlaps(rows: Sequence[dict[str, str]], tasks: Sequence[Task]) -> dict[int,
     found = {}
     for number, row in enumerate(rows):
         text = "\n".join(row[name] for name in PAIR_FIELDS)
-        runs = {span.row: text[span.start : span.end] for span in sorted(index.spans(text), key=_length)}
+        runs = {
+            span.row: text[span.start : span.end]
+            for span in sorted(index.spans(text), key=lambda span: span.end - span.start)
+        }
         response = " ".join(row["response"].split()) if runs or short else ""
         contained = {n for n in {*runs, *short} if _is_specific(solutions[n]) and solutions[n] in response}
         if runs or contained:
             found[number] = [_overlap(tasks[n], runs.get(n, ""), n in contained) for n in sorted({*runs, *contained})]
     return found
-
-
-def _length(span: ngram_index.Span) -> int:
-    return span.end - span.start
 
 
 def _is_specific(solution: str) -> bool:

@@ -53,12 +53,10 @@ def find(text: str, kinds: tuple[str, ...] = KINDS) -> list[Found]:
 
 
 def mask(text: str) -> str:
-    """The text with private data masked."""
     return _substituted(text, find(text), "mask")
 
 
 def replace(text: str, kind: str) -> str:
-    """The text with placeholders for one kind of private data."""
     return _substituted(text, find(text, (kind,)), "placeholder")
 
 

@@ -54,6 +54,5 @@ def _masked_key(key: str) -> str:
 
 
 def _entropy_bits(text: str) -> float:
-    """Entropy per character, from the character frequencies."""
     shares = [count / len(text) for count in Counter(text).values()]
     return -sum(share * math.log2(share) for share in shares)

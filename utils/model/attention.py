@@ -94,7 +94,7 @@ def _is_ampere(device: torch.device) -> bool:
     return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def _all_at_once(query, key, value, scaling, documents: Documents, window: int | None = None) -> torch.Tensor:
+def _all_at_once(query, key, value, scaling, documents: Documents, window: int | None) -> torch.Tensor:
     """One call for the whole block; key and value heads are not expanded."""
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, heads, D)
     offsets, longest = documents.offsets, documents.longest
@@ -105,7 +105,7 @@ def _all_at_once(query, key, value, scaling, documents: Documents, window: int |
 
 
 @torch.compiler.disable  # every block has other shapes and would be compiled again
-def _one_by_one(query, key, value, scaling, documents: Documents, window: int | None = None) -> torch.Tensor:
+def _one_by_one(query, key, value, scaling, documents: Documents, window: int | None) -> torch.Tensor:
     dtype, on_cpu = query.dtype, query.device.type == "cpu"
     if on_cpu:
         # There the gradient of grouped-query attention uses fewer cores: 20 ms against 2 ms.

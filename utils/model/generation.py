@@ -152,7 +152,6 @@ def generate_rows(model, tokenizer, rows, settings, **options) -> list[Answer]:
 
 
 def generate_batch(model, tokenizer, prompts: list[str], settings, template: str = ALPACA) -> list[Answer]:
-    """The finished answers to prompts made by `format_prompt` with this template."""
     return generate_rows(model, tokenizer, encode_prompts(prompts, tokenizer, template), settings)
 
 
@@ -200,7 +199,6 @@ class _Decoder:
 
     @torch.no_grad()  # not inference_mode: a sharded model in training keeps the gathered weights
     def step(self) -> list[int]:
-        """The next id of every row."""
         mask = self.mask if self.is_static else self.mask[:, : self.num_seen]
         logits = self.forward(
             self.input_ids,

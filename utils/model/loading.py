@@ -37,7 +37,7 @@ def locate(name_or_path: str) -> str:
     return str(ROOT / "data" / "base") if name_or_path == EMBEDDED else name_or_path
 
 
-def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144, seed: int = 0) -> None:
+def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144) -> None:
     """Write a small StarCoder with random weights (7.6 M parameters) and a tokenizer trained on these texts."""
     tokenizer = Tokenizer(models.BPE())
     digits, byte_level = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -55,13 +55,13 @@ def create_fresh(folder: Path, texts: Iterable[str], vocab_size: int = 6144, see
         resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0, eos_token_id=0,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=SPECIAL_TOKENS[0], eos_token=SPECIAL_TOKENS[0],
         pad_token=SPECIAL_TOKENS[4], extra_special_tokens=SPECIAL_TOKENS[1:4],
     )  # fmt: skip
-    with building(folder, {}, {"seed": seed}) as temporary:
+    with building(folder, {}, {"seed": 0}) as temporary:
         wrapped.save_pretrained(temporary)
         network.save_pretrained(temporary)
 
@@ -134,7 +134,6 @@ def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, Pr
 
 
 def load_config(config: RunConfig):
-    """The configuration of the run's model."""
     return _from_pretrained(AutoConfig, config.model_name_or_path, config.revision)
 
 

@@ -38,12 +38,10 @@ def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
 
 
 def trained(network: nn.Module) -> list[nn.Parameter]:
-    """The trainable parameters."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def layers(network: nn.Module) -> list[Any]:
-    """The layers with an adapter."""
     from peft.tuners.lora import LoraLayer
 
     return [module for module in network.modules() if isinstance(module, LoraLayer)]

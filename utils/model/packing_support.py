@@ -57,7 +57,6 @@ def training_support(model_config: PreTrainedConfig, max_length: int) -> Support
 
 
 def check_context(model_config: PreTrainedConfig, max_length: int) -> None:
-    """Raise `UserError` when `max_length` exceeds the model's context."""
     context = context_of(model_config)
     if max_length > context:
         raise UserError(
@@ -76,7 +75,6 @@ def remove_noise(model_config: PreTrainedConfig) -> None:
 
 
 def remove_dropout(network: nn.Module) -> None:
-    """Set every dropout module to 0, in place."""
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -227,7 +225,6 @@ def _prove(network: PreTrainedModel, max_length: int) -> Support:
 
 
 def _copy_of(network: PreTrainedModel, config: PreTrainedConfig, attn_implementation: str) -> PreTrainedModel:
-    """A model in training mode with the weights of another."""
     twin = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=attn_implementation)
     twin.load_state_dict(network.state_dict())
     remove_dropout(twin)

@@ -36,8 +36,6 @@ def context_of(model_config) -> int:
 
 
 def config_of(key: str):
-    """The configuration of a key."""
-
     def decode(value: dict):  # transformers writes infinities as {"__float__": "Infinity"}
         return float(value["__float__"]) if list(value) == ["__float__"] else value
 
@@ -46,11 +44,10 @@ def config_of(key: str):
 
 @lru_cache(maxsize=32)
 def shape_of(key: str) -> Shape:
-    """The sizes of the model with this configuration."""
     network = meta_network(key)
     config = network.config.get_text_config()
     head = (network.get_output_embeddings() or network.get_input_embeddings()).weight
-    tables = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)} | {id(head)}
+    tables = table_ids(network)
     parameters = list(network.parameters())
     layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.weight is not head]
     stacks = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
@@ -66,6 +63,13 @@ def shape_of(key: str) -> Shape:
         width=config.hidden_size,
         vocab_size=head.shape[0],
     )
+
+
+def table_ids(network) -> set[int]:
+    """The `id` of each parameter of embeddings and head."""
+    tables = [module for module in network.modules() if isinstance(module, nn.Embedding)]
+    tables += filter(None, [network.get_output_embeddings()])
+    return {id(parameter) for table in tables for parameter in table.parameters()}
 
 
 def meta_network(key: str, dtype=torch.float32, num_layers: int = 0, attn_implementation: str = "eager"):

@@ -67,18 +67,17 @@ class Plan:
         return 30 + round(self.disk_bytes["checkpoints"] / 1e8)
 
 
-def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None, begun: Path | None = None) -> Plan:
+def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None) -> Plan:
     """The plan of a run on this machine; `price_per_hour` is for all devices together.
 
-    `begun` is the run's own folder, if it exists: it is not used as an earlier run for the time estimate. Raises
-    `UserError` for more processes than GPUs. Not covered: several machines, and models whose blocks differ.
+    Raises `UserError` for more processes than GPUs. Not covered: several machines, and models whose blocks differ.
     """
     found, key = hardware.devices(config.num_processes), config_key(loading.load_config(config))
     work, shape = _work(config, data_dir, key, len(found)), shape_of(key)
     disk = memory.disk_bytes(config, shape)
     kind, num_devices = found[0].type, 1 if found[0].type == "cpu" else len(found)
     decided = config.with_changes(num_processes=len(found))  # as in the config.json of a started run
-    seconds, seconds_basis = timing.expected_seconds(decided, data_dir, shape, work, kind, num_devices, begun)
+    seconds, seconds_basis = timing.expected_seconds(decided, data_dir, shape, work, kind, num_devices)
     runs = Path(data_dir) / "runs"
     existing = next(folder for folder in [runs, *runs.absolute().parents] if folder.exists())
     # Besides the newest checkpoints, the best one and one being written.
@@ -112,7 +111,6 @@ def _work(config: RunConfig, data_dir: Path, key: str, num_processes: int) -> wo
 
 
 def _memory(config: RunConfig, key: str, found: tuple[Device, ...], work: workload.Workload) -> dict[str, Any]:
-    """The memory fields of a plan."""
     kind, count = found[0].type, len(found)
     return dict(
         num_processes=count,

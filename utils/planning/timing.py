@@ -30,19 +30,18 @@ def expected_seconds(
     work: Workload,
     device_type: str,
     num_devices: int,
-    begun: Path | None = None,
 ) -> tuple[float | None, str]:
     """The time of updates and evaluations, and the basis of the estimate; None without token rows.
 
-    From the speed of another run with this model on this machine (not the one in `begun`), else from the machine's
-    matrix rate. Not covered: the start, checkpoints, and samples at evaluations.
+    From the speed of another run with this model on this machine, else from the machine's matrix rate. Not covered:
+    the start, checkpoints, and samples at evaluations.
     """
     if work.num_updates is None:
         return None, "unknown until the pairs are tokenized"
     # FLOPs per weight and token: two forward, two for the input's gradient, two for the weight's gradient.
     per_weight, again = 4 if config.lora_rank else 6, 2 * (config.activation_checkpointing == "full")
     num_evals = 1 + -(-work.num_updates // config.eval_steps)
-    name, speed, evaluation = _earlier_run(config, data_dir, begun)
+    name, speed, evaluation = _earlier_run(config, data_dir)
     if name:
         update = work.num_tokens / speed
         basis = f"from the speed of the earlier run {name}"
@@ -63,12 +62,11 @@ def _matrix_rate(device_type: str, dtype: str) -> float:
     return hardware.matrix_rate(device, hardware.product_dtype(dtype, device))
 
 
-def _earlier_run(config: RunConfig, data_dir: Path, begun: Path | None) -> tuple[str, float, float | None]:
-    """The newest comparable run except `begun`: its name, tokens per second and seconds per evaluation."""
+def _earlier_run(config: RunConfig, data_dir: Path) -> tuple[str, float, float | None]:
+    """The newest comparable run: its name, tokens per second and seconds per evaluation."""
     decisive = ("model_name_or_path", "dtype", "activation_checkpointing", "optim", "num_processes", "lora_rank")
     for run_dir, other in folders.readable(data_dir).items():
-        is_another = begun is None or run_dir.name != begun.name
-        if is_another and all(getattr(other, name) == getattr(config, name) for name in decisive):
+        if all(getattr(other, name) == getattr(config, name) for name in decisive):
             with suppress(UserError, LookupError, TypeError, ArithmeticError):  # damaged metrics
                 speed, evaluation = _speed(run_dir, folders.written_at(run_dir / metrics.METRICS))
                 if speed:
@@ -96,10 +94,10 @@ def eval_seconds(records: Sequence[dict[str, Any]]) -> float | None:
     return float(np.mean(times[1:] or times)) if times else None
 
 
-def seconds_left(records: Sequence[dict[str, Any]], num_updates: int, eval_steps: int = 0) -> float | None:
+def seconds_left(records: Sequence[dict[str, Any]], num_updates: int) -> float | None:
     """The remaining time of a run, from its newest updates and its evaluations; None before the first update.
 
-    Without `eval_steps` the distance of the last two evaluations is used. Not covered: saving at the end.
+    Evaluations are expected at the distance of the last two. Not covered: saving at the end.
     """
     train, evals = metrics.train_lines(records), metrics.eval_lines(records)
     if not train:
@@ -110,7 +108,7 @@ def seconds_left(records: Sequence[dict[str, Any]], num_updates: int, eval_steps
     if not evals or step >= num_updates:
         return left
     steps = [0, *(record["step"] for record in evals)]
-    every = eval_steps or steps[-1] - steps[-2] or 2 * step
+    every = steps[-1] - steps[-2] or 2 * step
     num_evals = -(-num_updates // every) - steps[-1] // every
     seconds = eval_seconds(records)
     return left + num_evals * (update / 3 if seconds is None else seconds)  # older runs did not record it

@@ -65,7 +65,6 @@ def markdown(record: dict[str, Any]) -> str:
 
 
 def save_markdown(run_dir: Path, record: dict[str, Any]) -> Path:
-    """Write the record beside the history, to a new file."""
     stem = "playground-" + record["time"].replace(":", "").replace(" ", "-")
     for number in range(1, 1000):
         path = Path(run_dir) / f"{stem}{f'-{number}' if number > 1 else ''}.md"

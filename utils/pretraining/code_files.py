@@ -103,7 +103,6 @@ def _package_documents(package: str) -> Iterator[Document]:
 
 
 def license_of(distribution: metadata.Distribution) -> str:
-    """The licence in a package's metadata."""
     stated = distribution.metadata
     classifiers = [text.split("::")[-1].strip() for text in stated.get_all("Classifier") or [] if "License ::" in text]
     expression, license = (" ".join(stated.get_all(name) or []) for name in ("License-Expression", "License"))

@@ -37,7 +37,6 @@ class TokenRows:
 
     @classmethod
     def of(cls, rows: list[list[int]], prompt_lengths: list[int], dtype: type) -> "TokenRows":
-        """Build the arrays from one list of ids per row."""
         offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
         ids = np.fromiter(chain.from_iterable(rows), dtype=dtype, count=int(offsets[-1]))
         return cls(ids, offsets, np.array(prompt_lengths, dtype=np.int64))

@@ -24,8 +24,6 @@ PROMPT_WITHOUT_INPUT = (
     "Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n{instruction}\n\n### Response:"
 )
-# The beginnings of both prompts, up to the newline before the instruction.
-HEADS = tuple(text.partition("\n{instruction}")[0] for text in (PROMPT_WITH_INPUT, PROMPT_WITHOUT_INPUT))
 
 
 def format_prompt(instruction: str, input: str = "", template: str = ALPACA, tokenizer=None) -> str:
@@ -46,19 +44,16 @@ def format_prompt(instruction: str, input: str = "", template: str = ALPACA, tok
 def encode_prompts(prompts: list[str], tokenizer, template: str = ALPACA) -> list[list[int]]:
     """The ids of prompts made by `format_prompt`; only the chat template's own special tokens are special.
 
-    Equal to the ids of each whole prompt; a template's fixed beginning and end are tokenized once.
+    Equal to the ids of each whole prompt.
     """
-    begin = begin_ids(tokenizer, template)
-    beginnings, end = _fixed_ends(tokenizer, template)
-    first_ids = {start: _encode_template(start, tokenizer) for start in beginnings.values()}
-    last_ids = _encode_template(end, tokenizer)
-    found = (next((beginnings[text] for text in beginnings if prompt.startswith(text)), None) for prompt in prompts)
-    starts = [start for start in found if start is not None]
-    if len(starts) < len(prompts) or not all(prompt.endswith(end) for prompt in prompts):
+    start = end = ""
+    if template == CHAT:
+        start, _, _, end = _chat_parts(tokenizer, _chat_template(tokenizer))
+    if not all(prompt.startswith(start) and prompt.endswith(end) for prompt in prompts):
         raise UserError("a prompt does not follow this tokenizer's chat template: make it with format_prompt.")
-    middles = [prompt[len(start) : len(prompt) - len(end)] for prompt, start in zip(prompts, starts, strict=True)]
-    encoded = encode_texts(middles, tokenizer)
-    return [[*begin, *first_ids[start], *ids, *last_ids] for start, ids in zip(starts, encoded, strict=True)]
+    encoded = encode_texts([prompt[len(start) : len(prompt) - len(end)] for prompt in prompts], tokenizer)
+    first, last = begin_ids(tokenizer, template) + _encode_template(start, tokenizer), _encode_template(end, tokenizer)
+    return [[*first, *ids, *last] for ids in encoded]
 
 
 def begin_ids(tokenizer, template: str = ALPACA) -> list[int]:
@@ -122,15 +117,6 @@ def plain_backend(tokenizer):
     return backend
 
 
-def _fixed_ends(tokenizer, template: str) -> tuple[dict[str, str], str]:
-    """The beginnings of prompts, each with the part that can be tokenized on its own, and such a part of their end."""
-    if template == CHAT:
-        first, _, _, last = _chat_parts(tokenizer, _chat_template(tokenizer))
-        return {first: first}, last
-    # The empty one is for other tokenizers, and for text that is not an Alpaca prompt.
-    return ({head + "\n": head for head in HEADS} if _cuts_before_newline(tokenizer) else {}) | {"": ""}, ""
-
-
 def chat_frame(tokenizer) -> tuple[str, str]:
     """The chat template's text before and after a user message, up to the start of the answer.
 
@@ -190,19 +176,3 @@ def _control_pattern(tokenizer) -> re.Pattern:
 def _encode_template(text: str, tokenizer) -> list[int]:
     """The ids of a template's own text, in which special tokens are special."""
     return tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"] if text else []
-
-
-def _cuts_before_newline(tokenizer) -> bool:
-    """Whether the tokenizer always splits between `:` and a newline, so that both sides can be tokenized separately.
-
-    True for the pre-tokenizers of GPT-2 and StarCoder; nothing is assumed about others.
-    """
-    backend = tokenizer.backend_tokenizer
-    has_text = len(control_tokens(tokenizer)) < len(tokenizer.added_tokens_decoder)  # white space is split off first
-    if backend.normalizer is not None or backend.pre_tokenizer is None or has_text:
-        return False
-    state = json.loads(backend.pre_tokenizer.__getstate__())
-    steps = state["pretokenizers"] if state["type"] == "Sequence" else [state]
-    words = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
-    known = [step["type"] for step in steps] in (["ByteLevel"], ["Digits", "ByteLevel"])
-    return known and words.items() <= steps[-1].items()

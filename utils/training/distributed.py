@@ -57,7 +57,6 @@ class Ranks:
         return cls(rank, num_ranks, device, heartbeat)
 
     def leave(self) -> None:
-        """Destroy the process group; all ranks must call it."""
         if self.heartbeat:
             self.heartbeat.stop()
             self.barrier()
@@ -183,7 +182,6 @@ def _end_launcher() -> None:
 
 
 def _a_peer_has_ended() -> bool:
-    """Whether another process of the same launcher has ended."""
     with contextlib.suppress(psutil.Error):
         peers = psutil.Process(launcher_pid()).children() if launcher_pid() else []
         living = [peer for peer in peers if peer.status() != psutil.STATUS_ZOMBIE]

@@ -3,6 +3,8 @@
 from torch import nn
 from transformers import PreTrainedModel
 
+from utils.model.shape import table_ids
+
 
 def flops_per_token(network: PreTrainedModel) -> tuple[int, int]:
     """Training FLOPs per token, and additional ones per target token, for the head.
@@ -14,6 +16,6 @@ def flops_per_token(network: PreTrainedModel) -> tuple[int, int]:
     def count(parameter: nn.Parameter) -> int:
         return (6 if parameter.requires_grad else 4) * parameter.numel()
 
-    head = network.get_output_embeddings().weight
-    embeddings = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)} | {id(head)}
-    return sum(count(p) for p in network.parameters() if p.ndim >= 2 and id(p) not in embeddings), count(head)
+    tables = table_ids(network)
+    matrices = sum(count(p) for p in network.parameters() if p.ndim >= 2 and id(p) not in tables)
+    return matrices, count(network.get_output_embeddings().weight)

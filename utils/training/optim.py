@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from utils import hardware
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.model.shape import table_ids
 
 CACHED_VALUES = 2**17
 
@@ -112,8 +113,7 @@ class Muon:
     """
 
     def __init__(self, network: PreTrainedModel, trained: Sequence[torch.Tensor], config: RunConfig, options: dict):
-        tables = {id(p) for m in network.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
-        tables |= {id(parameter) for parameter in network.get_output_embeddings().parameters()}
+        tables = table_ids(network)
         matrices = [p for p in trained if p.ndim == 2 and id(p) not in tables]
         rest = [p for p in trained if p.ndim != 2 or id(p) in tables]
         muon = torch.optim.Muon(matrices, config.learning_rate, config.weight_decay, adjust_lr_fn="match_rms_adamw")

@@ -37,6 +37,5 @@ def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer
 
 
 def _num_bytes(tensors: Sequence[torch.Tensor]) -> int:
-    """The bytes of this process's shards."""
     local = [tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors]
     return sum(tensor.numel() * tensor.element_size() for tensor in local)

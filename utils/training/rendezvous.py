@@ -187,7 +187,6 @@ class Heartbeat:
         Thread(target=self._watch, daemon=True).start()
 
     def stop(self) -> None:
-        """Stop beating and watching."""
         self._ended.set()
         self._beating.join(self.REPLY_SECONDS)
 

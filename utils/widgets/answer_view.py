@@ -13,7 +13,7 @@ from html import escape
 from itertools import groupby
 from operator import itemgetter
 
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, Token
 
 from utils.playground.attribution import Source, Span
@@ -37,6 +37,7 @@ KINDS = {
     Operator.Word: "keyword",
     String: "string",
 }
+LEXER = PythonLexer()
 # Lexers take quadratic time on some texts: seconds for 4,000 lines of one space, where 8,000 characters of Python take
 # 0.01. The rest stays plain.
 MAX_COLOURING_SECONDS = 0.05
@@ -96,14 +97,14 @@ STYLE = """<style>
 </style>"""
 
 
-def answer(text: str, spans: Sequence[Span] = (), language: str = "python", before: str = "", after: str = "") -> str:
-    """An answer with syntax highlighting (a Pygments `language`, else plain), its `spans` marked.
+def answer(text: str, spans: Sequence[Span] = (), before: str = "", after: str = "") -> str:
+    """An answer highlighted as Python, its `spans` marked.
 
     The text `before` and `after` it, in completion and fill in the middle, is paler. The spans are those of
     `attribution.Index.spans`: in order, without overlaps. Highlighting never fails or changes text; what takes too long
     stays plain.
     """
-    whole, parts, place = _kinds(before + text + after, language), [], 0
+    whole, parts, place = _kinds(before + text + after), [], 0
     kinds = whole[len(before) :]
     for number, span in enumerate(spans, start=1):
         label = f"{number}. Occurs verbatim in:\n" + "\n".join(map(_named, span.sources))
@@ -150,14 +151,13 @@ def _page(body: str) -> str:
     return f'{STYLE}<div class="answer-html mathjax_ignore">{body}</div>'
 
 
-def _kinds(text: str, language: str) -> list[str]:
+def _kinds(text: str) -> list[str]:
     """The CSS class of each character."""
     kinds = [""] * len(text)
     # A failing lexer only costs colours. `get_tokens` would change line ends.
     with contextlib.suppress(Exception):
-        lexer = get_lexer_by_name(language)
-        start = time.thread_time()  # not earlier: creating the first lexer takes as long
-        for place, token, value in lexer.get_tokens_unprocessed(text):
+        start = time.thread_time()
+        for place, token, value in LEXER.get_tokens_unprocessed(text):
             if time.thread_time() - start > MAX_COLOURING_SECONDS:
                 break
             while token not in KINDS:

@@ -52,7 +52,6 @@ class CurvesView(widgets.VBox):
         self.show()
 
     def show(self, _=None) -> None:
-        """Draw the figure; an error is shown in its place."""
         if self._is_reading:
             return
         try:

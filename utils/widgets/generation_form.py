@@ -64,7 +64,6 @@ class GenerationForm(widgets.VBox):
         return GenerationSettings(**values, stop=stop, static_cache=self.static_cache.value), num_answers
 
     def put(self, settings: GenerationSettings, num_answers: int) -> None:
-        """Set the fields."""
         for name, value in (asdict(settings) | {"num_answers": num_answers}).items():
             if name in self.numbers:
                 self.numbers[name].value = str(value)

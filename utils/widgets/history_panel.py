@@ -53,7 +53,6 @@ class HistoryPanel(widgets.VBox):
         self.pair_button.on_click(guarded(self._add_pair, self.pair_message))
 
     def add(self, question: Question, columns: list[dict[str, Any]]) -> None:
-        """Append an answered question."""
         self.records.append(history.append(self.run_dir, question, columns))
         self._list()
 

@@ -66,17 +66,14 @@ def muted(handler: Callable, fields: Iterable[widgets.Widget]) -> Generator[None
             field.observe(handler, "value")
 
 
-def side_by_side(answers: list[dict[str, str]], names: tuple[str, ...] = ("base", "tuned")) -> str:
-    """Recorded answers (`instruction`, `input` and one field per name) as an HTML table, everything escaped."""
-    cell = f'style="width: {100 // len(names)}%; vertical-align: top; text-align: left; padding: 6px" '
-    rows = []
+def side_by_side(answers: list[dict[str, str]]) -> str:
+    cell, rows = 'style="width: 50%; vertical-align: top; text-align: left; padding: 6px" ', []
     for answer in answers:
         texts = ["\n\n".join(part for part in (answer["instruction"], answer["input"]) if part)]
-        texts += [answer[name] for name in names]
-        asked, *written = (pre(text, f"border: {BORDER}; max-height: 26em; overflow-y: auto") for text in texts)
-        rows.append(f'<td {cell} colspan="{len(names)}"><b>instruction</b>{asked}</td>')
-        cells = [f"<td {cell}><b>{escape(name)}</b>{text}</td>" for name, text in zip(names, written, strict=True)]
-        rows.append("".join(cells))
+        texts += [answer["base"], answer["tuned"]]
+        asked, base, tuned = (pre(text, f"border: {BORDER}; max-height: 26em; overflow-y: auto") for text in texts)
+        rows.append(f'<td {cell} colspan="2"><b>instruction</b>{asked}</td>')
+        rows.append(f"<td {cell}><b>base</b>{base}</td><td {cell}><b>tuned</b>{tuned}</td>")
     # Without JupyterLab's stripes, which would separate answers from their question.
     body = "".join(f'<tr style="background: none">{row}</tr>' for row in rows)
     return f'<table style="width: 100%; table-layout: fixed">{body}</table>'

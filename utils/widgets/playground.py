@@ -114,8 +114,7 @@ class Playground(widgets.VBox):
 
     def generate(self) -> None:
         """Start all columns on the same question; raises `UserError` for an invalid one."""
-        if self._is_busy():
-            raise UserError("The models are still generating: wait, or press Stop.")
+        self._require_idle()
         question = self.question()
         if not getattr(self, self._shown_texts()[0]).value.strip():
             raise UserError(f"The {self._shown_texts()[0]} is empty: write what the models should do.")
@@ -125,7 +124,6 @@ class Playground(widgets.VBox):
         self._flushing = asyncio.get_running_loop().create_task(self._flush(question))
 
     async def wait(self) -> None:
-        """Wait until every column has its answer."""
         if self._flushing:
             await self._flushing
 
@@ -176,6 +174,10 @@ class Playground(widgets.VBox):
     def _is_busy(self) -> bool:
         return any(column.is_writing for column in self.columns)
 
+    def _require_idle(self) -> None:
+        if self._is_busy():
+            raise UserError("The models are still generating: wait, or press Stop.")
+
     def _column(self, chosen: str) -> Column:
         column = Column(self.choices, chosen, self.models, self._find)
         column.free_button.on_click(guarded(lambda: self._free(column), self.message))
@@ -198,8 +200,7 @@ class Playground(widgets.VBox):
         self._arrange_columns()
 
     def _free(self, column: Column) -> None:
-        if self._is_busy():
-            raise UserError("The models are still generating: wait, or press Stop.")
+        self._require_idle()
         self.models.free(column.name)
         self._show_memory()
 
@@ -257,8 +258,7 @@ class Playground(widgets.VBox):
 
     def _restore(self, record: dict[str, Any]) -> None:
         """Show a question of the history in the fields, and its answers in the columns."""
-        if self._is_busy():
-            raise UserError("The models are still generating: wait, or press Stop.")
+        self._require_idle()
         known = {field.name for field in fields(GenerationSettings)}
         settings = {name: value for name, value in record["settings"].items() if name in known}
         settings["stop"] = tuple(settings["stop"])

@@ -82,7 +82,6 @@ class Column(widgets.VBox):
         return self.work is not None and not self.work.done()
 
     def start(self, question: Question, stop: Event, worker: Executor) -> None:
-        """Start answering in a worker thread."""
         self._empty(question, (self.label, self.name))
         self.stage = "loading the model"
         self.work = worker.submit(self._write, question, stop)
@@ -107,7 +106,6 @@ class Column(widgets.VBox):
             self.stage = describe(error)
 
     def restore(self, question: Question, kept: dict[str, Any]) -> None:
-        """Show a question and its answers from the history."""
         self._empty(question, (kept["model"], kept["name"]))
         is_choice = self.choices.get(kept["model"]) == kept["name"]
         self.model.value = kept["model"] if is_choice else OTHER
@@ -116,7 +114,6 @@ class Column(widgets.VBox):
         self.note, self.prompt, self.stage = kept["note"], kept["prompt"], ""
 
     def record(self) -> dict[str, Any]:
-        """The column's part of a history record."""
         answers = [asdict(one) for one in self.written]
         label, name = self.writer
         return {"model": label, "name": name, "prompt": self.prompt, "note": self.note, "answers": answers}
@@ -156,7 +153,6 @@ class Column(widgets.VBox):
             self.scores, self.losses = found, losses
 
     def show(self, has_probabilities: bool = False) -> None:
-        """Update the page."""
         # Screen readers announce the status, not the speed, which changes ten times a second.
         update(self.status, value=f'<p role="status" style="{LINE}{ROW}">{escape(self._status_text())}</p>')
         update(self.speed, value=f'<p style="{LINE}{ROW}">{escape(self._speed_text())}</p>')

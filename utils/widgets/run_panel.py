@@ -113,12 +113,10 @@ class RunPanel(widgets.VBox):
         self._show_run()
 
     def stop(self) -> None:
-        """Ask the run to save a checkpoint after the current update, then stop."""
         launch.stop(self.run_dir)
         self._show()
 
     def remove(self) -> None:
-        """Delete the run that is shown; raises `UserError` while it is running."""
         launch.remove(self.run_dir)
         self._ask(False)
         self.run_dir = folders.choose_run(self.data_dir, self._config)
