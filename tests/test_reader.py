@@ -11,6 +11,7 @@ from utils.artifacts import ROOT
 from utils.config import PAIR_SUFFIXES
 from utils.data import json_stream, reader, sources
 from utils.data.faults import Fault
+from utils.data.invisible import is_blank
 from utils.data.reader import Fields, Row
 from utils.errors import UserError
 
@@ -327,7 +328,7 @@ def test_nothing_local_stands_in_for_a_data_set_of_the_hub(tmp_path, monkeypatch
             sources.find(f"{name}@{'0' * 40}", tmp_path)
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda text: not is_blank(text))
 PAIRS = st.lists(
     st.fixed_dictionaries({"instruction": TEXTS, "input": st.text("x\n\t é\U0001f600"), "response": TEXTS})
 )
