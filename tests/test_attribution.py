@@ -169,7 +169,7 @@ def run(tmp_path):
 def test_a_run_s_pairs_are_searched_part_by_part_and_named(run):
     data_dir, run_dir, _ = run
     index = Index.of_run(run_dir, data_dir)
-    rows = pairs.load(artifacts.pairs_dir(data_dir, str(file)), "train")
+    rows = pairs.load(artifacts.pairs_dir(data_dir, RunConfig.load(run_dir / "config.json").pairs), "train")
     answer = f"{rows[3]['instruction']}\n{rows[3]['response']}"
     asked, answered = index.spans(answer)
     assert answer[asked.start : asked.end] == rows[3]["instruction"]
