@@ -1,0 +1,1 @@
+"""Untrusted code, run in a WebAssembly guest and judged without letting it see its tests."""
