@@ -4,9 +4,9 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from utils import files
 from utils.data import ngram_index
@@ -58,26 +58,37 @@ def _read(benchmark: str) -> list[Task]:
             raise unknown("field of a benchmark", known, FIELDS)
         fields[known] = its_name
     path = Path(name).expanduser()
+    return [_task(path, number, value, fields) for number, value in read_lines(path)]
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a .jsonl or .jsonl.gz file with the numbers of their lines; at most `MAX_ARRAY_BYTES` in all.
+
+    Raises `UserError` for a file that cannot be read and for a line that is not an object.
+    """
     try:
         with open(path.resolve(strict=True), "rb", opener=files.opener) as raw:
             content = (gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw).read(MAX_ARRAY_BYTES + 1)
         if len(content) > MAX_ARRAY_BYTES:
-            raise UserError(f"the benchmark {path.absolute()} has more than {MAX_ARRAY_BYTES:,} bytes.")
+            raise UserError(f"{path.absolute()} has more than {MAX_ARRAY_BYTES:,} bytes.")
         lines = content.decode().split("\n")
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        hint = "BENCHMARKS names .jsonl or .jsonl.gz files."
-        raise UserError(f"the benchmark {path.absolute()} cannot be read: {error}. {hint}") from error
-    return [_task(path, number, line, fields) for number, line in enumerate(lines, start=1) if line.strip()]
+        hint = "Tasks are .jsonl or .jsonl.gz files."
+        raise UserError(f"{path.absolute()} cannot be read: {error}. {hint}") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path}:{number}: not JSON ({error}). There is one object on each line.") from error
+        if not isinstance(value, dict):
+            raise UserError(f"{path}:{number}: expected an object, one on each line.")
+        yield number, value
 
 
-def _task(path: Path, number: int, line: str, fields: dict[str, str]) -> Task:
+def _task(path: Path, number: int, value: dict[str, Any], fields: dict[str, str]) -> Task:
     place = f"{path}:{number}"
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{place}: not JSON ({error}). A benchmark has one object on each line.") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{place}: expected an object, one on each line.")
     texts = {}
     for known, declared in fields.items():
         name = declared or known

@@ -126,9 +126,12 @@ class Guest:
             str(limits.seconds),
             str(limits.memory_bytes),
         ]
-        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self._process = subprocess.Popen(command, **pipes, env={}, cwd="/", bufsize=0, start_new_session=True)
-        for pipe in self._pipes():
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, env={}, cwd="/", bufsize=0, start_new_session=True
+        )
+        self._pipes: list[Any] = [self._process.stdin, self._process.stdout, self._process.stderr]
+        for pipe in self._pipes:
             os.set_blocking(pipe.fileno(), False)
 
     def __enter__(self) -> "Guest":
@@ -136,18 +139,15 @@ class Guest:
 
     def __exit__(self, *error) -> None:
         self._process.kill()
-        for pipe in self._pipes():
+        for pipe in self._pipes:
             with suppress(BrokenPipeError):
                 pipe.close()
         self._process.wait()
 
-    def _pipes(self) -> list[Any]:
-        return [self._process.stdin, self._process.stdout, self._process.stderr]
-
     def ask(self, message: bytes = b"") -> bytes:
         """Send a line, and return the next line that the guest says; raises `Ended` when there is none."""
         self._unsent += message
-        stdin, stdout, stderr = self._pipes()
+        stdin, stdout, stderr = self._pipes
         with selectors.DefaultSelector() as selector:
             for pipe in (stdout, stderr):
                 selector.register(pipe, selectors.EVENT_READ)
@@ -179,7 +179,7 @@ class Guest:
     def _receive(self, pipe) -> bool:
         """Receive what there is; whether the pipe is still open."""
         part = pipe.read(2**16)
-        if pipe is self._process.stderr:
+        if pipe is self._pipes[2]:
             self.output += part or b""
             if len(self.output) > self.limits.output_bytes:
                 self.output = self.output[: self.limits.output_bytes]
@@ -195,7 +195,7 @@ class Guest:
             status = self._process.wait(max(0.1, self._deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             return "timed out"
-        self.output += self._process.stderr.read(self.limits.output_bytes) or b""  # ty: ignore[unresolved-attribute]
+        self.output += self._pipes[2].read(self.limits.output_bytes) or b""
         return ENDINGS.get(status, "ended without an answer")
 
 

@@ -55,7 +55,7 @@ def run(compiled: str, seconds: float, memory_bytes: int) -> int:
     timer.daemon = True
     timer.start()
     try:
-        instance.exports(store)["_start"](store)  # ty: ignore[call-non-callable]
+        instance.exports(store)["_start"](store)  # ty: ignore[not-callable]
     except wasmtime.ExitTrap:
         return ENDED
     except wasmtime.Trap as trap:

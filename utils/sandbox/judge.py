@@ -20,12 +20,13 @@ from utils.sandbox.guest import LIMITS, Ended, Guest, Limits, _read, kind_of
 
 @dataclass(frozen=True)
 class Task:
-    """A task in HumanEval's form: `test` defines `check(candidate)`."""
+    """A task in HumanEval's form: `test` defines `check(candidate)`; `prompt` and solution together are a program."""
 
     task_id: str
     prompt: str
     entry_point: str
     test: str
+    canonical_solution: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,106 @@
+"""Tasks whose solutions are judged by running them: HumanEval, MBPP, a file in HumanEval's form, or the bundled ones.
+
+A model is asked in its own way: a tuned one by an instruction in its run's template, a base by the beginning of the
+function, which it continues.
+"""
+
+import ast
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+from utils import files
+from utils.config import resolved_pairs
+from utils.data import sources
+from utils.data.contamination import read_lines
+from utils.errors import UserError, unknown
+from utils.sandbox.judge import Task
+
+BASICS, MBPP = "basics", "mbpp"
+MBPP_HUB = "google-research-datasets/mbpp"
+FENCE = re.compile(r"```[\w+-]*\n(.*?)(?:```|\Z)", re.DOTALL)
+# Where the continuation of a function is over: at the next thing at the left margin.
+STOP_STRINGS = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\n@", "\n```", "\n>>>")
+
+
+def load(name: str, data_dir: Path) -> list[Task]:
+    """The tasks `basics`, `humaneval`, `mbpp`, or of a .jsonl or .jsonl.gz file in HumanEval's form.
+
+    Raises `UserError` for an unknown name, a file that cannot be read, and a line that is no task.
+    """
+    if name == MBPP:
+        return _mbpp(data_dir)
+    if name == BASICS:
+        name = str(Path(__file__).with_name("basic_tasks.jsonl"))
+    elif name == sources.HUMANEVAL:
+        (name,) = sources.benchmarks(name, data_dir)
+    elif not name.lower().endswith((".jsonl", ".jsonl.gz")):
+        hint = " Or the path of a .jsonl or .jsonl.gz file in HumanEval's form."
+        raise UserError(str(unknown("set of tasks", name, (BASICS, sources.HUMANEVAL, MBPP))) + hint, field="tasks")
+    path = Path(resolved_pairs(name))
+    tasks = [_task(f"{path}:{number}", value) for number, value in read_lines(path)]
+    if repeated := [name for name, number in Counter(task.task_id for task in tasks).items() if number > 1]:
+        raise UserError(f"{path}: the task ids {', '.join(repeated[:5])} occur more than once.")
+    return tasks
+
+
+def _task(place: str, value: dict) -> Task:
+    texts = {}
+    for name in ("task_id", "prompt", "entry_point", "test", "canonical_solution"):
+        texts[name] = value.get(name, "" if name == "canonical_solution" else None)
+        if name == "task_id" and isinstance(texts[name], int):
+            texts[name] = str(texts[name])
+        if not isinstance(texts[name], str):
+            raise UserError(
+                f"{place}: a task has the text fields task_id, prompt, entry_point and test; {name} is not one."
+            )
+    if not texts["entry_point"].isidentifier():
+        raise UserError(f"{place}: entry_point must be the name of a function, got {texts['entry_point'][:60]!r}.")
+    return Task(**texts)
+
+
+def _mbpp(data_dir: Path) -> list[Task]:
+    """The test split of MBPP at the commit of its first download here, which is recorded."""
+    record = Path(data_dir) / "raw" / MBPP / "commit.json"
+    try:
+        from datasets import load_dataset
+        from huggingface_hub import HfApi
+
+        commit = json.loads(record.read_text()) if record.exists() else HfApi().dataset_info(MBPP_HUB).sha
+        rows = load_dataset(f"hf://datasets/{MBPP_HUB}", "full", revision=commit, split="test", streaming=True)
+        tasks = [_mbpp_task(row) for row in rows]
+    except Exception as error:  # of the network, the hub or a format
+        raise UserError(f"{MBPP_HUB} cannot be read: {type(error).__name__}: {error}") from error
+    if not record.exists():
+        files.make_folder(record.parent)
+        files.write_json(record, commit)
+    return tasks
+
+
+def _mbpp_task(row: dict) -> Task:
+    calls = (node for node in ast.walk(ast.parse(row["test_list"][0])) if isinstance(node, ast.Call))
+    defined = {node.name for node in ast.parse(row["code"]).body if isinstance(node, ast.FunctionDef)}
+    name = next(call.func.id for call in calls if isinstance(call.func, ast.Name) and call.func.id in defined)
+    tests = "".join(f"    {test}\n" for test in row["test_list"])
+    test = f"{row['test_setup_code']}\ndef check(candidate):\n{tests}"
+    examples = "\n".join(row["test_list"])
+    prompt = f'"""{row["text"]}\n\n{examples}\n"""\n'
+    return Task(f"mbpp/{row['task_id']}", prompt, name, test, row["code"])
+
+
+def instruction(task: Task) -> str:
+    """What a tuned model is asked."""
+    return f"Write this Python function.\n\n{task.prompt.strip()}"
+
+
+def source_of(task: Task, answer: str, is_completion: bool) -> str:
+    """The program of an answer: with the task's imports in front, a fence removed, a body behind its signature."""
+    if is_completion:
+        return task.prompt + answer
+    fenced = FENCE.search(answer)
+    code = fenced[1] if fenced else answer
+    if re.search(rf"^(?:async )?def {task.entry_point}\b", code, re.MULTILINE):
+        imports = [line for line in task.prompt.splitlines() if line.startswith(("import ", "from "))]
+        return "\n".join([*imports, code])
+    return task.prompt + code
