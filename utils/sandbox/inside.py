@@ -9,6 +9,7 @@ import ast
 import builtins
 import io
 import json
+import operator
 import sys
 import traceback
 from collections import deque
@@ -94,25 +95,27 @@ def decode(value: Any) -> Any:
     return iter(items) if name == "iterator" else CONTAINERS[name](items)
 
 
-def change(old: Any, new: Any) -> None:
-    """Make a mutable value equal to another of its type in place, as the candidate changed it."""
-    if isinstance(old, list | deque) and type(old) is type(new):
-        for index in range(min(len(old), len(new))):
-            if type(old[index]) is type(new[index]) and isinstance(old[index], list | dict | set | deque | bytearray):
-                change(old[index], new[index])
-            elif json.dumps(encode(old[index])) != json.dumps(encode(new[index])):
-                old[index] = new[index]
-        while len(old) > len(new):
-            old.pop()
-        old.extend(list(new)[len(old) :])
-    elif isinstance(old, tuple) and isinstance(new, tuple):
-        for one, other in zip(old, new, strict=True):
-            change(one, other)
-    elif isinstance(old, dict | set) and type(old) is type(new):
+def change(old: Any, new: Any) -> Any:
+    """A value with what the candidate made of it: mutable values are changed in place, others replaced."""
+    if type(old) is not type(new):
+        return new
+    if isinstance(old, list | deque | tuple):
+        items = [change(one, other) for one, other in zip(old, new)]  # noqa: B905
+        items += list(new)[len(items) :]
+        if isinstance(old, tuple):
+            return old if len(items) == len(old) and all(map(operator.is_, items, old)) else new
         old.clear()
-        old.update(new)
-    elif isinstance(old, bytearray) and isinstance(new, bytearray):
-        old[:] = new
+        old.extend(items)
+    elif isinstance(old, dict):
+        items = {key: change(old[key], value) if key in old else value for key, value in new.items()}
+        old.clear()
+        old.update(items)
+    elif isinstance(old, set | bytearray):
+        old.clear()
+        (old.update if isinstance(old, set) else old.extend)(new)
+    else:
+        return new
+    return old
 
 
 def shown(value: Any) -> str:
@@ -192,8 +195,7 @@ def tester(request: dict, ask: Callable, say: Callable) -> None:
             is_error = isinstance(kind, type) and issubclass(kind, Exception)
             raise (kind if is_error else RuntimeError)(reply["message"])
         value = decode(reply["value"])
-        for old, new in zip(([*arguments], named), decode(reply["arguments"]), strict=True):
-            change(tuple(old) if isinstance(old, list) else old, tuple(new) if isinstance(new, list) else new)
+        change([list(arguments), named], decode(reply["arguments"]))
         last["value"] = value
         return value
 

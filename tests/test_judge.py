@@ -1,0 +1,204 @@
+"""The sandbox and its judge: right solutions pass, wrong ones do not, and no attack reaches the host or a verdict."""
+
+import gzip
+import json
+import math
+import os
+import socket
+import stat
+from collections import Counter, deque
+from decimal import Decimal
+from fractions import Fraction
+
+import psutil
+import pytest
+
+from support.attacks import FAKE_PASSES, ON_THE_HOST
+from utils.errors import UserError
+from utils.evaluation import tasks
+from utils.sandbox import guest, inside
+from utils.sandbox.guest import Limits
+from utils.sandbox.judge import Task, judge, judge_all
+
+PROMPT = 'def answer(n):\n    """Return n + 41."""\n'
+TASK = Task(
+    "t/1", PROMPT, "answer", "def check(candidate):\n    assert candidate(1) == 42\n    assert candidate(2) == 43\n"
+)
+SHORT = Limits(seconds=6, memory_bytes=2**27)
+
+
+def test_the_bundled_tasks_are_solved_by_their_solutions(tmp_path):
+    known = tasks.load(tasks.BASICS, tmp_path)
+    verdicts = list(judge_all([(task, task.prompt + task.canonical_solution) for task in known]))
+    assert len(known) >= 20 and [verdict.result for verdict in verdicts] == ["passed"] * len(known)
+    wrong = list(judge_all([(task, task.prompt + "    return 'other'\n") for task in known[:4]]))
+    assert {verdict.kind for verdict in wrong} == {"failed"}
+
+
+@pytest.mark.slow
+def test_every_reference_of_humaneval_passes(shared_data):
+    rows = gzip.open(shared_data / "humaneval" / "HumanEval.jsonl.gz", "rt").read().splitlines()
+    known = [Task(**json.loads(row)) for row in rows]
+    verdicts = list(judge_all([(task, task.prompt + task.canonical_solution) for task in known]))
+    failed = {task.task_id: verdict.result for task, verdict in zip(known, verdicts, strict=True) if not verdict.passed}
+    assert len(known) == 164 and failed == {}
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_no_fake_pass(part):
+    assert len(FAKE_PASSES) >= 40 and judge(TASK, PROMPT + "    return n + 41\n").passed
+    attacks = list(FAKE_PASSES.items())[part::4]
+    verdicts = judge_all([(TASK, PROMPT + body) for _, body in attacks], SHORT)
+    passed = [name for (name, _), verdict in zip(attacks, verdicts, strict=True) if verdict.passed]
+    assert passed == []
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_nothing_of_the_host_is_reached(tmp_path, part):
+    assert len(ON_THE_HOST) >= 40
+    secret = tmp_path / "secret"
+    secret.write_text("a secret")
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.settimeout(0)
+        for name, program in list(ON_THE_HOST.items())[part::4]:
+            values = {"secret": secret, "folder": tmp_path, "port": server.getsockname()[1]}
+            for key, value in values.items():
+                program = program.replace(f"{{{key}}}", str(value))
+            outcome = guest.run(program, SHORT)
+            assert "REACHED" not in outcome.output, (name, outcome)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"] and secret.read_text() == "a secret"
+
+
+def test_how_a_program_ended_is_said():
+    run = guest.run("print('out')\nx = 6\nx * 7")
+    assert (run.kind, run.output, run.value, run.error) == ("ended", "out\n", "42", "")
+    for program, kind in {
+        "1 / 0": "raised",
+        "1 +": "not Python",
+        "while True: pass": "timed out",
+        "bytearray(10**9)": "out of memory",
+        "for _ in range(10**4): print('x' * 10**4)": "too much output",
+        "import os; os._exit(0)": "ended without an answer",
+        "import os; os.write(1, b'[]\\n')": "wrote to its answer channel",
+        "raise SystemExit": "raised",
+    }.items():
+        assert guest.run(program, Limits(seconds=2, memory_bytes=2**27)).kind == kind, program
+    assert "line 2, in f\n" in guest.run("def f():\n    1 / 0\nf()").error
+
+
+VALUES = [
+    None, True, 0, -1, 10**4000, 0.1, -0.0, math.inf, 1 + 2j, "é\ud800\n", b"\xff", (), (1, [2.0, {"a": (3,)}]), {1, 2},
+    frozenset({"x"}), {(1, 2): [None], "k": {}}, range(1, 9, 2), Decimal("1.10"), Fraction(1, 3), deque([1, 2]), bytearray(b"a"),
+]  # fmt: skip
+
+
+def same(one, two):
+    return type(one) is type(two) and repr(one) == repr(two)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
+def test_values_cross_as_they_are(value):
+    assert same(inside.decode(json.loads(json.dumps(inside.encode(value)))), value)
+
+
+def test_what_is_no_builtin_crosses_as_its_base_or_not_at_all():
+    class Always(int):
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+    assert same(inside.decode(inside.encode(Always(3))), 3) and same(
+        inside.decode(inside.encode(Counter("a"))), {"a": 1}
+    )
+    assert math.isnan(inside.decode(inside.encode(math.nan)))
+    assert list(inside.decode(inside.encode(iter([1, 2])))) == [1, 2]
+    opaque = inside.decode(inside.encode(object()))
+    assert isinstance(opaque, inside.Opaque) and opaque != inside.decode(inside.encode(object()))
+    with pytest.raises(inside.CannotCross, match="function"):
+        inside.encode([len, same], is_strict=True)
+
+
+def test_arguments_that_a_candidate_changes_are_changed_in_the_tests():
+    test = (
+        "def check(candidate):\n    a, b, c = [3, [1], 2], {'x': 1}, {1}\n    inner = a[1]\n"
+        "    assert candidate(a, b, other=c) is None\n"
+        "    assert a == [0, [1, 9]] and a[1] is inner and b == {'y': 2} and c == {1, 5}\n"
+    )
+    task = Task("t", "def change(a, b, other):\n    '''Change all.'''\n", "change", test)
+    body = "    a[0] = 0; a[1].append(9); a.pop(); b.clear(); b['y'] = 2; other.add(5)\n"
+    assert judge(task, task.prompt + body).passed and not judge(task, task.prompt + "    pass\n").passed
+
+
+def test_a_failed_assertion_says_what_it_got_and_expected():
+    verdict = judge(TASK, PROMPT + "    return n + 40\n")
+    assert (verdict.kind, verdict.facts["last_call"]) == ("failed", "answer(1)")
+    assert verdict.facts["assertion"] == "assert candidate(1) == 42"
+    assert (verdict.facts["got"], verdict.facts["expected"]) == ("41", "42")
+    raised = judge(TASK, PROMPT + "    return [][n]\n")
+    assert (raised.kind, raised.result) == ("raised", "raised: IndexError: list index out of range")
+    assert 'File "<candidate>", line 3, in answer' in raised.facts["traceback"]
+    assert judge(TASK, PROMPT + "    return (\n").kind == "not Python"
+
+
+def test_tests_that_prove_nothing_and_values_that_cannot_cross_are_counted_apart():
+    no_call = Task("t", PROMPT, "answer", "def check(candidate):\n    pass\n")
+    assert judge(no_call, PROMPT + "    return 0\n").result == "not judged: the tests never call the function"
+    function = Task("t", PROMPT, "answer", "def check(candidate):\n    assert candidate(len) == 1\n")
+    assert "an argument of type builtin_function_or_method" in judge(function, PROMPT + "    return 1\n").result
+    value = judge(TASK, PROMPT + "    return object()\n")
+    assert (value.kind, value.result) == (
+        "not judged",
+        "not judged: a returned value of type object cannot be passed between guests",
+    )
+
+
+def test_a_helper_of_the_prompt_serves_the_tests():
+    prompt = "def double(x):\n    return 2 * x\n\n\ndef half(x):\n    '''The inverse of double.'''\n"
+    task = Task("t", prompt, "half", "def check(candidate):\n    assert double(candidate(8)) == 8\n")
+    assert judge(task, prompt + "    return x / 2\n").passed
+
+
+def test_nothing_is_left_behind():
+    before = psutil.Process().num_fds(), len(psutil.Process().children(recursive=True))
+    bodies = [
+        "    return n + 41\n",
+        "    while True: pass\n",
+        "    import os; os._exit(0)\n",
+        "    print('x' * 10**8)\n",
+    ] * 3
+    list(judge_all([(TASK, PROMPT + body) for body in bodies], Limits(seconds=1)))
+    assert (psutil.Process().num_fds(), len(psutil.Process().children(recursive=True))) == before
+
+
+def test_the_compiled_interpreter_lies_where_only_the_user_can_write(tmp_path, monkeypatch):
+    path = guest.compiled()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / path.parent.name
+    folder.mkdir(mode=0o755)
+    with pytest.raises(UserError, match="only you can open"):
+        guest.compiled()
+    folder.chmod(0o700)
+    # A file that others could have written is not run but made again.
+    made = []
+    monkeypatch.setattr(guest.subprocess, "run", lambda command, **_: made.append(command) or Done(command[-1]))
+    (folder / path.name).write_bytes(b"native code of somebody else")
+    (folder / path.name).chmod(0o666)
+    assert guest.compiled().read_bytes() == b"compiled here" and len(made) == 1
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    with pytest.raises(UserError, match="the sandbox needs a folder"):
+        guest.run("1")
+
+
+class Done:
+    returncode = 0
+
+    def __init__(self, path):
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        with open(path, "wb") as file:
+            file.write(b"compiled here")
