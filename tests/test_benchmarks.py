@@ -203,6 +203,7 @@ def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch)
     data_dir, config = world
     run_dir = data_dir / "runs" / "tiny-python-stdlib"
     shutil.copytree(config.model_name_or_path, run_dir / "model")
+    config.with_changes(pairs="python-stdlib").save(run_dir / "config.json")
     rows = [
         {"kind": "write", "instruction": f"Write it.\n\ndef f{i}(a):", "input": "", "response": ""} for i in range(3)
     ]

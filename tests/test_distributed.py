@@ -345,13 +345,18 @@ def test_a_crash_that_would_come_again_is_not_restarted_and_its_exception_is_the
     data_dir, config = world
     config = config.with_changes(num_processes=2, max_restarts=3)
     path = artifacts.tokens_dir(data_dir, config) / "train.prompt_lengths.npy"
-    before, prompt_lengths = path.read_bytes(), np.load(path)
+    manifest = path.with_name(artifacts.MANIFEST)
+    before, prompt_lengths, recorded = path.read_bytes(), np.load(path), manifest.read_text()
     try:
-        np.save(path, prompt_lengths[:-1])  # the last row has none
+        np.save(path, prompt_lengths[:-1])  # the last row has none, and the manifest agrees
+        changed = json.loads(recorded)
+        changed["files"][path.name] = artifacts.sha256_file(path)
+        manifest.write_text(json.dumps(changed))
         launch.start(run_dir, config)
         wait_until(lambda: launch.state(run_dir) != "running")
     finally:
         path.write_bytes(before)
+        manifest.write_text(recorded)
     assert launch.state(run_dir) == "failed"
     assert launch.failure(run_dir).startswith(("rank 0: IndexError", "rank 1: IndexError")), launch.failure(run_dir)
     log = (run_dir / "train.log").read_text()

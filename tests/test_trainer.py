@@ -373,6 +373,8 @@ def test_early_stopping_saves_the_model_with_the_lowest_validation_loss(new_run)
     evals = [line["eval_loss"] for line in metrics.eval_lines(metrics.read(run_dir))]
     assert evals[-1] > 1.5 * min(evals), "the last model is much worse than the best"
     again = new_run("again", model_name_or_path=str(run_dir / "model"), learning_rate=0.0, num_train_epochs=0.1)
+    tokenizer = AutoTokenizer.from_pretrained(run_dir / "model")
+    dataset.prepare(again.parents[1], RunConfig.load(again / "config.json"), tokenizer)
     main(again)
     assert metrics.eval_lines(metrics.read(again))[0]["eval_loss"] == pytest.approx(min(evals), rel=1e-5)
 

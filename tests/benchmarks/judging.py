@@ -60,7 +60,7 @@ def as_the_field(task: Task, completion: str) -> bool:
 
 
 def main(path: str, num_samples: int = 600) -> None:
-    tasks = [Task(**json.loads(line)) for line in gzip.open(path, "rt")]
+    tasks = [Task(**json.loads(line)) for line in gzip.decompress(Path(path).read_bytes()).splitlines()]
     guest.compiled()
     start = time.perf_counter()
     verdicts = list(judge_all([(task, task.prompt + task.canonical_solution) for task in tasks]))
@@ -87,4 +87,4 @@ def main(path: str, num_samples: int = 600) -> None:
 
 
 if __name__ == "__main__":
-    main(str(Path(sys.argv[1])), *map(int, sys.argv[2:]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

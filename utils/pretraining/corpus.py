@@ -120,7 +120,7 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
         "documents": artifacts.sha256_text(
             "".join(f"{document.name} {artifacts.sha256_text(document.text)}" for document in files_of_code)
         ),
-        "tokenizer": artifacts.sha256_file(start / "tokenizer.json"),
+        "tokenizer": dataset.tokenization(config, tokenizer)["tokenizer"],
         "seed": str(config.seed),
         "fim_rate": str(fim_rate),
         "code": artifacts.code_sha256(__name__),

@@ -76,7 +76,7 @@ def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
     pairs_dir, folder = artifacts.pairs_dir(data_dir, config.pairs), artifacts.tokens_dir(data_dir, config)
     made_from = artifacts.require(pairs_dir, "01_data")["files"]
     inputs = {f"{split} pairs": made_from[f"{split}.jsonl"] for split in SPLITS}
-    inputs |= _tokenization(config, tokenizer) | {"code": artifacts.code_sha256(__name__)}
+    inputs |= tokenization(config, tokenizer) | {"code": artifacts.code_sha256(__name__)}
     if not artifacts.stale_inputs(folder, inputs):
         return folder, True
     facts: dict[str, Any] = {"tokenizer": config.model_name_or_path, "template": config.template}
@@ -88,7 +88,8 @@ def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
     return folder, False
 
 
-def _tokenization(config: RunConfig, tokenizer) -> dict[str, str]:
+def tokenization(config: RunConfig, tokenizer) -> dict[str, str]:
+    """The inputs of token rows that a run's tokenizer and template decide, as sha256."""
     frame = chat_frame(tokenizer) if config.template == CHAT else ()
     return {
         "tokenizer": artifacts.sha256_text(f"{plain_backend(tokenizer).to_str()} {end_id(tokenizer, config.template)}"),
@@ -99,7 +100,7 @@ def _tokenization(config: RunConfig, tokenizer) -> dict[str, str]:
 def verify(folder: Path, config: RunConfig, tokenizer) -> None:
     """Raise `UserError` when token rows were made with another tokenizer or template, or their files were changed."""
     manifest = artifacts.require(folder, "02_alpaca_format")
-    made_with = _tokenization(config, tokenizer)
+    made_with = tokenization(config, tokenizer)
     differing = [name for name, value in made_with.items() if manifest["inputs"].get(name, value) != value]
     differing += [
         name for name, sha256 in manifest["files"].items()

@@ -54,9 +54,9 @@ class Training:
         self.stop_request = StopRequest(run_dir)  # before anything slow: the launcher may die
         data_dir = run_dir.parents[1]
         tokens_dir = artifacts.tokens_dir(data_dir, config)
+        self.rows, self.eval_rows = (dataset.load(tokens_dir, split) for split in dataset.SPLITS)
         self.tokenizer = loading.load_tokenizer(config.model_name_or_path, config.revision)
         dataset.verify(tokens_dir, config, self.tokenizer)
-        self.rows, self.eval_rows = (dataset.load(tokens_dir, split) for split in dataset.SPLITS)
         self.chosen = packing.choose_rows(self.rows, config.max_length, config.max_train_samples, config.seed)
         self.eval_chosen = packing.choose_rows(
             self.eval_rows, config.max_length, config.max_eval_samples, config.seed, is_needed=False
