@@ -156,7 +156,7 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
     model_config = load_config(config)
     if getattr(model_config, "quantization_config", None):
         raise UserError(f"{config.model_name_or_path} is quantized: train the model that it was made from instead.")
-    support = packing_support.training_support(model_config, config.max_length)
+    support = packing_support.training_support(model_config, config)
     packing_support.remove_noise(model_config)
     options = dict(config=model_config, dtype=getattr(torch, config.weights_dtype), use_safetensors=True)
     options["attn_implementation"] = support.attn_implementation

@@ -84,7 +84,7 @@ class Training:
             f"matrix products in {str(self.product_dtype).removeprefix('torch.')}"
         )
         if not is_packed(self.model):
-            support = packing_support.training_support(self.model.config, config.max_length)
+            support = packing_support.training_support(loading.load_config(config), config)
             self.ranks.log(f"one pair per forward pass, which is slower than packing: {support.reason}")
         if progress.step == 0:
             self.evaluate()
