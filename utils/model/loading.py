@@ -18,9 +18,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.distributed import DistributedConfig
+from transformers.utils import cached_file
 
 from utils import files, hardware
-from utils.artifacts import ROOT, building
+from utils.artifacts import ROOT, building, sha256_file, sha256_text
 from utils.config import EMBEDDED, RunConfig
 from utils.errors import UserError
 from utils.model import activation_checkpointing, lora, packing_support, sharding
@@ -136,6 +137,22 @@ def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, Pr
 def load_config(config: RunConfig):
     """The configuration of the run's model."""
     return _from_pretrained(AutoConfig, config.model_name_or_path, config.revision)
+
+
+def fingerprint(config: RunConfig) -> str:
+    """One sha256 of what a resumed run takes from the base model: its configuration, and for LoRA its weights.
+
+    The weights of a hub model are those of its commit.
+    """
+    load_config(config)  # with its errors in words
+    source = locate(config.model_name_or_path)
+    path = Path(str(cached_file(source, "config.json", revision=config.revision)))
+    parts = [sha256_file(path)]
+    if config.lora_rank and Path(source).is_dir():
+        parts += map(sha256_file, sorted(path.parent.glob("*.safetensors")))
+    elif config.lora_rank:
+        parts.append(path.parent.name)  # the commit, in the hub's cache
+    return sha256_text(" ".join(parts))
 
 
 def num_parameters(config: RunConfig) -> int:
