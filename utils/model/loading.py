@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -16,6 +17,7 @@ from transformers import (
     GPTBigCodeConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    initialization,
 )
 from transformers.distributed import DistributedConfig
 from transformers.utils import cached_file
@@ -113,7 +115,25 @@ def _load_model(name_or_path: str, revision: str, **options) -> PreTrainedModel:
             f"the files of {name_or_path} do not fit its config.json ({found}): weights would be random. Use the "
             "complete model that the configuration describes, or correct the files."
         )
+    if _overwrites_loaded(network):
+        raise UserError(
+            f"{name_or_path} cannot be used: transformers sets the loaded embedding of the padding token to zero in "
+            f"{type(network).__name__}. Use another model."
+        )
     return network
+
+
+@torch.no_grad()
+def _overwrites_loaded(network: PreTrainedModel) -> bool:
+    """Whether the model's own initialization, which follows loading, changes a row of a loaded embedding."""
+    if all(module.padding_idx is None for module in network.modules() if isinstance(module, nn.Embedding)):
+        return False
+    loaded = nn.Embedding(2, 2, padding_idx=0)
+    loaded.weight.fill_(1)
+    loaded.weight._is_hf_initialized = True  # ty: ignore[missing-attribute]  # transformers' mark of loaded tensors
+    with torch.random.fork_rng(devices=[]), initialization.guard_torch_init_functions():
+        network._init_weights(loaded)
+    return bool((loaded.weight != 1).any())
 
 
 def load_tokenizer(name_or_path: str, revision: str = "main") -> PreTrainedTokenizerFast:
@@ -210,9 +230,9 @@ def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: P
     Raises `UserError` when the folder is a symbolic link.
     """
     files.make_folder(folder)
-    ends = stop_ids(network, tokenizer)
-    if len(ends) > 1:  # so that transformers' own `generate` stops there too
-        network.generation_config.eos_token_id = sorted(ends)
+    ends = sorted(stop_ids(network, tokenizer))
+    if network.can_generate():  # transformers' own `generate` stops there too
+        network.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
     network.save_pretrained(folder)
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
         tokenizer.save_pretrained(folder)
