@@ -13,14 +13,17 @@ from transformers import (
     GPTBigCodeConfig,
     GPTBigCodeForCausalLM,
     GPTNeoConfig,
+    Lfm2Config,
+    Llama4TextConfig,
     LlamaConfig,
 )
 
 from support.tiny_tokenizer import byte_tokenizer, chat_tokenizer
 from utils.errors import UserError
-from utils.model import attention, generation
-from utils.model.generation import GenerationSettings, generate_batch, generate_rows, sample, stream
+from utils.model import attention, decoding
+from utils.model.generation import GenerationSettings, generate_batch, generate_rows, stream
 from utils.model.loading import SPECIAL_TOKENS
+from utils.model.sampling import sample
 from utils.tokens import dataset
 from utils.tokens.prompts import TEMPLATES, encode_prompts, format_prompt
 
@@ -145,7 +148,7 @@ def test_the_step_on_a_static_cache_is_one_graph_for_all_answers(model, tokenize
         return graph.forward
 
     compiled = model.get_compiled_call(CompileConfig(fullgraph=True, backend=backend, mode=None))
-    monkeypatch.setattr(generation, "_compiled", lambda _: compiled)
+    monkeypatch.setattr(decoding, "_compiled", lambda network: compiled if network is model else network)
     settings, rows = GenerationSettings(max_new_tokens=12), encode_prompts(PROMPTS, tokenizer)
     expected = generate_rows(model, tokenizer, rows, settings)
     for _ in range(2):
@@ -181,6 +184,43 @@ def test_a_model_without_a_static_cache_says_so(model, tokenizer):
     packed.set_attn_implementation(attention.register())
     with pytest.raises(UserError, match="'packed' attention.*Switch static_cache off"):
         texts(packed, tokenizer, "x", static_cache=True)
+
+
+SIZES = dict(
+    vocab_size=300, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=16, max_position_embeddings=256, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+)  # fmt: skip
+
+
+def random_model(config):
+    """Weights this large make its choices depend on every token."""
+    torch.manual_seed(1)
+    network = AutoModelForCausalLM.from_config(config).eval()
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
+    return network
+
+
+@pytest.mark.parametrize("num_rows, decoder", [(1, decoding.Cached), (4, decoding.Recomputing)])
+def test_padding_that_changes_logits_only_in_wide_batches_is_noticed(num_rows, decoder):
+    """Llama 4 scales its queries by the column, here from column 31 on; alone its column is its position."""
+    network = random_model(
+        Llama4TextConfig(**SIZES, intermediate_size_mlp=96, num_local_experts=2, floor_scale=32, no_rope_layers=[1, 0])
+    )
+    rows = [[5 + column % 89 for column in range(length)] for length in (90, 10, 50, 3)][:num_rows]
+    settings = GenerationSettings(max_new_tokens=8)
+    decoder_used = decoding.decoder_of(network, rows, settings, {})
+    assert type(decoder_used) is decoder
+    expected = decoding.Recomputing(network, rows, settings)
+    assert [decoder_used.step() for _ in range(8)] == [expected.step() for _ in range(8)]
+
+
+def test_a_static_cache_that_changes_answers_is_refused():
+    network = random_model(Lfm2Config(**SIZES, layer_types=["conv", "full_attention"]))
+    settings = GenerationSettings(max_new_tokens=4, static_cache=True)
+    with pytest.raises(UserError, match="Lfm2ForCausalLM.*Switch static_cache off"):
+        decoding.decoder_of(network, [[5] * 20, [6] * 3], settings, {})
 
 
 @pytest.mark.slow

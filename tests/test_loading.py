@@ -1,11 +1,20 @@
 """Models: what cannot be loaded is said in words, and the embedded base is a small StarCoder."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-from transformers import AutoModelForCausalLM, GPTBigCodeConfig, LlamaConfig, Qwen2Config, Starcoder2Config
+from transformers import (
+    AutoModelForCausalLM,
+    GenerationConfig,
+    GPTBigCodeConfig,
+    LlamaConfig,
+    Qwen2Config,
+    Starcoder2Config,
+    YoutuConfig,
+)
 
 from utils.errors import UserError
 from utils.model import loading, sharding
@@ -81,6 +90,28 @@ def test_code_that_comes_with_a_model_is_not_run_and_nobody_is_asked(world, tmp_
     with pytest.raises(UserError):
         LoadedModels().get(str(folder))
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("configured", [None, 7, [0]])
+def test_a_saved_model_stops_where_the_tokenizer_ends_a_text(world, tmp_path, configured):
+    network, tokenizer = loading.load(world[1].model_name_or_path)
+    network.generation_config.eos_token_id = configured
+    loading.save(network, tokenizer, tmp_path / "saved")
+    ends = GenerationConfig.from_pretrained(tmp_path / "saved").eos_token_id
+    assert ends == ([0, 7] if configured == 7 else 0) and tokenizer.eos_token_id == 0
+
+
+@pytest.mark.parametrize("pad_token_id, is_refused", [(None, False), (0, True)])
+def test_an_architecture_that_changes_loaded_embeddings_is_refused(tmp_path, pad_token_id, is_refused):
+    config = YoutuConfig(
+        **SHAPE, num_key_value_heads=4, q_lora_rank=16, kv_lora_rank=16, qk_rope_head_dim=8, qk_nope_head_dim=8,
+        v_head_dim=8, pad_token_id=pad_token_id, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    with (
+        pytest.raises(UserError, match="the padding token to zero in YoutuForCausalLM") if is_refused else nullcontext()
+    ):
+        loading._load_model(str(tmp_path), "main")
 
 
 SHAPE = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4)

@@ -5,7 +5,14 @@ import sys
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen3MoeConfig
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    MambaConfig,
+    Qwen3MoeConfig,
+    RecurrentGemmaConfig,
+)
 
 from support.flops import matrix_flops
 from support.forked_ranks import train_on
@@ -18,7 +25,9 @@ from utils.runs import metrics
 from utils.tokens import packing
 from utils.training import mfu
 from utils.training.__main__ import main
+from utils.training.distributed import Ranks
 from utils.training.loss import num_target_tokens, target_loss
+from utils.training.trainer import Training
 
 CPU = torch.device("cpu")
 LORA = dict(lora_rank=4, lora_alpha=8.0)
@@ -124,6 +133,34 @@ def test_what_is_missing_or_does_not_go_together_is_said(world, monkeypatch):
         loading.load_for_training(config.with_changes(**LORA), CPU, 1)
 
 
+def test_adapters_that_a_rank_does_not_use_take_part_in_the_average(world, new_run, monkeypatch):
+    run_dir = new_run("lora-unused", **LORA)
+    training = Training(run_dir, RunConfig.load(run_dir / "config.json"), Ranks())
+    training.model.transformer.h[1].mlp.forward = torch.zeros_like
+    averaged = []
+    monkeypatch.setattr(Ranks, "average", lambda self, tensor: averaged.append(tensor.shape))
+    rows = np.array([5, 2])
+    training.update(rows, packing.blocks_of(training.rows, rows, 512), 1e-3)
+    assert averaged == [parameter.shape for parameter in lora.trained(training.model)]
+
+
+@pytest.mark.parametrize(
+    ("model_config", "message"),
+    [
+        (MambaConfig(vocab_size=64, hidden_size=32, num_hidden_layers=1), "peft cannot adapt MambaForCausalLM"),
+        (
+            RecurrentGemmaConfig(
+                vocab_size=64, hidden_size=32, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4
+            ),
+            "cannot adapt the experts or gates .*input_gate_weight",
+        ),
+    ],
+)
+def test_what_peft_cannot_adapt_is_refused_by_name(model_config, message):
+    with pytest.raises(UserError, match=f"{message}.*full fine-tuning"):
+        lora.add(AutoModelForCausalLM.from_config(model_config), rank=4, alpha=8.0)
+
+
 def test_experts_are_refused_before_the_first_step_and_transposed_layers_merge(tmp_path):
     sizes = dict(vocab_size=320, hidden_size=32, num_attention_heads=4, num_hidden_layers=1, num_experts=4)
     experts = Qwen3MoeConfig(
@@ -133,7 +170,7 @@ def test_experts_are_refused_before_the_first_step_and_transposed_layers_merge(t
     for name, model_config in (("experts", experts), ("transposed", transposed)):
         AutoModelForCausalLM.from_config(model_config).save_pretrained(tmp_path / name)
     config = RunConfig.from_preset("tiny", **LORA, dtype="float32", model_name_or_path=str(tmp_path / "experts"))
-    with pytest.raises(UserError, match="cannot adapt the experts of this model .*gate_up_proj"):
+    with pytest.raises(UserError, match="cannot adapt the experts or gates .*gate_up_proj"):
         loading.load_for_training(config, CPU, 1)
     network = loading.load_for_training(config.with_changes(model_name_or_path=str(tmp_path / "transposed")), CPU, 1)
     for parameter in lora.trained(network):

@@ -9,12 +9,14 @@ from transformers import (
     BioGptConfig,
     BloomConfig,
     CodeGenConfig,
+    CTRLConfig,
     FalconConfig,
     Gemma2Config,
     Gemma3TextConfig,
     GPTBigCodeConfig,
     GptOssConfig,
     Lfm2Config,
+    Llama4TextConfig,
     LlamaConfig,
     MambaConfig,
     MistralConfig,
@@ -61,19 +63,21 @@ FAMILIES = {
 }  # fmt: skip
 
 
+def settings(**changes) -> RunConfig:
+    return RunConfig.from_preset("tiny", **dict(max_length=max(LENGTHS), tokens_per_device=64) | changes)
+
+
 def saved(config, folder) -> RunConfig:
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    return RunConfig.from_preset(
-        "tiny", model_name_or_path=str(folder), max_length=max(LENGTHS), tokens_per_device=64, dtype="float32"
-    )
+    return settings(model_name_or_path=str(folder), dtype="float32")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_training_is_that_of_each_pair_alone_by_eager_attention(tmp_path, family):
     model_config, implementation, reason = FAMILIES[family]
     config = saved(model_config, tmp_path)
-    support = packing_support.training_support(loading.load_config(config), config.max_length)
+    support = packing_support.training_support(loading.load_config(config), config)
     assert support.attn_implementation == implementation and reason in support.reason
     network = loading.load_for_training(config, CPU, 1)
     random = np.random.default_rng(0)
@@ -113,14 +117,44 @@ def test_a_window_off_by_one_is_noticed(monkeypatch):
 
     monkeypatch.setattr(attention.functional, "scaled_dot_product_attention", off)
     packing_support._support.cache_clear()
-    support = packing_support.training_support(MistralConfig(**SMALL, sliding_window=6), 40)
+    support = packing_support.training_support(MistralConfig(**SMALL, sliding_window=6), settings())
     packing_support._support.cache_clear()
     assert support.attn_implementation == ONE_PAIR
 
 
+@pytest.mark.parametrize("num_tokens, implementation", [(64, PACKED), (1024, ONE_PAIR)])
+def test_blocks_as_long_as_in_training_are_proven(num_tokens, implementation):
+    """Llama 4 scales its queries by the place in the block; with 128 the first change is at place 127."""
+    sizes = SMALL | dict(max_position_embeddings=4096, intermediate_size_mlp=96, num_local_experts=2)
+    model_config = Llama4TextConfig(**sizes, floor_scale=128, no_rope_layers=[1, 0])
+    support = packing_support.training_support(model_config, settings(tokens_per_device=num_tokens))
+    assert support.attn_implementation == implementation
+
+
+@pytest.mark.parametrize("mode", ["selective", "full"])
+@pytest.mark.parametrize(
+    ("model_config", "exact"),
+    [
+        (GPTBigCodeConfig(**OLD), ("selective", "full")),
+        (LlamaConfig(**SMALL), ("selective", "full")),
+        # It overwrites its attention scores, which `selective` has stored.
+        (FalconConfig(vocab_size=300, hidden_size=64, num_hidden_layers=2, num_attention_heads=4), ("full",)),
+        (CTRLConfig(vocab_size=300, n_embd=64, dff=96, n_layer=2, n_head=4, n_positions=128), ()),
+    ],
+)
+def test_activation_checkpointing_that_changes_gradients_is_refused(model_config, exact, mode):
+    config = settings(activation_checkpointing=mode)
+    if mode in exact:
+        packing_support.training_support(model_config, config)
+    else:
+        with pytest.raises(UserError, match="activation.checkpointing.*set .*none") as error:
+            packing_support.training_support(model_config, config)
+        assert error.value.field == "activation_checkpointing"
+
+
 def test_max_length_is_compared_with_the_context():
     with pytest.raises(UserError, match="max_length is 200 tokens, but the context of the model has 128") as error:
-        packing_support.training_support(LlamaConfig(**SMALL), 200)
+        packing_support.training_support(LlamaConfig(**SMALL), settings(max_length=200, tokens_per_device=200))
     assert error.value.field == "max_length"
 
 
@@ -135,5 +169,5 @@ def test_the_proof_draws_none_of_the_run_s_random_numbers():
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    packing_support.training_support(LlamaConfig(**SMALL), 40)
+    packing_support.training_support(LlamaConfig(**SMALL), settings())
     assert torch.equal(torch.rand(4), expected)

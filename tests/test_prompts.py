@@ -167,19 +167,30 @@ def test_every_end_stops_an_answer():
     assert stop_ids(SimpleNamespace(), tokenizer) == {tokenizer.eos_token_id}
 
 
-def test_a_prompt_begins_as_the_tokenizer_begins_a_text():
+@pytest.mark.parametrize("prefix", [("<fim_prefix>",), ("<|im_start|>", "<fim_prefix>")])
+@pytest.mark.parametrize("bos_token", ["<fim_prefix>", None])
+def test_a_prompt_begins_as_the_tokenizer_begins_a_text(prefix, bos_token):
     tokenizer = chat_tokenizer()
-    tokenizer.bos_token = "<fim_prefix>"
-    bos = tokenizer.bos_token_id
+    tokenizer.bos_token = bos_token
+    begin = tokenizer.convert_tokens_to_ids(list(prefix))
     assert begin_ids(tokenizer) == [], "it writes none"
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="<fim_prefix> $A", special_tokens=[("<fim_prefix>", bos)]
+        single=f"{' '.join(prefix)} $A", special_tokens=list(zip(prefix, begin, strict=True))
     )
     prompt = format_prompt("a")
-    assert encode_prompts([prompt], tokenizer) == [tokenizer(prompt)["input_ids"]] and begin_ids(tokenizer) == [bos]
-    assert encode_prompts([format_prompt("a", "", "chat", tokenizer)], tokenizer, "chat")[0][0] != bos
+    assert encode_prompts([prompt], tokenizer) == [tokenizer(prompt)["input_ids"]] and begin_ids(tokenizer) == begin
+    chat = encode_prompts([format_prompt("a", "", "chat", tokenizer)], tokenizer, "chat")[0]
+    assert begin[-1] not in chat
     rows = dataset.tokenize([{"instruction": "a", "input": "", "response": "b"}], tokenizer)
-    assert rows[0][0] == bos and rows.prompt_lengths[0] == len(tokenizer(prompt)["input_ids"])
+    assert rows[0][: len(begin)].tolist() == begin and rows.prompt_lengths[0] == len(tokenizer(prompt)["input_ids"])
+
+
+def test_ids_may_have_gaps():
+    backend = Tokenizer(models.WordLevel({"<unk>": 0, "x": 70_000}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<unk>")
+    rows = dataset.tokenize([{"instruction": "a", "input": "", "response": "x"}], tokenizer)
+    assert rows[0][-2:].tolist() == [70_000, 0]
 
 
 def test_a_leading_space_survives_a_tokenizer_that_writes_its_own():

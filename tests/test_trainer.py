@@ -32,7 +32,7 @@ from utils.model.attention import Documents
 from utils.planning import planner
 from utils.runs import folders, metrics
 from utils.tokens import dataset, packing
-from utils.training import mfu, optim, samples
+from utils.training import checkpoint, mfu, optim, resume, samples
 from utils.training.__main__ import main
 from utils.training.distributed import Ranks
 from utils.training.loss import SummedCrossEntropy, num_target_tokens, target_loss
@@ -76,7 +76,9 @@ def test_a_run_on_very_few_pairs(tmp_path, num_pairs):
     assert counts["num_train"] == num_pairs  # so none is for validation
     run_dir = folders.new_run_dir(data_dir, config)
     run_dir.mkdir(parents=True)
-    Training(run_dir, config.with_changes(early_stopping_patience=1), Ranks()).train()
+    with pytest.raises(UserError, match="early_stopping_patience needs validation pairs"):
+        Training(run_dir, config.with_changes(early_stopping_patience=1), Ranks())
+    Training(run_dir, config, Ranks()).train()
     records = metrics.read(run_dir)
     assert len(metrics.train_lines(records)) == 2 and not metrics.eval_lines(records)
     assert planner.plan(config, data_dir).num_updates == 2
@@ -183,13 +185,40 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move(world, new_run)
     before = {name: parameter.clone() for name, parameter in training.model.named_parameters()}
     with pytest.raises(
         UserError,
-        match=r"update 1: loss (nan|inf).*on rank: \[0\].*weights were not changed.*rows of the update: \[5, 2",
+        match=r"update 1: loss (nan|inf).*on rank: \[0\].*this update was not made.*rows of the update: \[5, 2",
     ):
         rows = np.array([5, 2])
         training.update(rows, packing.blocks_of(training.rows, rows, 512), 1e-3)
     with pytest.raises(UserError, match=r"evaluation after update 0: loss (nan|inf)"):
         training.train()
     assert all(torch.equal(before[name], parameter) for name, parameter in training.model.named_parameters())
+
+
+def test_values_that_are_not_finite_are_not_saved(world, new_run):
+    training = Training(new_run("inf"), world[1], Ranks())
+    with torch.no_grad():
+        training.model.transformer.ln_f.weight[0] = torch.inf
+    for save in (training.save_checkpoint, training.save_model):
+        with pytest.raises(UserError, match="after update 0, weights .* are not finite and are not saved"):
+            save()
+    training.saver.wait()
+    assert checkpoint.found(training.run_dir) == [] and not (training.run_dir / "model").exists()
+
+
+@pytest.mark.parametrize("lora_rank", [0, 4])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_run_whose_base_model_changed_is_not_resumed(world, new_run, tmp_path, name, lora_rank):
+    model = Path(shutil.copytree(world[1].model_name_or_path, tmp_path / "model"))
+    config = world[1].with_changes(model_name_or_path=str(model), lora_rank=lora_rank)
+    run_dir, tokens_dir = new_run("base"), artifacts.tokens_dir(world[0], config)
+    run_id = resume.record(run_dir, tokens_dir, config, {}, True)
+    with open(model / name, "ab") as file:
+        file.write(b"\n")
+    if name == "config.json" or lora_rank:
+        with pytest.raises(UserError, match="the model .* changed since this run began"):
+            resume.record(run_dir, tokens_dir, config, {}, True)
+    else:  # the weights are those of the checkpoint
+        assert resume.record(run_dir, tokens_dir, config, {}, True) == run_id
 
 
 def test_a_run_whose_tokens_changed_is_not_gone_on_with(world, new_run):
@@ -379,6 +408,81 @@ def test_early_stopping_saves_the_model_with_the_lowest_validation_loss(new_run)
     assert metrics.eval_lines(metrics.read(again))[0]["eval_loss"] == pytest.approx(min(evals), rel=1e-5)
 
 
+def test_a_best_checkpoint_that_is_damaged_is_not_taken_for_the_best(new_run, monkeypatch):
+    run_dir = new_run("no-best", early_stopping_patience=3, eval_steps=2, save_total_limit=1, learning_rate=0.5)
+    load_best = Training._load_best
+
+    def damaged(self):
+        with open(Path(checkpoint.best(checkpoint.found(run_dir))) / "rank-00000.safetensors", "ab") as file:
+            file.write(b"x")
+        load_best(self)
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="best model .* is missing or damaged"):
+        patch.setattr(Training, "_load_best", damaged)
+        main(run_dir)
+    assert not (run_dir / "model").exists()
+    main(run_dir)
+    assert (run_dir / "model").exists()
+
+
+def test_a_run_that_ended_early_ends_again_without_another_update(new_run, monkeypatch):
+    run_dir = new_run("ended", early_stopping_patience=1, eval_steps=1, learning_rate=0.0)
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(Training, "save_model", lambda self: 1 / 0)
+        main(run_dir)
+    main(run_dir)
+    assert [line["step"] for line in metrics.train_lines(metrics.read(run_dir))] == [1]
+    assert (run_dir / "model").exists()
+
+
+def test_a_run_resumed_before_its_first_update_does_not_count_its_evaluation_twice(world, new_run):
+    run_dir = new_run("zero", early_stopping_patience=1)
+    config = RunConfig.load(run_dir / "config.json")
+    first = Training(run_dir, config, Ranks())
+    first.evaluate()
+    first.save_checkpoint()
+    first.saver.wait()
+    (run_dir / "STOP").touch()
+    second = Training(run_dir, config, Ranks())
+    assert second.train() == "stopped" and second.progress.num_evals_since_best == 0
+
+
+def test_early_stopping_needs_validation_pairs(world, new_run, monkeypatch):
+    load = dataset.load
+    monkeypatch.setattr(dataset, "load", lambda folder, split: load(folder, split) if split == "train" else EMPTY)
+    with pytest.raises(UserError, match="early_stopping_patience needs validation pairs"):
+        Training(new_run("none"), world[1].with_changes(early_stopping_patience=1), Ranks())
+
+
+EMPTY = dataset.TokenRows.of([], [], np.uint16)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw_torch_fused", "adamw_bfloat16", "muon"])
+def test_states_of_parameters_without_a_gradient_are_saved_and_change_no_update(world, optimizer):
+    """As those of experts that no token has reached."""
+    config = world[1].with_changes(optim=optimizer)
+    trained = []
+    for is_saved in (False, True):
+        torch.manual_seed(0)
+        network = loading.load_for_training(config, CPU, 1)
+        unused, made = network.transformer.h[0].mlp.c_fc.weight, optim.build(network, config)
+        for update in range(3):
+            optim.set_learning_rate(made, 0.01)
+            for parameter in network.parameters():
+                parameter.grad = torch.ones_like(parameter) if parameter is not unused or update == 2 else None
+            made.step()
+            made.zero_grad()
+            if is_saved and update == 0:
+                tensors, _ = optim.state_tensors(network, made)
+                states = {name for name in tensors if name.startswith("optimizer.transformer.h.0.mlp.c_fc.weight.")}
+                assert states and not any(tensors[name].any() for name in states)
+                assert optim.state_tensors(network, made)[0].keys() == tensors.keys()
+        trained.append(network.state_dict())
+    for name, tensor in trained[0].items():
+        tolerance = 0.01 if optimizer == "adamw_bfloat16" else 0  # other random numbers
+        torch.testing.assert_close(trained[1][name], tensor, rtol=0, atol=tolerance)
+
+
 @pytest.mark.slow
 def test_a_run_resumes_only_with_the_settings_that_its_updates_depend_on(new_run, monkeypatch):
     run_dir = new_run("edited")
@@ -387,6 +491,9 @@ def test_a_run_resumes_only_with_the_settings_that_its_updates_depend_on(new_run
     main(run_dir)
     monkeypatch.undo()
     config = RunConfig.load(run_dir / "config.json")
+    config.with_changes(max_eval_samples=2).save(run_dir / "config.json")
+    with pytest.raises(UserError, match=r"began \(max_eval_samples=0, now 2\)"):
+        main(run_dir)
     config.with_changes(learning_rate=0.5, train_batch_size=4).save(run_dir / "config.json")
     with pytest.raises(
         UserError, match=r"began \(train_batch_size=8, now 4.*learning_rate=0.01, now 0.5|learning_rate.*train"

@@ -42,7 +42,7 @@ class RunConfig:
         choices=("alpaca", "alpaca-newline", "chat"),
     )
     max_length: int = _setting(1024, "Longer pairs are left out and counted.", unit="tokens", recipe=CARD, minimum=8)
-    num_train_epochs: float = _setting(3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=0)
+    num_train_epochs: float = _setting(3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=1e-6)
     learning_rate: float = _setting(
         2e-5, "The peak learning rate of the schedule.", recipe=CARD, minimum=0.0, maximum=1.0
     )
@@ -69,9 +69,9 @@ class RunConfig:
         recipe=ASSUMED,
         choices=("adamw_torch_fused", "adamw_bfloat16", "adamw_torch_8bit", "muon"),
     )
-    adam_beta1: float = _setting(0.9, "AdamW's beta1.", recipe=ASSUMED, minimum=0, maximum=1)
-    adam_beta2: float = _setting(0.999, "AdamW's beta2.", recipe=ASSUMED, minimum=0, maximum=1)
-    adam_epsilon: float = _setting(1e-8, "AdamW's epsilon.", recipe=ASSUMED, minimum=0)
+    adam_beta1: float = _setting(0.9, "AdamW's beta1.", recipe=ASSUMED, minimum=0, maximum=0.999999)
+    adam_beta2: float = _setting(0.999, "AdamW's beta2.", recipe=ASSUMED, minimum=0, maximum=0.999999)
+    adam_epsilon: float = _setting(1e-8, "AdamW's epsilon.", recipe=ASSUMED, minimum=1e-15)
     dtype: str = _setting(
         "bfloat16",
         "The dtype of matrix products (float32 on a CPU without bfloat16 instructions); `bfloat16_weights` also stores "
@@ -119,7 +119,9 @@ class RunConfig:
         3, "Validation pairs to answer at every evaluation, in samples.jsonl; 0: none.", minimum=0
     )
     report_to: str = _setting("", "Trackers besides metrics.jsonl, such as `tensorboard,wandb`; empty: none.")
-    seed: int = _setting(42, "Determines the order of pairs and all random numbers.", recipe=ASSUMED, minimum=0)
+    seed: int = _setting(
+        42, "Determines the order of pairs and all random numbers.", recipe=ASSUMED, minimum=0, maximum=2**63 - 1
+    )
 
     def __post_init__(self):
         for setting in fields(self):

@@ -108,7 +108,9 @@ def outcome(name: str, folder: Path) -> tuple[str, str]:
     kind = "packed" if is_packed(network) else "one pair per pass"
     kind += "" if loss < 1e-5 and gradient < 1e-4 else ", WRONG"
     notes = [f"loss {loss:.0e}, gradient {gradient:.0e}"] + ["batched answers differ"] * (alone != together)
-    return kind, ", ".join([*notes, packing_support.training_support(network.config, MAX_LENGTH).reason]).rstrip(", ")
+    return kind, ", ".join(
+        [*notes, packing_support.training_support(loading.load_config(config), config).reason]
+    ).rstrip(", ")
 
 
 def main(names: list[str]) -> None:

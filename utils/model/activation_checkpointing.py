@@ -6,6 +6,8 @@ from typing import Any
 from torch.utils.checkpoint import CheckpointPolicy, create_selective_checkpoint_contexts
 from transformers import PreTrainedModel
 
+from utils.errors import UserError
+
 MATRIX_PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm")
 ATTENTION = (
     "aten::_scaled_dot_product_flash_attention",
@@ -20,11 +22,17 @@ def checkpoint_blocks(network: PreTrainedModel, mode: str) -> None:
     """Store only the input of every block (`full`), or also its matrix products and attention (`selective`).
 
     `full` recomputes the whole block: a third more FLOPs. `selective` recomputes norms, activation functions and sums:
-    half of the memory of storing everything. Not covered: `selective` with compiled blocks.
+    half of the memory of storing everything. Raises `UserError` for a model without activation checkpointing. Not
+    covered: `selective` with compiled blocks.
     """
+    if not network.supports_gradient_checkpointing:
+        raise UserError(
+            f"{type(network).__name__} does not support activation checkpointing: set activation_checkpointing=none.",
+            field="activation_checkpointing",
+        )
     options: dict[str, Any] = {"use_reentrant": False}
     if mode == "selective":
-        policy = partial(_policy, network.config.hidden_size)
+        policy = partial(_policy, network.config.get_text_config().hidden_size)
         options["context_fn"] = partial(create_selective_checkpoint_contexts, policy)
     # The second is its name in earlier transformers.
     enable = getattr(network, "activation_checkpointing_enable", None) or network.gradient_checkpointing_enable

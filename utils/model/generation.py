@@ -6,21 +6,18 @@ are shown, except the final end-of-text. Special tokens spelled out in a prompt 
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
-from functools import lru_cache
 from threading import Event
 from typing import NamedTuple
 
-import torch
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase, StaticCache
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, StaticCache
 
 from utils.errors import UserError
-from utils.model.packing_support import small_copy
-from utils.model.sampling import GenerationSettings, penalize, sample
-from utils.model.shape import config_key, context_of
+from utils.model.decoding import Decoder, decoder_of
+from utils.model.sampling import GenerationSettings
+from utils.model.shape import context_of
 from utils.tokens.prompts import ALPACA, encode_prompts, stop_ids
 
 END_OF_TEXT, LIMIT, STOP_STRING, STOPPED = "end-of-text", "limit", "stop string", "stopped"
-CACHE_STEP = 64  # static caches are rounded up to it, so that similar lengths share a compiled step
 
 
 class Answer(NamedTuple):
@@ -106,28 +103,11 @@ def stream(
     for row in rows:
         check_room(len(row), context)
     drafts = [Draft(tokenizer, min(settings.max_new_tokens, context - len(row)), settings.stop, ends) for row in rows]
-    if settings.static_cache or _can_batch(config_key(model.config)):
-        decoder = _Decoder(model, rows, settings, {} if caches is None else caches)
-    else:
-        decoder = _Recomputing(model, rows, settings)
+    decoder = decoder_of(model, rows, settings, {} if caches is None else caches)
     return _written(decoder, drafts, stop, agree)
 
 
-@lru_cache(maxsize=32)
-def _can_batch(key: str) -> bool:
-    """Whether a small copy of the model answers a padded batch over a cache as it answers each row without one."""
-    settings, rows = GenerationSettings(max_new_tokens=4), [[5, 6, 7, 8, 9, 10, 11], [12, 13, 14]]
-    try:
-        network = small_copy(key)
-        cached, plain = _Decoder(network, rows, settings, {}), _Recomputing(network, rows, settings)
-        return all(cached.step() == plain.step() for _ in range(4))
-    except Exception:  # a recurrent state, a cache of its own, no positions
-        return False
-
-
-def _written(
-    decoder: "_Decoder | _Recomputing", drafts: list[Draft], stop: Event | None, agree: Callable
-) -> Iterator[list[Draft]]:
+def _written(decoder: Decoder, drafts: list[Draft], stop: Event | None, agree: Callable) -> Iterator[list[Draft]]:
     writing = list(drafts)  # the drafts of the decoder's rows
     while any(not draft.reason for draft in writing):
         if stop is not None and stop.is_set():
@@ -164,133 +144,6 @@ def check_room(num_tokens: int, context: int) -> None:
             f"The prompt has {num_tokens:,} tokens; the model's context of {context:,} tokens must hold the prompt "
             f"and the answer. Shorten the prompt by at least {num_tokens - context + 1:,} tokens."
         )
-
-
-class _Decoder:
-    """Computes the next token of every row, step by step."""
-
-    def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings, caches: MutableMapping):
-        self.model, self.settings, self.is_static, self.caches = model, settings, settings.static_cache, caches
-        self.context = context_of(model.config)
-        longest, shortest = (of(map(len, rows), default=0) for of in (max, min))
-        num_columns = longest + min(settings.max_new_tokens, self.context - shortest)
-        dynamic = DynamicCache(config=model.config)
-        self.cache = _static_cache(model, rows, num_columns, caches) if self.is_static else dynamic
-        # Left padding: the newest token of every row is in the last column. The padding is masked.
-        padded = [[0] * (longest - len(row)) + row for row in rows]
-        self.input_ids = torch.tensor(padded, device=model.device)  # (rows, longest)
-        lengths = torch.tensor([len(row) for row in rows], device=model.device)
-        columns = torch.arange(max(num_columns, self.cache.get_max_length()), device=model.device)
-        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, columns), including future ones
-        self.num_seen = longest  # columns, including those of the next step
-        # Positions count from the first token of each row.
-        self.position_ids = (self.mask[:, :longest].cumsum(-1) - 1).clamp(min=0)  # (rows, longest)
-        self.is_padded = shortest < longest
-        self.forward, self.forward_token = model, _compiled(model) if self.is_static else model
-        # On the CPU, so that a seed gives the same numbers on every device.
-        self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
-        self.seen: torch.Tensor | None = None  # (rows, vocabulary): tokens to penalize
-        if settings.repetition_penalty != 1:
-            self.seen = torch.zeros(
-                len(rows), model.config.get_text_config().vocab_size, dtype=torch.bool, device=model.device
-            )
-            for index, row in enumerate(rows):
-                self.seen[index, row] = True
-
-    @torch.no_grad()  # not inference_mode: a sharded model in training keeps the gathered weights
-    def step(self) -> list[int]:
-        mask = self.mask if self.is_static else self.mask[:, : self.num_seen]
-        logits = self.forward(
-            self.input_ids,
-            attention_mask=mask if self.is_padded else None,
-            position_ids=self.position_ids,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]  # (rows, vocabulary)
-        if self.seen is not None:
-            logits = penalize(logits, self.seen, self.settings.repetition_penalty)
-        next_ids = sample(logits, self.settings, self.generators)  # (rows,)
-        if self.seen is not None:
-            self.seen.scatter_(1, next_ids[:, None], True)
-        self.input_ids = next_ids[:, None]
-        # Ended rows are still computed; their position is clamped to the context.
-        self.position_ids = (self.position_ids[:, -1:] + 1).clamp(max=self.context - 1)
-        self.num_seen, self.forward = self.num_seen + 1, self.forward_token
-        return next_ids.tolist()
-
-    def close(self) -> None:
-        if self.is_static:
-            self.caches[self.model] = self.cache
-
-    def keep(self, indices: list[int]) -> bool:
-        """Continue with these rows only, except with a static cache."""
-        if self.is_static:
-            return False
-        self.cache.batch_select_indices(torch.tensor(indices, device=self.input_ids.device))
-        self.input_ids, self.mask, self.position_ids = (
-            tensor[indices] for tensor in (self.input_ids, self.mask, self.position_ids)
-        )
-        self.generators = [self.generators[index] for index in indices]
-        self.seen = None if self.seen is None else self.seen[indices]
-        return True
-
-
-class _Recomputing:
-    """As `_Decoder`, but without cache and padding: slow, and right for every causal model."""
-
-    def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings):
-        self.model, self.settings, self.rows = model, settings, [list(row) for row in rows]
-        self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
-
-    @torch.no_grad()
-    def step(self) -> list[int]:
-        ids = [torch.tensor([row], device=self.model.device) for row in self.rows]  # (1, T)
-        logits = torch.cat([self.model(input_ids=row, use_cache=False).logits[:, -1] for row in ids])
-        if self.settings.repetition_penalty != 1:
-            seen = torch.zeros_like(logits, dtype=torch.bool)  # (rows, vocabulary)
-            for mask, row in zip(seen, self.rows, strict=True):
-                mask[row] = True
-            logits = penalize(logits, seen, self.settings.repetition_penalty)
-        next_ids = sample(logits, self.settings, self.generators).tolist()
-        for row, token_id in zip(self.rows, next_ids, strict=True):
-            row.append(token_id)
-        return next_ids
-
-    def keep(self, indices: list[int]) -> bool:
-        self.rows = [self.rows[index] for index in indices]
-        self.generators = [self.generators[index] for index in indices]
-        return True
-
-    def close(self) -> None:
-        pass
-
-
-def _static_cache(model, rows: Sequence[list[int]], num_columns: int, caches: MutableMapping) -> StaticCache:
-    """A static cache with at least `num_columns`, the previous one if it is large enough.
-
-    Raises `UserError` where transformers has none for the model or its attention.
-    """
-    attention = model.config._attn_implementation
-    # Other implementations would attend to columns not written yet.
-    if not model._can_compile_fullgraph or attention not in ("sdpa", "eager"):
-        raise UserError(
-            f"static_cache: {type(model).__name__} with {attention!r} attention has no static cache. "
-            "Switch static_cache off."
-        )
-    free = caches.pop(model, None)  # not for concurrent answers
-    if free is not None and free.batch_size == len(rows) and free.get_max_length() >= num_columns:
-        free.reset()
-        return free
-    return StaticCache(config=model.config, max_cache_len=-(-num_columns // CACHE_STEP) * CACHE_STEP)
-
-
-def _compiled(model) -> Callable:
-    """The decoding step: on a GPU compiled once and kept with the model.
-
-    Not covered: torch before 2.13 in another thread, where CUDA graphs fail. Not tried on a GPU yet.
-    """
-    return model.get_compiled_call(None) if model.device.type == "cuda" else model
 
 
 def _text(tokenizer, ids: list[int]) -> str:

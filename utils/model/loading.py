@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -16,11 +17,13 @@ from transformers import (
     GPTBigCodeConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    initialization,
 )
 from transformers.distributed import DistributedConfig
+from transformers.utils import cached_file
 
 from utils import files, hardware
-from utils.artifacts import ROOT, building
+from utils.artifacts import ROOT, building, sha256_file, sha256_text
 from utils.config import EMBEDDED, RunConfig
 from utils.errors import UserError
 from utils.model import activation_checkpointing, lora, packing_support, sharding
@@ -112,7 +115,25 @@ def _load_model(name_or_path: str, revision: str, **options) -> PreTrainedModel:
             f"the files of {name_or_path} do not fit its config.json ({found}): weights would be random. Use the "
             "complete model that the configuration describes, or correct the files."
         )
+    if _overwrites_loaded(network):
+        raise UserError(
+            f"{name_or_path} cannot be used: transformers sets the loaded embedding of the padding token to zero in "
+            f"{type(network).__name__}. Use another model."
+        )
     return network
+
+
+@torch.no_grad()
+def _overwrites_loaded(network: PreTrainedModel) -> bool:
+    """Whether the model's own initialization, which follows loading, changes a row of a loaded embedding."""
+    if all(module.padding_idx is None for module in network.modules() if isinstance(module, nn.Embedding)):
+        return False
+    loaded = nn.Embedding(2, 2, padding_idx=0)
+    loaded.weight.fill_(1)
+    loaded.weight._is_hf_initialized = True  # ty: ignore[missing-attribute]  # transformers' mark of loaded tensors
+    with torch.random.fork_rng(devices=[]), initialization.guard_torch_init_functions():
+        network._init_weights(loaded)
+    return bool((loaded.weight != 1).any())
 
 
 def load_tokenizer(name_or_path: str, revision: str = "main") -> PreTrainedTokenizerFast:
@@ -137,6 +158,22 @@ def load_config(config: RunConfig):
     return _from_pretrained(AutoConfig, config.model_name_or_path, config.revision)
 
 
+def fingerprint(config: RunConfig) -> str:
+    """One sha256 of what a resumed run takes from the base model: its configuration, and for LoRA its weights.
+
+    The weights of a hub model are those of its commit.
+    """
+    load_config(config)  # with its errors in words
+    source = locate(config.model_name_or_path)
+    path = Path(str(cached_file(source, "config.json", revision=config.revision)))
+    parts = [sha256_file(path)]
+    if config.lora_rank and Path(source).is_dir():
+        parts += map(sha256_file, sorted(path.parent.glob("*.safetensors")))
+    elif config.lora_rank:
+        parts.append(path.parent.name)  # the commit, in the hub's cache
+    return sha256_text(" ".join(parts))
+
+
 def num_parameters(config: RunConfig) -> int:
     """The number of parameters of the run's model, without loading weights."""
     return shape_of(config_key(load_config(config))).num_parameters
@@ -155,7 +192,7 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
     model_config = load_config(config)
     if getattr(model_config, "quantization_config", None):
         raise UserError(f"{config.model_name_or_path} is quantized: train the model that it was made from instead.")
-    support = packing_support.training_support(model_config, config.max_length)
+    support = packing_support.training_support(model_config, config)
     packing_support.remove_noise(model_config)
     options = dict(config=model_config, dtype=getattr(torch, config.weights_dtype), use_safetensors=True)
     options["attn_implementation"] = support.attn_implementation
@@ -192,9 +229,9 @@ def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: P
     Raises `UserError` when the folder is a symbolic link.
     """
     files.make_folder(folder)
-    ends = stop_ids(network, tokenizer)
-    if len(ends) > 1:  # so that transformers' own `generate` stops there too
-        network.generation_config.eos_token_id = sorted(ends)
+    ends = sorted(stop_ids(network, tokenizer))
+    if network.can_generate():  # transformers' own `generate` stops there too
+        network.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
     network.save_pretrained(folder)
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
         tokenizer.save_pretrained(folder)

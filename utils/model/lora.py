@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.distributed.tensor import DTensor, Replicate
+from torch.nn.modules.conv import _ConvNd
 
 from utils.errors import UserError
 
@@ -16,7 +17,8 @@ def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
     """Freeze a causal model and add a float32 adapter to each linear layer except the head, in place.
 
     The same seed gives the same adapters on every process; they are not sharded. Raises `UserError` when peft is not
-    installed, and for mixtures of experts. Not covered: embeddings and LoRA dropout.
+    installed or does not support the model, and for experts and gates that are not linear layers. Not covered:
+    embeddings, convolutions and LoRA dropout.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -25,10 +27,15 @@ def add(network: nn.Module, rank: int, alpha: float, seed: int = 0) -> None:
     with torch.random.fork_rng(devices=[]):  # peft draws on the CPU
         torch.manual_seed(seed)
         config = LoraConfig(r=rank, lora_alpha=alpha, target_modules="all-linear")  # ty: ignore[invalid-argument-type]
-        inject_adapter_in_model(config, network)
-    experts = [name for name, parameter in network.named_parameters() if parameter.ndim > 2 and "expert" in name]
-    if experts:
-        raise UserError(f"lora_rank cannot adapt the experts of this model ({experts[0]}): use full fine-tuning.")
+        try:
+            inject_adapter_in_model(config, network)
+        except ValueError as error:
+            raise UserError(f"peft cannot adapt {type(network).__name__} ({error}): use full fine-tuning.") from error
+    convolutions = (module for module in network.modules() if isinstance(module, _ConvNd))
+    known = {id(parameter) for module in convolutions for parameter in module.parameters()}
+    for name, parameter in network.named_parameters():
+        if id(parameter) not in known and sum(size > 1 for size in parameter.shape) > 2:
+            raise UserError(f"lora_rank cannot adapt the experts or gates {name} of this model: use full fine-tuning.")
     for layer in {type(layer.base_layer): layer for layer in layers(network)}.values():
         change, weight = layer.get_delta_weight("default"), layer.base_layer.weight
         if change.shape != weight.shape:  # it could not be merged at the end

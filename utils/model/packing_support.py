@@ -17,8 +17,10 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import attention
+from utils.model.activation_checkpointing import checkpoint_blocks
 from utils.model.shape import config_key, config_of, context_of, cut_layers
 
 EAGER = "eager"
@@ -47,13 +49,18 @@ class Support:
         return self.attn_implementation == attention.PACKED
 
 
-def training_support(model_config: PreTrainedConfig, max_length: int) -> Support:
-    """How pairs of at most `max_length` tokens are trained: packed where that is exact, else one per forward pass.
+def training_support(model_config: PreTrainedConfig, config: RunConfig) -> Support:
+    """How the pairs of a run are trained: packed where that is exact, else one per forward pass.
 
-    Raises `UserError` for a model that is not causal, is random in training, or has too short a context.
+    Raises `UserError` for a model that is not causal, is random in training, has too short a context, or has other
+    gradients with the run's activation checkpointing.
     """
-    check_context(model_config, max_length)
-    return _support(config_key(model_config), max_length)
+    check_context(model_config, config.max_length)
+    key = config_key(model_config)
+    support = _support(key, config.max_length, config.tokens_per_device)
+    if config.activation_checkpointing != "none":
+        _check_recomputation(key, support, config.activation_checkpointing)
+    return support
 
 
 def check_context(model_config: PreTrainedConfig, max_length: int) -> None:
@@ -81,15 +88,46 @@ def remove_dropout(network: nn.Module) -> None:
 
 
 @lru_cache(maxsize=32)
-def _support(key: str, max_length: int) -> Support:
+def _support(key: str, max_length: int, num_tokens: int) -> Support:
     network = small_copy(key)
     try:
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
-            return _prove(network, max_length)
+            return _prove(network, max_length, num_tokens)
     except UserError:
         raise
     except Exception as error:  # positions that are not there, for example
         raise _does_not_run(network.config, error) from error
+
+
+@lru_cache(maxsize=32)
+def _check_recomputation(key: str, support: Support, mode: str) -> None:
+    """Raise `UserError` when activation checkpointing changes the gradients of a small copy of the model.
+
+    Selective checkpointing does where an architecture overwrites a stored result in place.
+    """
+    network = small_copy(key)
+    pair = torch.arange(SHORT_LENGTHS[1])  # (T,)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            gradients = []  # of all parameters, without and with recomputation
+            for is_recomputed in (False, True):
+                twin = _copy_of(network, _without_noise(network.config), support.attn_implementation)
+                if is_recomputed:
+                    checkpoint_blocks(twin, mode)
+                logits = _packed_logits(twin, [pair], len(pair)) if support.is_packed else _logits(twin, pair)
+                logits.square().sum().backward()
+                gradients.append(torch.cat([p.grad.flatten() for p in twin.parameters() if p.grad is not None]))
+        fault = "" if _is_close(*gradients, float(gradients[0].abs().max())) else "its gradients are wrong"
+    except UserError:
+        raise
+    except Exception as error:
+        fault = _line(error)
+    if fault:
+        raise UserError(
+            f"{network.config.model_type} cannot be trained with activation_checkpointing={mode} ({fault}): set it to "
+            f"{'full or none' if mode == 'selective' else 'none'}.",
+            field="activation_checkpointing",
+        )
 
 
 def small_copy(key: str) -> PreTrainedModel:
@@ -186,42 +224,42 @@ def _small_network(config: PreTrainedConfig) -> PreTrainedModel:
 
 
 @torch.no_grad()
-def _prove(network: PreTrainedModel, max_length: int) -> Support:
+def _prove(network: PreTrainedModel, max_length: int, num_tokens: int) -> Support:
     name, vocab_size = network.config.model_type, int(network.config.get_text_config().vocab_size)
     generator = torch.Generator().manual_seed(0)
     lengths = [min(length, max_length) for length in (SHORT_LENGTHS[0], max_length, *SHORT_LENGTHS[1:])]
     pairs = [torch.randint(vocab_size // 2, [length], generator=generator) for length in lengths]  # (T,)
     alone = [_logits(network, pair) for pair in pairs]  # (T, vocabulary)
-    tolerance = TOLERANCE * float(max(logits.abs().max() for logits in alone))
-
-    def is_same(logits: torch.Tensor, expected: torch.Tensor) -> bool:
-        return logits.shape == expected.shape and bool(((logits - expected).abs() <= tolerance).all())
-
+    largest = float(max(logits.abs().max() for logits in alone))
     half = max_length // 2
-    if not is_same(_logits(network, pairs[1][:half]), alone[1][:half]):
+    if not _is_close(_logits(network, pairs[1][:half]), alone[1][:half], largest):
         raise UserError(f"{name} is not a causal language model: later tokens change its earlier predictions.")
-    training_config = copy.deepcopy(network.config)
-    remove_noise(training_config)
-    training = _copy_of(network, training_config, EAGER)
-    if not all(is_same(_logits(training, pairs[1]), alone[1]) for _ in range(2)):
+    training = _copy_of(network, _without_noise(network.config), EAGER)
+    if not all(_is_close(_logits(training, pairs[1]), alone[1], largest) for _ in range(2)):
         raise UserError(f"{name} predicts something else in training than in use, even without dropout.")
     try:
-        packed = _copy_of(network, training_config, attention.register())
-        starts = [0, *accumulate(lengths)]
-        logits = packed(
-            input_ids=torch.cat(pairs)[None],  # (1, T)
-            position_ids=torch.cat([torch.arange(length) for length in lengths])[None],  # (1, T)
-            documents=attention.Documents(starts, torch.tensor(starts, dtype=torch.int32)),
-            use_cache=False,
-            logits_to_keep=torch.arange(starts[-1]),
-        ).logits[0]
+        packed = _copy_of(network, _without_noise(network.config), attention.register())
+        # At the start of a block and at the end of one as long as in training: some models count places in the block.
+        num_more, rest = divmod(max(0, num_tokens - sum(lengths)), sum(lengths))
+        for before in ([], [pairs[1][:rest]] * (rest > 0) + pairs * num_more):
+            logits = _packed_logits(packed, before + pairs, sum(lengths))
+            if not all(_is_close(*both, largest) for both in zip(logits.split(lengths), alone, strict=True)):
+                return Support(EAGER, f"{name} predicts something else for packed pairs than for each alone")
     except UserError as error:
         return Support(EAGER, str(error))
     except Exception as error:  # an argument it does not take, a mask it expects
         return Support(EAGER, f"{name} does not run on a packed block ({_line(error)})")
-    if all(map(is_same, logits.split(lengths), alone)):
-        return Support(attention.PACKED)
-    return Support(EAGER, f"{name} predicts something else for packed pairs than for each alone")
+    return Support(attention.PACKED)
+
+
+def _without_noise(config: PreTrainedConfig) -> PreTrainedConfig:
+    config = copy.deepcopy(config)
+    remove_noise(config)
+    return config
+
+
+def _is_close(values: torch.Tensor, expected: torch.Tensor, largest: float) -> bool:
+    return values.shape == expected.shape and bool(((values - expected).abs() <= TOLERANCE * largest).all())
 
 
 def _copy_of(network: PreTrainedModel, config: PreTrainedConfig, attn_implementation: str) -> PreTrainedModel:
@@ -233,6 +271,19 @@ def _copy_of(network: PreTrainedModel, config: PreTrainedConfig, attn_implementa
 
 def _logits(network: PreTrainedModel, pair: torch.Tensor) -> torch.Tensor:
     return network(input_ids=pair[None], use_cache=False).logits[0]
+
+
+def _packed_logits(network: PreTrainedModel, pairs: list[torch.Tensor], num_last: int) -> torch.Tensor:
+    """The logits of the last tokens of a block (num_last, vocabulary)."""
+    lengths = [len(pair) for pair in pairs]
+    starts = [0, *accumulate(lengths)]
+    return network(
+        input_ids=torch.cat(pairs)[None],  # (1, T)
+        position_ids=torch.cat([torch.arange(length) for length in lengths])[None],  # (1, T)
+        documents=attention.Documents(starts, torch.tensor(starts, dtype=torch.int32)),
+        use_cache=False,
+        logits_to_keep=torch.arange(starts[-1] - num_last, starts[-1]),
+    ).logits[0]
 
 
 def _line(error: Exception | None) -> str:

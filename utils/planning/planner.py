@@ -105,7 +105,7 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None)
 def _work(config: RunConfig, data_dir: Path, key: str, num_processes: int) -> workload.Workload:
     """The workload; raises `UserError` for a model that cannot be trained, and for token rows of another model."""
     model_config = config_of(key)
-    support = packing_support.training_support(model_config, config.max_length)
+    support = packing_support.training_support(model_config, config)
     workload.check_rows(config, data_dir, model_config.get_text_config().vocab_size)
     return workload.count(config, data_dir, num_processes, support.is_packed)
 

@@ -166,7 +166,8 @@ def _chunks(pairs: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
 
 
 def _id_dtype(tokenizer) -> type:
-    return np.uint16 if len(tokenizer) <= 2**16 else np.uint32
+    # Not the number of tokens: ids may have gaps.
+    return np.uint16 if max(tokenizer.get_vocab().values()) < 2**16 else np.uint32
 
 
 def check_ids(rows: TokenRows, vocab_size: int) -> None:

@@ -5,9 +5,11 @@ for each pair, so packed training computes the same updates as padded training.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +65,16 @@ def update_rows(rows: np.ndarray, batch_size: int, seed: int, update: int) -> np
     epoch, index = divmod(update, updates_per_epoch)
     order = np.random.default_rng([seed, epoch]).permutation(rows)
     return order[index * batch_size : (index + 1) * batch_size]
+
+
+def read_ahead(build: Callable[[int], Any], updates: range) -> Iterator[Any]:
+    """`build(update)` of every update, computed in a thread while the previous one is used."""
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = None
+        for update in updates:
+            ready = upcoming or reader.submit(build, update)
+            upcoming = reader.submit(build, min(update + 1, updates[-1]))
+            yield ready.result()
 
 
 def pack(lengths: np.ndarray, capacity: int, num_ranks: int = 1) -> list[list[int]]:

@@ -58,8 +58,11 @@ def encode_prompts(prompts: list[str], tokenizer, template: str = ALPACA) -> lis
 
 def begin_ids(tokenizer, template: str = ALPACA) -> list[int]:
     """The ids that the tokenizer itself puts before a text, such as BOS; a chat template writes its own."""
-    ids = tokenizer("x")["input_ids"] if template != CHAT and tokenizer.bos_token_id is not None else []
-    return ids[:1] if ids[:1] == [tokenizer.bos_token_id] else []
+    if template == CHAT:
+        return []
+    whole, plain = (tokenizer("x", add_special_tokens=has_special)["input_ids"] for has_special in (True, False))
+    starts = (start for start in range(len(whole)) if whole[start : start + len(plain)] == plain)
+    return whole[: next(starts, 0)]
 
 
 def end_id(tokenizer, template: str = ALPACA) -> int:

@@ -165,17 +165,28 @@ def newest_good(run_dir: Path, log, run_id: str = "") -> Path | None:
     files.make_folder(run_dir / FOLDER)
     for unfinished in (run_dir / "model.tmp", *(run_dir / FOLDER).glob("step-*.tmp")):
         files.remove(unfinished)
-    for folder in reversed(found(run_dir)):
-        fault = defect(folder)
-        if fault is None and run_id and (read_manifest(folder) or {}).get("run") != run_id:
-            fault = "it is of another run"
-        if fault is None:
-            return folder
+    return next((folder for folder in reversed(found(run_dir)) if _is_good(folder, log, run_id)), None)
+
+
+def best_good(run_dir: Path, log, run_id: str = "") -> tuple[str, float] | None:
+    """The checkpoint with the lowest validation loss, verified as by `newest_good`, and this loss."""
+    while folder := best(found(run_dir)):
+        if _is_good(folder, log, run_id):
+            return str(folder), read_json(folder / "state.json")["eval_loss"]
+    return None
+
+
+def _is_good(folder: Path, log, run_id: str) -> bool:
+    """Whether a checkpoint is intact and of this run; otherwise it is renamed to `.corrupt`."""
+    fault = defect(folder)
+    if fault is None and run_id and (read_manifest(folder) or {}).get("run") != run_id:
+        fault = "it is of another run"
+    if fault:
         aside = folder.with_suffix(".corrupt")
         files.remove(aside)
         folder.rename(aside)
         log(f"checkpoint {folder.name} is damaged ({fault}): renamed to {aside.name}")
-    return None
+    return not fault
 
 
 def defect(folder: Path) -> str | None:

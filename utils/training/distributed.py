@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -74,9 +73,9 @@ class Ranks:
         dist.all_reduce(tensor, operation)
         return tensor.tolist()
 
-    def average(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Average each tensor over the ranks, in place."""
-        for tensor in tensors if self.num_ranks > 1 else ():
+    def average(self, tensor: torch.Tensor) -> None:
+        """Average a tensor over the ranks, in place."""
+        if self.num_ranks > 1:
             dist.all_reduce(tensor)
             tensor /= self.num_ranks
 

@@ -1,7 +1,7 @@
 """Optimizers: AdamW in several precisions, and Muon."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -153,29 +153,37 @@ def set_learning_rate(optimizer: torch.optim.Optimizer | Muon, rate: float) -> N
             group["lr"] = rate
 
 
+def are_finite(tensors: Iterable[torch.Tensor]) -> bool:
+    """Whether all values of this process are finite; without a copy of a tensor."""
+    local = (tensor.to_local() if isinstance(tensor, DTensor) else tensor for tensor in tensors)
+    floats = (tensor for tensor in local if tensor.is_floating_point() and tensor.numel())
+    return all(math.isfinite(value) for tensor in floats for value in torch.aminmax(tensor.detach()))
+
+
 def state_tensors(network: torch.nn.Module, optimizer: torch.optim.Optimizer | Muon) -> tuple[dict, dict]:
     """All tensors of a checkpoint by name: trained weights and optimizer states, created if there are none.
 
     The second dictionary holds those of this process alone that cannot be resharded: 8-bit states, whose blocks cross
     rows.
     """
-    if not optimizer.state:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    # Without states before the first update, and those that had no gradient yet.
+    if new := [parameter for parameter in parameters if not optimizer.state.get(parameter)]:
         set_learning_rate(optimizer, 0.0)
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = torch.zeros_like(parameter)
+        for parameter in new:
+            parameter.grad = torch.zeros_like(parameter)
         optimizer.step()  # with a rate of 0, to create the states
         optimizer.zero_grad()
-        for state in optimizer.state.values():
-            for value in state.values():
+        for parameter in new:
+            for value in optimizer.state[parameter].values():
                 if isinstance(value, torch.Tensor) and not value.ndim:
                     value.zero_()  # the step count
-    shared, own = {}, {}
+    shared, own, states = {}, {}, optimizer.state
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
         shared[f"model.{name}"] = parameter.data
-        for key, value in optimizer.state[parameter].items():
+        for key, value in states[parameter].items():
             local = value.to_local() if isinstance(value, DTensor) else value
             if hasattr(local, "__tensor_flatten__"):  # quantized: a tensor made of several
                 parts = local.__tensor_flatten__()[0]

@@ -188,7 +188,7 @@ def _validation_check(data_dir: Path, config: RunConfig) -> Check:
 def _packing_check(config: RunConfig) -> tuple[bool, str, str]:
     """Whether packed and single pairs give the same predictions, what was found, and a remedy."""
     try:
-        support = packing_support.training_support(loading.load_config(config), config.max_length)
+        support = packing_support.training_support(loading.load_config(config), config)
     except UserError as error:
         return False, str(error), "use another model, or lower max_length"
     if support.is_packed:

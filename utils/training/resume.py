@@ -1,27 +1,43 @@
-"""What a run was started with, recorded in its `manifest.json` and compared when it resumes."""
+"""Resuming: a run's progress, and what it was started with, recorded in its `manifest.json` and compared."""
 
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from utils import artifacts, files
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.model import loading
 
 # Settings that change neither the updates nor their order and schedule; a run may resume with others.
+# `max_eval_samples` is not among them: early stopping compares the losses of all evaluations.
 CHANGEABLE = {
-    *("preset", "num_processes", "max_restarts", "report_to", "max_eval_samples", "num_samples", "torch_compile"),
+    *("preset", "num_processes", "max_restarts", "report_to", "num_samples", "torch_compile"),
     *("eval_steps", "early_stopping_patience", "save_steps", "save_total_limit", "cpu_offload"),
     *("tokens_per_device", "activation_checkpointing", "reshard_after_forward"),
 }
 EXTENDABLE = ("constant", "warmup_stable_decay")  # schedules of runs that can be made longer
 
 
+@dataclass
+class Progress:
+    """The content of a checkpoint's `state.json`; `step` determines the order of pairs and the learning rate."""
+
+    step: int = 0  # updates made
+    total_tokens: int = 0
+    seconds: float = 0.0
+    eval_loss: float | None = None  # of the newest evaluation
+    eval_step: int = -1  # its step
+    best_eval_loss: float | None = None
+    num_evals_since_best: int = 0
+
+
 def record(run_dir: Path, tokens_dir: Path, config: RunConfig, facts: dict[str, Any], is_writer: bool) -> str:
     """Record what a new run is made from, or compare it for an older one; returns the run's id.
 
-    Raises `UserError` when the tokens changed since the run began, or a setting that its updates depend on.
+    Raises `UserError` when the tokens, the base model or a setting that the updates depend on changed since the run
+    began.
     """
     inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
     manifest = artifacts.read_manifest(run_dir) or {}
@@ -34,8 +50,14 @@ def record(run_dir: Path, tokens_dir: Path, config: RunConfig, facts: dict[str, 
     if changed:
         was = ", ".join(f"{name}={before[name]!r}, now {settings.get(name)!r}" for name in changed)
         raise UserError(f"settings changed since this run began ({was}). Set them back, or start a new run (FRESH=1).")
+    base = loading.fingerprint(config)
+    if manifest.get("base", base) != base:  # older runs did not record it
+        raise UserError(
+            f"the model {config.model_name_or_path} changed since this run began: it cannot be resumed. Restore the "
+            "model's files, or start a new run (FRESH=1)."
+        )
     run_id = manifest.get("id") or ("" if manifest else uuid.uuid4().hex)
     if is_writer:
-        recorded = {"id": run_id, "inputs": inputs, "settings": settings, "facts": facts}
+        recorded = {"id": run_id, "inputs": inputs, "base": base, "settings": settings, "facts": facts}
         files.write_json(run_dir / artifacts.MANIFEST, recorded)
     return run_id

@@ -7,9 +7,8 @@ resumes.
 
 import math
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +29,6 @@ from utils.training.distributed import Ranks, StopRequest
 from utils.training.loss import is_packed, num_target_tokens, target_loss
 
 
-@dataclass
-class Progress:
-    """The content of a checkpoint's `state.json`; `step` determines the order of pairs and the learning rate."""
-
-    step: int = 0  # updates made
-    total_tokens: int = 0
-    seconds: float = 0.0
-    eval_loss: float | None = None  # of the newest evaluation
-    eval_step: int = -1  # its step
-    best_eval_loss: float | None = None
-    num_evals_since_best: int = 0
-
-
 class Training:
     """A run in this process: token rows, its shard of model and optimizer, and progress.
 
@@ -61,22 +47,24 @@ class Training:
         self.eval_chosen = packing.choose_rows(
             self.eval_rows, config.max_length, config.max_eval_samples, config.seed, is_needed=False
         )
+        if config.early_stopping_patience and not len(self.eval_chosen):
+            raise UserError("early_stopping_patience needs validation pairs, and there are none: set it to 0.")
         self.sampled = samples.choose(self.eval_rows, self.eval_chosen, config.num_samples)
         self.num_updates = packing.num_updates(len(self.chosen), config.train_batch_size, config.num_train_epochs)
         facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}
-        run_id = ranks.from_first(resume.record(run_dir, tokens_dir, config, facts, ranks.is_first))
+        self.run_id = ranks.from_first(resume.record(run_dir, tokens_dir, config, facts, ranks.is_first))
         self.trackers = metrics.Trackers(run_dir, config.report_to if ranks.is_first else "", asdict(config))
         torch.manual_seed(config.seed + ranks.rank)
         self.model = loading.load_for_training(config, ranks.device, ranks.num_ranks)
         for rows in (self.rows, self.eval_rows):
             dataset.check_ids(rows, self.model.config.get_text_config().vocab_size)
         self.optimizer = optim.build(self.model, config)
-        self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit, run_id)
+        self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit, self.run_id)
         self.flops_per_token = mfu.flops_per_token(self.model)
         self.product_dtype = hardware.product_dtype(config.dtype, ranks.device)
         self.float32_products = hardware.float32_products(config.weights_dtype, ranks.device)
         self.matrix_rate = hardware.matrix_rate(ranks.device, self.product_dtype) * ranks.num_ranks
-        self.progress = self._resumed(run_id)
+        self.progress = self._resumed()
 
     def train(self) -> str:
         """Train to the end or until a stop request; returns `finished` or `stopped`."""
@@ -87,15 +75,17 @@ class Training:
             f"matrix products in {str(self.product_dtype).removeprefix('torch.')}"
         )
         if not len(self.eval_chosen):
-            self.ranks.log(f"no validation pair of at most {config.max_length} tokens: this run has no evaluations")
+            self.ranks.log("no validation pairs: this run has no evaluations")
         if not is_packed(self.model):
-            support = packing_support.training_support(self.model.config, config.max_length)
+            support = packing_support.training_support(loading.load_config(config), config)
             self.ranks.log(f"one pair per forward pass, which is slower than packing: {support.reason}")
-        if progress.step == 0:
+        if progress.step == 0 and progress.eval_step < 0:
             self.evaluate()
             if config.early_stopping_patience:  # it may stay the best
                 self.save_checkpoint()
-        for rows, blocks in self._read_ahead(progress.step):
+        # A run that ended early may have been interrupted before its model was saved.
+        updates = range(self.num_updates if self._has_stopped_early else progress.step, self.num_updates)
+        for rows, blocks in packing.read_ahead(self._update_blocks, updates):
             start = time.perf_counter()
             rate = schedule.learning_rate(config, progress.step, self.num_updates)
             with out_of_memory.out_of_memory_explained(self.model, self.optimizer, config):
@@ -109,7 +99,7 @@ class Training:
             is_last = progress.step == self.num_updates
             if is_last or progress.step % config.eval_steps == 0:
                 self.evaluate()
-                is_last |= 0 < config.early_stopping_patience <= progress.num_evals_since_best
+                is_last |= self._has_stopped_early
             is_stopping = self.ranks.reduce([float(self.stop_request.is_made)])[0] > 0
             self.saver.check()
             is_best = progress.eval_step == progress.step and not progress.num_evals_since_best
@@ -127,6 +117,10 @@ class Training:
         self.save_model()
         self.trackers.finish()
         return "finished"
+
+    @property
+    def _has_stopped_early(self) -> bool:
+        return 0 < self.config.early_stopping_patience <= self.progress.num_evals_since_best
 
     def update(self, rows: np.ndarray, blocks: list[packing.Block], learning_rate: float) -> dict[str, Any]:
         """One optimizer step on these rows, packed into blocks for all ranks; returns the metrics.
@@ -149,8 +143,10 @@ class Training:
                 (loss * ranks.num_ranks / num_targets).backward()
                 loss_sum += loss.detach()
         if config.lora_rank:  # FSDP averages only what it shards
-            gradients = [parameter.grad for parameter in lora.trained(self.model)]
-            ranks.average(gradients)  # ty: ignore[invalid-argument-type]  # none is None after `backward`
+            for parameter in lora.trained(self.model):
+                if parameter.grad is None:  # not used by this rank's pairs
+                    parameter.grad = torch.zeros_like(parameter)
+                ranks.average(parameter.grad)
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.max_grad_norm or math.inf)
         grad_norm = float(grad_norm.full_tensor() if isinstance(grad_norm, DTensor) else grad_norm)
         sums = ranks.reduce([loss_sum.item() if rank == ranks.rank else 0.0 for rank in range(ranks.num_ranks)])
@@ -159,7 +155,7 @@ class Training:
             bad_ranks = [rank for rank, value in enumerate(sums) if not math.isfinite(value)] or "none"
             raise UserError(
                 f"update {self.progress.step + 1}: loss {loss} (not finite on rank: {bad_ranks}), gradient norm "
-                f"{grad_norm}; the weights were not changed. Lower learning_rate, or inspect the rows of the update: "
+                f"{grad_norm}; this update was not made. Lower learning_rate, or inspect the rows of the update: "
                 f"{rows.tolist()}."
             )
         optim.set_learning_rate(self.optimizer, learning_rate)
@@ -207,19 +203,10 @@ class Training:
         seconds = time.perf_counter() - start
         self._record(kind="eval", eval_loss=loss, num_target_tokens=num_targets, eval_seconds=seconds)
 
-    def _read_ahead(self, first: int) -> Iterator[tuple[np.ndarray, list[packing.Block]]]:
-        """Rows and blocks of every update from `first` on, packed while the previous update is computed."""
-        config = self.config
-
-        def packed(update: int) -> tuple[np.ndarray, list[packing.Block]]:
-            rows = packing.update_rows(self.chosen, config.train_batch_size, config.seed, update)
-            return rows, self._blocks(self.rows, rows)
-
-        with ThreadPoolExecutor(1) as reader:
-            upcoming = reader.submit(packed, first)
-            for update in range(first, self.num_updates):
-                ready, upcoming = upcoming, reader.submit(packed, min(update + 1, self.num_updates - 1))
-                yield ready.result()
+    def _update_blocks(self, update: int) -> tuple[np.ndarray, list[packing.Block]]:
+        """The rows of an update, and their blocks for all ranks."""
+        rows = packing.update_rows(self.chosen, self.config.train_batch_size, self.config.seed, update)
+        return rows, self._blocks(self.rows, rows)
 
     def _blocks(self, rows: dataset.TokenRows, chosen: np.ndarray) -> list[packing.Block]:
         return packing.blocks_of(
@@ -232,24 +219,41 @@ class Training:
 
     def save_checkpoint(self) -> None:
         tensors, own = optim.state_tensors(self.model, self.optimizer)
+        self._require_finite([*tensors.values(), *own.values()])
         self.saver.save(self.progress.step, tensors, own, asdict(self.progress))
         self.ranks.log(f"checkpoint at update {self.progress.step}")
 
-    def _load_best(self) -> None:
-        """Load the checkpoint with the lowest validation loss: what early stopping is for."""
-        best = checkpoint.best(checkpoint.found(self.run_dir)) if self.ranks.is_first else None
-        best = self.ranks.from_first(best and str(best))
-        if best:
-            tensors, own = optim.state_tensors(self.model, self.optimizer)
-            state = checkpoint.load(Path(best), tensors, own, self.ranks.rank)
-            self.ranks.log(
-                f"model/ is that of update {state['step']}, the best: validation loss {state['eval_loss']:.4g}"
+    def _require_finite(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Raise `UserError` on all ranks when a value to be saved is not finite on one of them."""
+        if self.ranks.reduce([float(not optim.are_finite(tensors))])[0]:
+            raise UserError(
+                f"after update {self.progress.step}, weights or optimizer states are not finite and are not saved. "
+                "Start a new run (FRESH=1) with a lower learning_rate."
             )
+
+    def _best(self) -> tuple[str, float] | tuple[None, None]:
+        """The intact checkpoint with the lowest validation loss, and this loss, the same on all ranks."""
+        is_first = self.ranks.is_first
+        best = checkpoint.best_good(self.run_dir, self.ranks.log, self.run_id) if is_first else None
+        return self.ranks.from_first(best) or (None, None)
+
+    def _load_best(self) -> None:
+        """Load the best model, which early stopping is for; raises `UserError` when its checkpoint is not intact."""
+        (folder, loss), expected = self._best(), self.progress.best_eval_loss
+        if folder is None or loss != expected:
+            raise UserError(
+                f"the checkpoint of the best model (validation loss {expected}) is missing or damaged. Start again to "
+                "continue with the best of those left, or start a new run (FRESH=1)."
+            )
+        tensors, own = optim.state_tensors(self.model, self.optimizer)
+        state = checkpoint.load(Path(folder), tensors, own, self.ranks.rank)
+        self.ranks.log(f"model/ is that of update {state['step']}, the best: validation loss {loss:.4g}")
 
     def save_model(self) -> None:
         """Merge adapters and save the tuned model atomically: `model/` marks a finished run."""
         if self.config.lora_rank:
             lora.merge(self.model)
+        self._require_finite(self.model.parameters())
         temporary = self.run_dir / "model.tmp"
         try:
             loading.save(self.model, self.tokenizer, temporary)
@@ -260,18 +264,22 @@ class Training:
         if self.ranks.is_first:
             temporary.rename(self.run_dir / "model")
 
-    def _resumed(self, run_id: str) -> Progress:
+    def _resumed(self) -> resume.Progress:
         """Load the newest intact checkpoint, if there is one, and remove later metrics."""
-        newest = checkpoint.newest_good(self.run_dir, self.ranks.log, run_id) if self.ranks.is_first else None
+        newest = checkpoint.newest_good(self.run_dir, self.ranks.log, self.run_id) if self.ranks.is_first else None
         newest = self.ranks.from_first(newest and str(newest))
-        progress = Progress()
+        progress = resume.Progress()
         if newest:
             newest = Path(newest)
             tensors, own = optim.state_tensors(self.model, self.optimizer)
-            progress = Progress(**checkpoint.load(newest, tensors, own, self.ranks.rank))
+            progress = resume.Progress(**checkpoint.load(newest, tensors, own, self.ranks.rank))
             if not 0 <= progress.step <= self.num_updates:
                 raise UserError(f"{newest} is of update {progress.step}, but the run has {self.num_updates} updates.")
             self.ranks.log(f"resuming from {newest.name}")
+            best_loss = self._best()[1] if self.config.early_stopping_patience else progress.best_eval_loss
+            if best_loss != progress.best_eval_loss:  # early stopping is new, or its checkpoint is damaged
+                self.ranks.log(f"the best model is not saved: early stopping compares with loss {best_loss} from here")
+                progress.best_eval_loss, progress.num_evals_since_best = best_loss, 0
         if self.ranks.is_first:
             metrics.truncate(self.run_dir, progress.step if newest else -1)
         return progress
