@@ -25,6 +25,7 @@ def records(offset: float = 0.0) -> list[dict]:
             "grad_norm": 1.5,
             "tokens_per_second": 3000.0 + step,
             "memory_bytes": step * 2**30,
+            "num_tokens": 1000,
         }
         found.append({"kind": "train", "loss": 8.0 - step + offset} | place | speed)
         if step in (2, 4):

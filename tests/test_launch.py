@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.metric_lines import train_line
 from utils import files
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -108,7 +109,7 @@ def test_a_run_whose_launcher_is_not_known_is_running_while_it_holds_its_lock(ne
         assert launch.phase(run_dir) == "starting" and launch.launcher(run_dir) is None
         with pytest.raises(UserError, match="by-hand is running: stop it first"):
             launch.remove(run_dir)
-        metrics.append(run_dir, {"kind": "train", "step": 1})
+        metrics.append(run_dir, train_line(1))
         os.utime(run_dir / "metrics.jsonl", (2e9, 2e9))
         assert launch.phase(run_dir) == "training"
     assert launch.state(run_dir) == "failed"

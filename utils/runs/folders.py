@@ -27,7 +27,7 @@ def readable(data_dir: Path) -> dict[Path, RunConfig]:
     """Every run with readable settings, and these, the most recently written first."""
     configs = {}
     for run_dir in runs(data_dir):
-        with suppress(UserError):  # settings of another version of the workbook
+        with suppress(UserError):  # damaged, or settings of another version of the workbook
             configs[run_dir] = RunConfig.load(run_dir / "config.json")
     return configs
 
@@ -67,7 +67,7 @@ def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
     existing = [path for path in existing if (path / "config.json").exists()]
     if not run:  # the name of a run on other pairs can look like the next number
         known = readable(data_dir)
-        existing = [path for path in existing if path not in known or known[path].pairs == config.pairs]
+        existing = [path for path in existing if path in known and known[path].pairs == config.pairs]
     if not existing:
         wanted = run or f"of preset {config.preset!r} on {config.pairs!r}"
         raise UserError(f"there is no run {wanted} in {Path(data_dir) / 'runs'}. Run notebook 03_train_fsdp first.")
@@ -76,7 +76,7 @@ def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
 
 def written_at(path: Path) -> float:
     """The modification time of a file, in seconds since 1970; 0 if there is none."""
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         return path.stat().st_mtime
     return 0.0
 
@@ -86,6 +86,6 @@ def size_bytes(run_dir: Path) -> int:
     total = 0
     for folder, _, names in os.walk(run_dir):  # folders removed in the meantime are skipped
         for name in names:
-            with suppress(FileNotFoundError):  # a checkpoint that was just replaced
+            with suppress(OSError):  # a checkpoint that was just replaced
                 total += os.lstat(os.path.join(folder, name)).st_size
     return total
