@@ -34,7 +34,7 @@ def test_markdown_holds_every_text_in_a_fence_it_cannot_end(tmp_path):
     hostile = "```\n<script>alert(1)</script>\n`````\n# head"
     text = history.markdown(_record(tmp_path, hostile, model="a`b<img>"))
     assert f"``````\n{hostile}\n``````" in text
-    assert "<img>" not in text and "temperature 0" in text and "2 tokens, ended by: limit" in text
+    assert "## `` a`b<img> ``" in text and "temperature 0" in text and "2 tokens, ended by: `limit`" in text
 
 
 def test_markdown_is_never_written_over(tmp_path):

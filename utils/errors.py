@@ -1,4 +1,4 @@
-"""Errors that the user can act on."""
+"""Errors that the user can act on, and what no message may hold: credentials, and other libraries' own notes."""
 
 import logging
 import re
@@ -19,6 +19,10 @@ SECRETS = (
     (re.compile(r"(?i)(\bauthorization['\"]?\s{0,3}[:=]\s{0,3}['\"]?(?:bearer|basic)\s{1,3})[^\s'\"<>]+"), r"\1***"),
     (re.compile(r"\bhf_[A-Za-z0-9]{16,}"), "hf_***"),
 )
+# What torchao and torch log while torchao is loaded is for their developers. Here, because every entry point loads
+# this module first.
+for _name in ("torchao", "torch.utils._pytree"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 

@@ -33,8 +33,8 @@ REMEDIES = {
     errno.EDQUOT: "your quota is used up. Free some space, or ask for more",
     errno.EFBIG: "it would be larger than a process may write here (ulimit -f). Raise the limit",
     errno.EROFS: "the file system is read-only. Mount it for writing, or use another data folder",
-    errno.EACCES: "you may not write there. Change the permissions, or use another data folder",
-    errno.EPERM: "you may not write there. Change the permissions, or use another data folder",
+    errno.EACCES: "you have no permission. Change the permissions, or use another data folder",
+    errno.EPERM: "you have no permission. Change the permissions, or use another data folder",
     errno.ENOENT: _GONE,
     errno.ENOTDIR: _GONE,
     errno.ESTALE: _GONE,
@@ -42,13 +42,13 @@ REMEDIES = {
 
 
 def explained(error: Exception, path: Path) -> UserError | None:
-    """A failed write as a `UserError` that says what to do; None for other errors."""
-    number = getattr(error, "errno", None)
+    """A failed write as a `UserError` that says what to do, with the error's own path or `path`; None for others."""
+    number, name = getattr(error, "errno", None), str(getattr(error, "filename", None) or path)
     if found := re.search(r"\(os error (\d+)\)", str(error)):  # safetensors has only the text
         number = int(found[1])
-    if number not in REMEDIES or (number == errno.ENOENT and path.parent.exists()):
+    if number not in REMEDIES or (number == errno.ENOENT and Path(name).parent.exists()):
         return None
-    return UserError(f"{path} cannot be written: {REMEDIES[number]}, and try again.")
+    return UserError(f"{name} cannot be opened or written: {REMEDIES[number]}, and try again.")
 
 
 @contextmanager
