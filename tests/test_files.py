@@ -15,7 +15,7 @@ from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model.prompt_modes import Question
 from utils.playground import history
-from utils.runs import launch, metrics
+from utils.runs import launch
 from utils.training import checkpoint
 from utils.training.__main__ import main
 

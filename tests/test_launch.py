@@ -141,7 +141,7 @@ def test_what_is_half_deleted_is_no_run_and_no_obstacle(tmp_path):
 
 def test_a_run_removed_elsewhere_while_runs_are_listed_is_left_out(tmp_path, monkeypatch):
     gone, kept = made_run(tmp_path, "gone"), made_run(tmp_path, "kept")
-    monkeypatch.setattr("pathlib.Path.glob", lambda *_: [gone / "config.json", kept / "config.json"])
+    monkeypatch.setattr("pathlib.Path.glob", lambda *_: [gone, kept])
     launch.remove(gone)
     assert folders.runs(tmp_path) == [kept] and folders.size_bytes(gone) == 0
 

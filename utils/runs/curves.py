@@ -60,15 +60,14 @@ class Run:
 
 
 class Table(pandas.DataFrame):
-    """A table whose text is no mathematics: JupyterLab would typeset `$…$` in the names of runs."""
+    """A table shown in full, whose text is no mathematics: JupyterLab would typeset `$…$` in the names of runs."""
 
     def to_html(self, *args, **options):
-        with pandas.option_context("display.html.use_mathjax", False):
+        with pandas.option_context("display.html.use_mathjax", False, "display.max_colwidth", None):
             return super().to_html(*args, **options)
 
-    def _repr_html_(self) -> str | None:
-        with pandas.option_context("display.html.use_mathjax", False):
-            return super()._repr_html_()
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
 
 def load(run_dirs: Iterable[Path]) -> tuple[list[Run], dict[str, str]]:

@@ -17,10 +17,10 @@ from utils.runs.metrics import METRICS
 def runs(data_dir: Path) -> list[Path]:
     """Every run in the data folder, the most recently written first."""
     written = {}
-    for path in (Path(data_dir) / "runs").glob("[!.]*/config.json"):  # hidden ones are partly deleted
-        written[path.parent] = written_at(path.with_name(METRICS)) or written_at(path)
-    # 0 when it was removed in the meantime.
-    return sorted(filter(written.get, written), key=written.__getitem__, reverse=True)
+    for run_dir in (Path(data_dir) / "runs").glob("[!.]*"):  # hidden ones are partly deleted
+        if begun := written_at(run_dir / "config.json"):
+            written[run_dir] = written_at(run_dir / METRICS) or begun
+    return sorted(written, key=written.__getitem__, reverse=True)
 
 
 def readable(data_dir: Path) -> dict[Path, RunConfig]:
@@ -77,7 +77,7 @@ def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
 def written_at(path: Path) -> float:
     """The modification time of a file, in seconds since 1970; 0 if there is none."""
     with suppress(OSError):
-        return path.stat().st_mtime
+        return path.lstat().st_mtime
     return 0.0
 
 
