@@ -84,3 +84,34 @@ def test_trackers_get_every_number(tmp_path):
 def test_a_tracker_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UserError, match="Did you mean 'tensorboard'"):
         metrics.Trackers(tmp_path, "tensorbord", {})
+
+
+def test_half_a_line_is_never_joined_to_another(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(ONE[:40] + "\n" + ONE[40:])  # joined by a comma, two halves could be one record
+    with pytest.raises(UserError, match="metrics.jsonl:1: this line is not JSON"):
+        metrics.read(tmp_path)
+    path.write_text(ONE + TWO[:60])
+    tail = metrics.Tail(tmp_path)
+    assert tail.read() and tail.records == [train_line(1)]
+    metrics.append(tmp_path, train_line(5))  # a resumed run
+    assert tail.read() and tail.records == [train_line(1), train_line(5)]
+    # Written again under the same number of inode, and grown past the place reached before.
+    with open(path, "r+") as file:
+        file.truncate()
+        file.write("".join(json.dumps(train_line(step, loss=1.25)) + "\n" for step in range(1, 5)))
+    assert tail.read() and tail.records == [train_line(step, loss=1.25) for step in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"step": "<b>"}, "'step' must be a finite number, got '<b>'"), ({"step": 1.5}, "'step' must be a whole number"),
+     ({"loss": None}, "'loss' must be a finite number, got None"), ({"mfu": "1"}, "'mfu' must be a finite number"),
+     ({"seconds": True}, "'seconds' must be a finite number"), ({"kind": ["train"]}, "'kind' must be one of"),
+     ({"memory_bytes": 10**400}, "'memory_bytes' must be a finite number"),
+     ({"tokens_per_second": 0}, "must be above 0")],
+)  # fmt: skip
+def test_a_value_of_another_type_is_named_with_its_line(tmp_path, change, message):
+    (tmp_path / "metrics.jsonl").write_text(ONE + json.dumps(train_line(2) | change) + "\n")
+    with pytest.raises(UserError, match=f"metrics.jsonl:2: .*{message}.*Delete the line"):
+        metrics.read(tmp_path)

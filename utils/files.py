@@ -46,7 +46,7 @@ def explained(error: Exception, path: Path) -> UserError | None:
     number, name = getattr(error, "errno", None), str(getattr(error, "filename", None) or path)
     if found := re.search(r"\(os error (\d+)\)", str(error)):  # safetensors has only the text
         number = int(found[1])
-    if number not in REMEDIES or (number == errno.ENOENT and Path(name).parent.exists()):
+    if number not in REMEDIES or (number == errno.ENOENT and path.parent.exists()):
         return None
     return UserError(f"{name} cannot be opened or written: {REMEDIES[number]}, and try again.")
 

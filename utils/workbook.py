@@ -175,6 +175,8 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
     except CellExecutionError as error:
         where = f"{path.name} failed in cell {current['id']!r} ({current['stage']}).\n"
         return where + masked(plain(error.evalue if error.ename == "UserError" else error.traceback))
+    except OSError as error:
+        return masked(f"{path.name}: no kernel can start ({error}). Set HOME to a folder that you can write.")
     except DeadKernelError:
         return f"{path.name}: the kernel died in cell {current.get('id')!r}; usually memory ran out."
     finally:

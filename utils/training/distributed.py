@@ -150,7 +150,7 @@ def report_failure(run_dir: Path, error: Exception) -> int:
     a lost device, peer or file, it may restart all processes. Not covered: launchers on other machines, which wait as
     long as torchrun does.
     """
-    error = files.explained(error, run_dir) or error
+    error = files.explained(error, run_dir / "train.log") or error
     reason = str(error)
     if isinstance(error, UserError):
         text = f"error: {error}\n"
