@@ -7,6 +7,7 @@ import numpy as np
 import pandas
 import pytest
 
+from utils import plots
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import curves, metrics
@@ -25,6 +26,7 @@ def records(offset: float = 0.0) -> list[dict]:
             "grad_norm": 1.5,
             "tokens_per_second": 3000.0 + step,
             "memory_bytes": step * 2**30,
+            "num_tokens": 1000,
         }
         found.append({"kind": "train", "loss": 8.0 - step + offset} | place | speed)
         if step in (2, 4):
@@ -166,3 +168,15 @@ def test_the_panel_follows_its_fields_and_escapes_names(tmp_path):
     assert "at step 9" in panel.view.value, "read again"
     panel.names.value = ()
     assert 'role="alert"' in panel.view.value and panel.report.value == ""
+
+
+@pytest.mark.parametrize("name", ["$", "$x^$", "$\\frac$ $", r"\$a$", "a_$b_$", "\udcff$"])
+def test_a_name_is_no_mathematics(name):
+    runs = [Run(name, "failed", TINY, [], [])]
+    for picture in (curves.compare(runs), curves.details(runs)):
+        assert picture._repr_html_().encode()
+        (legend,) = picture.legends
+        assert legend.get_texts()[0].get_text().replace("\\$", "$").startswith(plots.literal(name).replace("\\$", "$"))
+    assert "mathjax_ignore" in curves.summary(runs)._repr_html_()
+    table = curves.differences({name: TINY, "b": TINY.with_changes(pairs="$x$")})
+    assert 'class="dataframe tex2jax_ignore mathjax_ignore"' in table._repr_html_()

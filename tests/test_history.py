@@ -1,7 +1,11 @@
 """What the playground keeps: records that come back, Markdown that no answer breaks out of, pairs of one's own."""
 
-import pytest
+import re
 
+import pytest
+from nbconvert.filters.markdown_mistune import markdown2html_mistune as markdown2html
+
+from support.payloads import PAYLOADS
 from utils.data import pairs, reader
 from utils.errors import UserError
 from utils.model.prompt_modes import Question
@@ -34,7 +38,20 @@ def test_markdown_holds_every_text_in_a_fence_it_cannot_end(tmp_path):
     hostile = "```\n<script>alert(1)</script>\n`````\n# head"
     text = history.markdown(_record(tmp_path, hostile, model="a`b<img>"))
     assert f"``````\n{hostile}\n``````" in text
-    assert "<img>" not in text and "temperature 0" in text and "2 tokens, ended by: limit" in text
+    assert "## `` a`b<img> ``" in text and "temperature 0" in text and "2 tokens, ended by: `limit`" in text
+
+
+@pytest.mark.parametrize("text", [text for text in PAYLOADS if len(text) < 9000], ids=str.__len__)
+def test_no_text_of_a_record_becomes_markup(tmp_path, text):
+    record = _record(tmp_path, text, model=text)
+    record["columns"][0]["note"] = record["columns"][0]["answers"][0]["reason"] = text
+    record |= {"time": text, "mode": text, "instruction": text, "input": text, "text": text}
+    record["settings"] |= {text: text}
+    page = markdown2html(history.markdown(record))
+    assert set(re.findall(r"<(\w+)", page)) <= {"h1", "h2", "p", "strong", "pre", "code", "a", "div", "span"}
+    assert not re.search('(href|src)="(?!#)', page), "links are those of headings"
+    path = history.save_markdown(tmp_path, record)
+    assert path.parent == tmp_path and path.stat().st_size
 
 
 def test_markdown_is_never_written_over(tmp_path):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.metric_lines import train_line
 from support.waiting import wait_until
 from utils import files
 from utils.config import RunConfig
@@ -92,7 +93,7 @@ def test_a_run_whose_launcher_is_not_known_is_running_while_it_holds_its_lock(ne
         assert launch.phase(run_dir) == "starting" and launch.launcher(run_dir) is None
         with pytest.raises(UserError, match="by-hand is running: stop it first"):
             launch.remove(run_dir)
-        metrics.append(run_dir, {"kind": "train", "step": 1})
+        metrics.append(run_dir, train_line(1))
         os.utime(run_dir / "metrics.jsonl", (2e9, 2e9))
         assert launch.phase(run_dir) == "training"
     assert launch.state(run_dir) == "failed"
@@ -124,7 +125,7 @@ def test_what_is_half_deleted_is_no_run_and_no_obstacle(tmp_path):
 
 def test_a_run_removed_elsewhere_while_runs_are_listed_is_left_out(tmp_path, monkeypatch):
     gone, kept = made_run(tmp_path, "gone"), made_run(tmp_path, "kept")
-    monkeypatch.setattr("pathlib.Path.glob", lambda *_: [gone / "config.json", kept / "config.json"])
+    monkeypatch.setattr("pathlib.Path.glob", lambda *_: [gone, kept])
     launch.remove(gone)
     assert folders.runs(tmp_path) == [kept] and folders.size_bytes(gone) == 0
 

@@ -8,6 +8,7 @@ import torch
 from transformers import GPTBigCodeConfig, LlamaConfig
 
 from support.flops import matrix_flops
+from support.metric_lines import eval_line, train_line
 from utils import hardware
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -313,7 +314,7 @@ def test_the_time_comes_from_an_earlier_run_where_there_is_one(world, new_run, m
     for step in range(1, 11):
         metrics.append(run_dir, line(step, 9.0 if step < 3 else 2.0, total_tokens=1000 * step, seconds=2.0 * step + 14))
         if step % 4 == 0:
-            metrics.append(run_dir, dict(kind="eval", step=step, eval_seconds=3.0))
+            metrics.append(run_dir, eval_line(step, eval_seconds=3.0))
     plan = planner.plan(config, data_dir)
     run_dir.rename(run_dir.with_name(".earlier.removed"))
     assert "matrix rate" in planner.plan(config, data_dir).seconds_basis
@@ -347,18 +348,7 @@ def test_the_plan_is_compared_with_what_was_measured(world):
 
 
 def line(step, update_seconds, **more):
-    speed = 1000 / update_seconds
-    return (
-        dict(
-            kind="train",
-            step=step,
-            num_tokens=1000,
-            num_target_tokens=500,
-            tokens_per_second=speed,
-            memory_bytes=2**30,
-        )
-        | more
-    )
+    return train_line(step, num_tokens=1000, tokens_per_second=1000 / update_seconds, **more)
 
 
 def test_the_time_left_counts_evaluations_and_forgets_the_slow_start():

@@ -68,3 +68,7 @@ def test_pyplot_stays_out():
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "matplotlib.figure" in shown.stdout.split()
     assert "matplotlib.pyplot" not in shown.stdout.split()
+
+
+def test_kinds_are_no_mathematics():
+    assert plots.pair_kinds([{"kind": "$x^$"}, {"kind": "a$"}])._repr_html_()

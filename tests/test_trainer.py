@@ -22,6 +22,7 @@ from transformers import (
 
 from support.flops import matrix_flops
 from support.forked_ranks import train_on
+from support.metric_lines import train_line
 from support.world import make_world
 from utils import artifacts, files
 from utils.config import RunConfig
@@ -120,7 +121,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(new_run, monkeypatch):
     assert metrics.train_lines(metrics.read(stopped))[-1]["step"] == 5
     # As after a crash: an update that no checkpoint holds, and half a line.
     with open(stopped / "metrics.jsonl", "a") as file:
-        file.write('{"kind": "train", "step": 6, "loss": 0.0}\n{"kind": "tr')
+        file.write(json.dumps(train_line(6)) + '\n{"kind": "tr')
     main(stopped)
     assert without_times(metrics.read(stopped)) == without_times(metrics.read(whole))
     assert all(torch.equal(weights(stopped)[name], tensor) for name, tensor in weights(whole).items())

@@ -10,7 +10,8 @@ SETUP = f"""\
 import json, sys
 from os import environ
 from pathlib import Path
-sys.path.insert(0, {str(artifacts.ROOT)!r})
+sys.path[:0] = [{str(artifacts.ROOT)!r}, {str(artifacts.ROOT / "tests")!r}]
+from support.metric_lines import eval_line, train_line
 from utils import artifacts
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -30,8 +31,8 @@ TRAIN = """\
 (run / "model").mkdir(parents=True, exist_ok=True)
 config.save(run / "config.json")
 speed = lambda n: dict(tokens_per_second=100.0 * n, total_tokens=700 * n)
-train = [dict(kind="train", step=n, epoch=n / 2, loss=9.0 - n, **speed(n)) for n in (1, 2, 3)]
-evaluations = [dict(kind="eval", step=n, eval_loss=8.5 - n) for n in (0, 3)]
+train = [train_line(n, loss=9.0 - n, **speed(n)) for n in (1, 2, 3)]
+evaluations = [eval_line(n, eval_loss=8.5 - n) for n in (0, 3)]
 (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\\n" for line in train + evaluations))
 before = "\\x1b]0;owned\\x07\\x1b[2Jbad \\u202e\\n" * 9
 answer = dict(instruction="Add.", input="", base=before, tuned="def add(a, b): ...")

@@ -9,7 +9,6 @@ made from (`inputs`), its content (`files`, with sha256) and figures about it (`
 
 import ast
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Generator
@@ -23,6 +22,7 @@ from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = "manifest.json"
+PARTS = ("inputs", "files", "facts", "settings")  # its objects
 
 
 def slug(name: str) -> str:
@@ -107,16 +107,16 @@ def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Gen
 def read_json(path: Path) -> Any:
     """The content of a JSON file, or None when it is missing or unreadable."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return files.read_json(path, max_bytes=files.MAX_LINES_BYTES)
+    except (FileNotFoundError, UserError):
         return None
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a stage folder, or None when it is missing, unreadable, or not one."""
-    manifest, empty = read_json(folder / MANIFEST), {"inputs": {}, "files": {}, "facts": {}}
-    is_one = isinstance(manifest, dict) and all(isinstance(manifest.get(part, {}), dict) for part in empty)
-    return empty | manifest if is_one else None
+    manifest = read_json(folder / MANIFEST)
+    is_good = isinstance(manifest, dict) and all(isinstance(manifest.get(part, {}), dict) for part in PARTS)
+    return {part: {} for part in PARTS} | manifest if is_good else None
 
 
 def stale_inputs(folder: Path, inputs: dict[str, str]) -> list[str]:

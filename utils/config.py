@@ -6,12 +6,13 @@ marked `assumed`.
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from utils import files
-from utils.errors import UserError, unknown
+from utils.errors import UserError, masked, short, unknown
 
 CARD, ASSUMED = "model card", "assumed"
 EMBEDDED = "embedded"  # the model in data/base
@@ -148,6 +149,8 @@ class RunConfig:
     @classmethod
     def from_preset(cls, preset: str, /, **changes: Any) -> "RunConfig":
         """The preset with `changes`, paths resolved; raises `UserError` for an unknown preset or field."""
+        if "preset" in changes:
+            raise UserError("preset is not a setting to override: choose it as PRESET.", "preset")
         if preset not in PRESETS:
             raise unknown("preset", preset, PRESETS)
         return cls(preset=preset, **PRESETS[preset]).with_changes(**changes).resolved()
@@ -177,16 +180,17 @@ class RunConfig:
 
     @classmethod
     def load(cls, path: Path) -> "RunConfig":
-        """Read a `config.json`; raises `UserError` when it is unreadable or has an unknown field."""
+        """Read a `config.json`; raises `UserError` when it is unreadable or has an invalid or unknown field."""
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read as a run's configuration: {error}.") from error
-        if not isinstance(values, dict):
-            raise UserError(f"{path}: expected an object with the fields of RunConfig, got {type(values).__name__}.")
+            values = files.read_json(Path(path), {})
+        except FileNotFoundError as error:
+            raise UserError(f"{path} does not exist.") from error
         if isinstance(values.get("gradient_checkpointing"), bool):  # older runs
             values["activation_checkpointing"] = "full" if values.pop("gradient_checkpointing") else "none"
-        return cls().with_changes(**values)
+        try:
+            return cls().with_changes(**values)
+        except UserError as error:
+            raise UserError(f"{path}: {error}", error.field) from error
 
     def with_changes(self, /, **changes: Any) -> "RunConfig":
         """A copy with `changes`; raises `UserError` for an unknown field, with the nearest valid name."""
@@ -208,20 +212,24 @@ def resolved_pairs(pairs: str) -> str:
 def _checked(setting, value: Any) -> Any:
     """`value` in the field's type and within its limits; integers are accepted as floats."""
     limits, name = setting.metadata, setting.name
-    if setting.type is float and isinstance(value, int) and not isinstance(value, bool):
+    if setting.type is float and type(value) is int and abs(value) <= files.MAX_NUMBER:
         value = float(value)
     if type(value) is not setting.type:
-        raise UserError(f"{name} must be of type {setting.type.__name__}, got {value!r}.", name)
+        raise UserError(f"{name} must be of type {setting.type.__name__}, got {short(value)}.", name)
+    if isinstance(value, str) and re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", value):
+        raise UserError(f"{name} must not hold control characters, got {short(value)}.", name)
+    if isinstance(value, str) and masked(value) != value:
+        raise UserError(f"{name} must not hold credentials, got {value}. Log in with `hf auth login`.", name)
     if limits["choices"] and value not in limits["choices"]:
         raise unknown(name, str(value), limits["choices"], name)
     low, high = limits["minimum"], limits["maximum"]
-    if isinstance(value, float) and value == float("inf"):
-        raise UserError(f"{name} must be finite, got {value!r}.", name)
+    if isinstance(value, files.NUMBER) and value > files.MAX_NUMBER:
+        raise UserError(f"{name} must be finite, got {short(value)}.", name)
     # NaN, which compares false, is refused.
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         allowed = f"at least {low}" if high is None else f"between {low} and {high}"
         unit = f" {limits['unit']}" if limits["unit"] else ""
-        raise UserError(f"{name} must be {allowed}{unit}, got {value!r}.", name)
+        raise UserError(f"{name} must be {allowed}{unit}, got {short(value)}.", name)
     return value
 
 

@@ -1,17 +1,65 @@
-"""Errors that the user can act on."""
+"""Errors that the user can act on, and what no message may hold: credentials, and other libraries' own notes."""
 
+import logging
+import re
+import reprlib
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
+
+# Credentials in a URL, after a parameter of such a name or in a header, and tokens of the hub.
+SECRETS = (
+    (re.compile(r"(\w://)[^/\s?#'\"<>]*@"), r"\1***@"),
+    (
+        re.compile(
+            r"(?i)([?&;](?:[\w.-]{0,40}(?:token|key|secret|signature|credential|passw|auth)[\w.-]{0,40}|sig)=)[^&\s'\"<>#]+"
+        ),
+        r"\1***",
+    ),
+    (re.compile(r"(?i)(\bauthorization['\"]?\s{0,3}[:=]\s{0,3}['\"]?(?:bearer|basic)\s{1,3})[^\s'\"<>]+"), r"\1***"),
+    (re.compile(r"\bhf_[A-Za-z0-9]{16,}"), "hf_***"),
+)
+# What torchao and torch log while torchao is loaded is for their developers. Here, because every entry point loads
+# this module first.
+for _name in ("torchao", "torch.utils._pytree"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def masked(text: str) -> str:
+    """`text` with credentials replaced by `***`. Not covered: passwords without a URL or a known name."""
+    for pattern, replacement in SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def mask_logs(*libraries: str) -> None:
+    """Mask credentials in what these libraries log with their own handlers."""
+    for name in libraries:
+        for handler in logging.getLogger(name).handlers:
+            handler.addFilter(_mask_record)
+
+
+def _mask_record(record: logging.LogRecord) -> bool:
+    record.msg, record.args = masked(record.getMessage()), None
+    return True
+
+
+def short(value: Any) -> str:
+    """The `repr` of a value, of bounded length and depth."""
+    return _SHORT.repr(value)
 
 
 class UserError(Exception):
     """An error that the user can fix: the message has the value, what is allowed, and what to do.
 
-    Notebooks show it without a traceback; commands print it and exit with 2. `field` names the setting concerned.
+    Credentials in it are masked. Notebooks show it without a traceback; commands print it and exit with 2. `field` is
+    the name of the setting.
     """
 
     def __init__(self, message: str, field: str = ""):
-        super().__init__(visible(message))
+        super().__init__(visible(masked(message)))
         self.field = field
 
     def _render_traceback_(self) -> list[str]:
@@ -27,6 +75,6 @@ def visible(text: str) -> str:
 def unknown(what: str, got: str, allowed: Iterable[str], field: str = "") -> UserError:
     """The error for a name that is not in `allowed`, with the nearest valid name."""
     allowed = list(allowed)
-    near = get_close_matches(str(got), allowed, n=1, cutoff=0.5)
+    near = get_close_matches(str(got)[:200], allowed, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return UserError(f"unknown {what} {got!r}.{hint} Allowed: {', '.join(map(repr, allowed))}.", field)
+    return UserError(f"unknown {what} {short(got)}.{hint} Allowed: {', '.join(map(repr, allowed))}.", field)

@@ -6,8 +6,10 @@ replaced by a link between check and write.
 """
 
 import errno
+import fcntl
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -15,11 +17,105 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
-from utils.errors import UserError
+from utils.errors import UserError, short
 
 PRIVATE = 0o700
+MAX_RECORD_BYTES = 2**20  # of a small JSON file, such as a run's settings
+MAX_LINES_BYTES = 2**27  # of a file of JSON lines
+NUMBER = int | float
+MAX_NUMBER = 1e39  # above the largest float32
+_GONE = "its folder is gone: it was removed, renamed or unmounted"
+# Errors of writing that the user can fix, and what to do.
+REMEDIES = {
+    errno.ENOSPC: "the disk is full, or has no inodes left (df -h, df -i). Free some space",
+    errno.EDQUOT: "your quota is used up. Free some space, or ask for more",
+    errno.EFBIG: "it would be larger than a process may write here (ulimit -f). Raise the limit",
+    errno.EROFS: "the file system is read-only. Mount it for writing, or use another data folder",
+    errno.EACCES: "you have no permission. Change the permissions, or use another data folder",
+    errno.EPERM: "you have no permission. Change the permissions, or use another data folder",
+    errno.ENOENT: _GONE,
+    errno.ENOTDIR: _GONE,
+    errno.ESTALE: _GONE,
+}
+
+
+def explained(error: Exception, path: Path) -> UserError | None:
+    """A failed write as a `UserError` that says what to do, with the error's own path or `path`; None for others."""
+    number, name = getattr(error, "errno", None), str(getattr(error, "filename", None) or path)
+    if found := re.search(r"\(os error (\d+)\)", str(error)):  # safetensors has only the text
+        number = int(found[1])
+    if number not in REMEDIES or (number == errno.ENOENT and path.parent.exists()):
+        return None
+    return UserError(f"{name} cannot be opened or written: {REMEDIES[number]}, and try again.")
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """In the block, raise `UserError` for a failed write that the user can fix."""
+    try:
+        yield
+    except OSError as error:
+        if explanation := explained(error, path):
+            raise explanation from error
+        raise
+
+
+def lock(file: IO, operation: int) -> None:
+    """`flock` a file; raises `BlockingIOError` when another process holds it, `UserError` on storage without locks."""
+    try:
+        fcntl.flock(file, operation)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise UserError(
+            f"{file.name} cannot be locked ({error.strerror}), so two processes could write the same run. Use a data "
+            "folder on storage with file locks (flock), such as a local disk."
+        ) from error
+
+
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file; raises `UserError` when it is larger or cannot be read, unless it is missing."""
+    try:
+        with open(path, "rb", opener=opener) as file:
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(content) > max_bytes:
+        raise UserError(f"{path} is larger than {max_bytes:,} bytes, the most that is read. Move it away.")
+    return content
+
+
+def read_json(path: Path, wanted: Any = None, max_bytes: int = MAX_RECORD_BYTES) -> Any:
+    """A JSON file whose content is as `wanted` (see `misfit`); raises `UserError` when it is not, as `read_bytes`."""
+    try:
+        value = json.loads(read_bytes(path, max_bytes))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON: {error}. Correct it, or move it away.") from error
+    if wanted is not None and (fault := misfit(value, wanted)):
+        raise UserError(f"{path}: {fault}. Correct it, or move it away.")
+    return value
+
+
+def misfit(value: Any, wanted: Any, name: str = "the content") -> str:
+    """How a value from JSON differs from the `wanted` type, [type of its elements] or {field: type}, or "".
+
+    Numbers must be finite and at most `MAX_NUMBER`. Other fields are allowed.
+    """
+    if isinstance(wanted, dict) and isinstance(value, dict):
+        parts = [(value.get(field), kind, repr(field)) for field, kind in wanted.items()]
+    elif isinstance(wanted, list) and isinstance(value, list):
+        parts = [(item, wanted[0], f"element {number} of {name}") for number, item in enumerate(value)]
+    else:
+        kind = type(wanted) if isinstance(wanted, dict | list) else wanted
+        is_infinite = isinstance(value, NUMBER) and not abs(value) <= MAX_NUMBER
+        if isinstance(value, kind) and not is_infinite and (kind is bool or not isinstance(value, bool)):
+            return ""
+        return f"{name} must be of type {getattr(kind, '__name__', kind)}, got {short(value)}"
+    return next(filter(None, (misfit(*part) for part in parts)), "")
 
 
 def mode_of(path: Path, is_folder: bool = False) -> int:
@@ -47,15 +143,16 @@ def make_folder(folder: Path, mode: int | None = None) -> None:
 
     Raises `UserError` for a symbolic link or a file of this name.
     """
-    make_parents(folder)
-    mode = mode_of(folder, is_folder=True) if mode is None else mode
-    try:
-        folder.mkdir(PRIVATE)
-    except FileExistsError:
-        if folder.is_symlink() or not folder.is_dir():
-            raise _refused(folder, "a folder") from None
-    else:
-        _set_mode(folder, mode)
+    with writing(folder):
+        make_parents(folder)
+        mode = mode_of(folder, is_folder=True) if mode is None else mode
+        try:
+            folder.mkdir(PRIVATE)
+        except FileExistsError:
+            if folder.is_symlink() or not folder.is_dir():
+                raise _refused(folder, "a folder") from None
+        else:
+            _set_mode(folder, mode)
 
 
 def private_folder() -> Path:
@@ -85,6 +182,14 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
+        path.unlink(missing_ok=True)
+
+
+def unlink(path: Path) -> None:
+    """Delete a file or link, if it exists; raises `UserError` for a folder."""
+    with writing(path):
+        if path.is_dir() and not path.is_symlink():
+            raise _refused(path)
         path.unlink(missing_ok=True)
 
 
@@ -127,13 +232,18 @@ def replacing(path: Path, mode: int | None = None) -> Generator[BinaryIO]:
     Not covered: concurrent writers of the same path.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)
-        with open(temporary, "xb", opener=partial(opener, mode=mode_of(path) if mode is None else mode)) as file:
-            yield file
-        os.replace(temporary, path)
-    except IsADirectoryError as error:
-        raise _refused(Path(error.filename2 or error.filename)) from None
+    with writing(path):
+        unlink(temporary)
+        try:
+            with open(temporary, "xb", opener=partial(opener, mode=mode_of(path) if mode is None else mode)) as file:
+                yield file
+            os.replace(temporary, path)
+        except BaseException as error:
+            with suppress(OSError):
+                temporary.unlink()
+            if isinstance(error, IsADirectoryError):
+                raise _refused(path) from None
+            raise
 
 
 def write_bytes(path: Path, content: bytes, mode: int | None = None) -> None:
@@ -153,12 +263,12 @@ def write_json(path: Path, value: Any, mode: int | None = None) -> None:
 
 
 def append_line(path: Path, line: str, keep_unfinished: bool = False, mode: int | None = None) -> None:
-    """Append a line in one write, after removing a partial last line, which a crash or a full disk left.
+    """Append a whole line or, after an error, nothing; a partial last line, which a crash left, is removed first.
 
     With `keep_unfinished` that line is ended instead: it may be complete, and written by hand. Not covered: concurrent
     writers of the same file.
     """
-    with open(path, "ab+", opener=partial(opener, mode=mode)) as file:
+    with writing(path), open(path, "ab+", buffering=0, opener=partial(opener, mode=mode)) as file:
         file.seek(max(file.tell() - 1, 0))
         if file.read() not in (b"", b"\n"):
             if keep_unfinished:
@@ -166,7 +276,13 @@ def append_line(path: Path, line: str, keep_unfinished: bool = False, mode: int 
             else:
                 file.seek(0)
                 file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(line.encode() + b"\n")
+        size, content = file.seek(0, os.SEEK_END), line.encode() + b"\n"
+        try:
+            while content:  # a full disk takes a part, then raises
+                content = content[file.write(content) :]
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def _set_mode(target: Path | int, mode: int) -> None:

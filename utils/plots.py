@@ -51,6 +51,11 @@ def subplots(
     return figure, axes
 
 
+def literal(text: str) -> str:
+    """`text` for a label of matplotlib, which takes what is between two `$` for mathematics."""
+    return text.encode("utf-8", "replace").decode().replace("$", r"\$")
+
+
 def title(axis: Axes, text: str) -> None:
     axis.set_title(text, loc="left", fontsize=10.5, color=INK)
 
@@ -84,7 +89,7 @@ def pair_kinds(rows: Sequence[dict[str, Any]]) -> Figure:
         counts = counts[: MAX_BARS - 1] + [(f"{len(rest)} others", sum(count for _, count in rest))]
     label = f"Pairs by {name}: " + ", ".join(f"{key} {count:,}" for key, count in counts) + "."
     figure, (axis,) = subplots(1, 1, (9, 1 + 0.3 * max(len(counts), 1)), label)
-    bars = axis.barh([key for key, _ in counts], [count for _, count in counts], color=BLUE, height=0.7)
+    bars = axis.barh([literal(key) for key, _ in counts], [count for _, count in counts], color=BLUE, height=0.7)
     axis.bar_label(bars, fmt="{:,.0f}", padding=4, fontsize=9, color=INK)
     axis.invert_yaxis()
     axis.grid(visible=False, axis="y")

@@ -21,7 +21,7 @@ from utils import artifacts, files
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.data import reader, sources
-from utils.errors import UserError
+from utils.errors import UserError, masked
 from utils.runs import folders, launch, metrics
 
 CHOICES = (
@@ -29,6 +29,7 @@ CHOICES = (
     *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS", "COMPARE"),
 )
 PROGRESS_SECONDS = 10
+ANSWER = {"instruction": str, "base": str, "tuned": str}
 # The page runs no scripts and loads nothing, whatever a model wrote into it.
 TEMPLATE = """{%- extends 'index.html.j2' -%}
 {%- block html_head_js -%}
@@ -166,7 +167,9 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
         return ""
     except CellExecutionError as error:
         where = f"{path.name} failed in cell {current['id']!r} ({current['stage']}).\n"
-        return where + plain(error.evalue if error.ename == "UserError" else error.traceback)
+        return where + masked(plain(error.evalue if error.ename == "UserError" else error.traceback))
+    except OSError as error:
+        return masked(f"{path.name}: no kernel can start ({error}). Set HOME to a folder that you can write.")
     except DeadKernelError:
         return f"{path.name}: the kernel died in cell {current.get('id')!r}; usually memory ran out."
     finally:
@@ -200,12 +203,12 @@ def stage_names(cells: list) -> dict[int, tuple[int, str]]:
 
 
 def to_html(notebook, title: str) -> str:
-    """A self-contained page: embedded images, no scripts, no requests, no widgets."""
+    """A self-contained page: embedded images, no scripts, no requests, no widgets, no credentials."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(raw_template=TEMPLATE, embed_images=True)
     exporter.log.setLevel("ERROR")  # it warns about figures without alternative text
-    return exporter.from_notebook_node(notebook, {"metadata": {"name": title}})[0]
+    return masked(exporter.from_notebook_node(notebook, {"metadata": {"name": title}})[0])
 
 
 def summarize(plan: Plan, seconds: dict[str, float]) -> str:
@@ -245,15 +248,16 @@ def _training_lines(records: list[dict[str, Any]]) -> list[str]:
 
 def _answer_lines(plan: Plan) -> list[str]:
     """Three answers before and after, shortened and without terminal escape sequences."""
-    path, measured = plan.run_dir / "answers.json", artifacts.read_json(plan.run_dir / "yardstick.json") or {}
+    answers, measured = (artifacts.read_json(plan.run_dir / name) for name in ("answers.json", "yardstick.json"))
     lines = []
-    for answer in json.loads(path.read_text(encoding="utf-8"))[:3] if path.exists() else []:
+    for answer in answers[:3] if not files.misfit(answers, [ANSWER]) else []:
         lines.append(_shorten(" ".join(answer["instruction"].split()), 1, "  "))
         for title, field in (("before", "base"), ("after", "tuned")):
             lines += [f"  {title}:", _shorten(answer[field], 6, "    | ")]
         lines.append("")
-    for what, shares in measured.items():
-        lines.append(f"{what}: {shares['base']} of answers before, {shares['tuned']} after")
+    for what, shares in measured.items() if isinstance(measured, dict) else ():
+        if not files.misfit(shares, {"base": str, "tuned": str}):
+            lines.append(plain(f"{what}: {shares['base']} of answers before, {shares['tuned']} after"))
     return lines
 
 

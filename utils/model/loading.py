@@ -25,7 +25,7 @@ from transformers.utils import cached_file
 from utils import files, hardware
 from utils.artifacts import ROOT, building, sha256_file, sha256_text
 from utils.config import EMBEDDED, RunConfig
-from utils.errors import UserError
+from utils.errors import UserError, mask_logs
 from utils.model import activation_checkpointing, lora, packing_support, sharding
 from utils.model.shape import config_key, shape_of
 from utils.tokens.prompts import stop_ids
@@ -75,6 +75,7 @@ def _from_pretrained(auto_class, name_or_path: str, revision: str, **options):
     local = Path(source).is_dir()
     if not local and (source.count("/") != 1 or source.startswith((".", "/", "~"))):
         raise UserError(f"no model at {source!r}: expected a folder with a config.json, a hub id or {EMBEDDED!r}.")
+    mask_logs("huggingface_hub", "transformers")
     try:
         # Without it, transformers would ask on the terminal whether to run a model's code.
         options = options | {"trust_remote_code": False} | ({} if local else {"revision": revision})

@@ -6,7 +6,9 @@ ones.
 """
 
 import json
+import re
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,16 @@ from utils.data import reader
 from utils.errors import UserError
 
 HISTORY = "playground.jsonl"
+# The fields that a record is read by, and their types.
+ANSWER = {
+    **{"text": str, "reason": str, "ids": [int], "num_tokens": int},
+    **{"first_token_seconds": files.NUMBER, "tokens_per_second": files.NUMBER},
+}
+COLUMN = {"model": str, "name": str, "prompt": str, "note": str, "answers": [ANSWER]}
+RECORD = {
+    **{"time": str, "mode": str, "instruction": str, "input": str, "text": str, "template": str},
+    **{"num_answers": int, "settings": {"stop": [str]}, "columns": [COLUMN]},
+}
 
 
 @dataclass(frozen=True)
@@ -39,38 +51,46 @@ def append(run_dir: Path, question, columns: list[dict[str, Any]]) -> dict[str, 
 
 def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
     """All records, oldest first, and the number of unreadable lines."""
-    path, records, num_broken = Path(run_dir) / HISTORY, [], 0
-    for line in filter(None, path.read_bytes().splitlines() if path.exists() else ()):
+    records, num_broken, content = [], 0, b""
+    with suppress(FileNotFoundError):
+        content = files.read_bytes(Path(run_dir) / HISTORY, files.MAX_LINES_BYTES)
+    for line in filter(None, content.split(b"\n")):
         try:
-            records.append(json.loads(line))
-        except ValueError:
-            num_broken += 1
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        is_good = not files.misfit(record, RECORD)
+        records += [record] if is_good else []
+        num_broken += not is_good
     return records, num_broken
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """A question and its answers as Markdown; fences are longer than any in the text."""
+    """A question and its answers as Markdown, all text as code, between more backticks than it has."""
     settings = ", ".join(f"{name} {value}" for name, value in record["settings"].items() if value or value == 0)
-    lines = [f"# {record['mode']}, {record['time']}", "", settings, ""]
+    lines = [f"# {_code(record['mode'])}, {_code(record['time'])}", "", _code(settings), ""]
     for title in ("instruction", "input", "text"):
         if record[title]:
             lines += [f"**{title.capitalize()}**", "", _fenced(record[title]), ""]
     for column in record["columns"]:
         for number, answer in enumerate(column["answers"], start=1):
             which = f", answer {number}" if len(column["answers"]) > 1 else ""
-            lines += [f"## {_plain(column['model'])}{which}", ""]
-            lines += [f"{answer['num_tokens']} tokens, ended by: {answer['reason']}. {_plain(column['note'])}".rstrip()]
+            lines += [f"## {_code(column['model'])}{which}", ""]
+            lines += [
+                f"{answer['num_tokens']} tokens, ended by: {_code(answer['reason'])} {_code(column['note'])}".rstrip()
+            ]
             lines += ["", _fenced(answer["text"]), ""]
     return "\n".join(lines)
 
 
 def save_markdown(run_dir: Path, record: dict[str, Any]) -> Path:
-    stem = "playground-" + record["time"].replace(":", "").replace(" ", "-")
+    """Write the record beside the history, to a new file."""
+    stem = "playground-" + re.sub(r"\W+", "-", record["time"].replace(":", ""))[:40]
     for number in range(1, 1000):
         path = Path(run_dir) / f"{stem}{f'-{number}' if number > 1 else ''}.md"
         try:
-            with open(path, "x", encoding="utf-8", opener=files.opener) as file:
-                file.write(markdown(record))
+            with files.writing(path), open(path, "xb", opener=files.opener) as file:
+                file.write(markdown(record).encode("utf-8", "replace"))
             return path
         except FileExistsError:
             continue
@@ -88,8 +108,11 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     path = Path(path)
     if path.suffix != ".jsonl":
         raise UserError(f"A file of pairs must end in .jsonl, got {path.name!r}.")
+    content = ""
     # Not `splitlines`: JSON may contain U+2028 and U+0085 unescaped.
-    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()] if path.exists() else []
+    with suppress(FileNotFoundError):
+        content = files.read_bytes(path, files.MAX_LINES_BYTES).decode("utf-8", "replace")
+    lines = [line for line in content.split("\n") if line.strip()]
     line = json.dumps(pair, ensure_ascii=False)
     if line in lines:
         raise UserError(f"{path.name} has this pair already.")
@@ -100,12 +123,18 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     return len(lines) + 1
 
 
+def _backticks(text: str, least: int) -> str:
+    """More backticks than any run of them in `text`, at least `least`."""
+    return "`" * max(least, 1 + max(map(len, re.findall("`+", text)), default=0))
+
+
 def _fenced(text: str) -> str:
-    longest = max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = _backticks(text, 3)
     return f"{fence}\n{text}\n{fence}"
 
 
-def _plain(text: str) -> str:
-    """One line with Markdown and HTML syntax escaped."""
-    return "".join(c if c.isalnum() or c in " .,:/@-" else "\\" + c if c in "*_[]()#!`" else "?" for c in text)
+def _code(text: str) -> str:
+    """One line of text as inline code; "" for none."""
+    line = " ".join(text.split())
+    ticks = _backticks(line, 1)
+    return f"{ticks} {line} {ticks}" if "`" in line else line and f"{ticks}{line}{ticks}"

@@ -4,7 +4,7 @@ Runs differ in colour (Okabe and Ito's palette), line style and marker, so that 
 are thinned to the width of the picture in pixels, keeping every minimum and maximum.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Run:
 
     @classmethod
     def load(cls, run_dir: Path) -> "Run":
-        """Read a run's folder; raises `UserError` when its settings cannot be read."""
+        """Read a run's folder; raises `UserError` when its settings or metrics cannot be read."""
         config, records = RunConfig.load(run_dir / "config.json"), metrics.read(run_dir)
         lines = metrics.train_lines(records), metrics.eval_lines(records)
         return cls(run_dir.name, launch.state(run_dir), config, *lines)
@@ -59,13 +59,34 @@ class Run:
         return min(self.evals, key=lambda line: line["eval_loss"], default=None)
 
 
+class Table(pandas.DataFrame):
+    """A table shown in full, whose text is no mathematics: JupyterLab would typeset `$…$` in the names of runs."""
+
+    def to_html(self, *args, **options):
+        with pandas.option_context("display.html.use_mathjax", False, "display.max_colwidth", None):
+            return super().to_html(*args, **options)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def load(run_dirs: Iterable[Path]) -> tuple[list[Run], dict[str, str]]:
+    """The readable runs, and of the others their names and why they are unreadable."""
+    runs, unreadable = [], {}
+    for run_dir in run_dirs:
+        try:
+            runs.append(Run.load(run_dir))
+        except UserError as error:
+            unreadable[run_dir.name] = str(error)
+    return runs, unreadable
+
+
 def choose(data_dir: Path, run_dir: Path, names: str = "", num_others: int = 2) -> list[Path]:
     """`run_dir` and the runs to compare it with: `names`, separated by spaces, else the newest on the same pairs.
 
     Raises `UserError` for an unknown name.
     """
-    configs = folders.readable(data_dir)
-    known = {path.name: path for path in configs}
+    known = {path.name: path for path in folders.runs(data_dir)}
     for name in names.split():
         if name not in known:
             raise unknown("run in COMPARE", name, known)
@@ -73,14 +94,17 @@ def choose(data_dir: Path, run_dir: Path, names: str = "", num_others: int = 2) 
         others = [known[name] for name in dict.fromkeys(names.split())]
     else:
         pairs = RunConfig.load(run_dir / "config.json").pairs
-        others = [path for path, config in configs.items() if config.pairs == pairs]
+        others = [path for path, config in folders.readable(data_dir).items() if config.pairs == pairs]
     others = [path for path in others if path.name != run_dir.name]
     return [run_dir, *(others if names.split() else others[:num_others])]
 
 
-def summary(runs: Sequence[Run]) -> pandas.DataFrame:
-    """One row per run: state, lowest validation loss and its step, speed, memory, time; empty where unknown."""
-    rows = {}
+def summary(runs: Sequence[Run], unreadable: Mapping[str, str] | None = None) -> pandas.DataFrame:
+    """One row per run: state, lowest validation loss and its step, speed, memory, time; empty where unknown.
+
+    `unreadable` are names and faults of other runs.
+    """
+    rows: dict[str, dict[str, Any]] = {}
     for run in runs:
         best = run.best() or {"eval_loss": np.nan, "step": None}
         rows[run.name] = {
@@ -93,8 +117,9 @@ def summary(runs: Sequence[Run]) -> pandas.DataFrame:
             "peak memory (GiB)": _reduced(np.max, _values(run.train, "memory_bytes") / 2**30, 2),
             "training time (minutes)": _reduced(np.max, _values(run.train, "seconds") / 60, 1),
         }
-    table = pandas.DataFrame.from_dict(rows, orient="index")
-    return table.astype({"at step": "Int64"})
+    rows |= {name: {"state": f"unreadable: {fault}"} for name, fault in (unreadable or {}).items()}
+    table = Table.from_dict(rows, orient="index")
+    return Table(table.astype({"updates": "Int64", "at step": "Int64"})) if runs else table
 
 
 def _reduced(how: Callable, values: np.ndarray, num_digits: int) -> float:
@@ -105,10 +130,10 @@ def _reduced(how: Callable, values: np.ndarray, num_digits: int) -> float:
 def differences(configs: dict[str, RunConfig]) -> pandas.DataFrame:
     """The settings in which runs differ: one row per setting, one column per run."""
     settings = {name: asdict(config) for name, config in configs.items()}
-    first = next(iter(settings.values()))
+    first = next(iter(settings.values()), {})
     differing = [field for field in first if any(other[field] != first[field] for other in settings.values())]
     columns = {name: [str(values[field]) for field in differing] for name, values in settings.items()}
-    return pandas.DataFrame(columns, index=pandas.Index(differing, name="setting"))
+    return Table(columns, index=pandas.Index(differing, name="setting"))
 
 
 def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perplexity: bool = False) -> plots.Picture:
@@ -223,7 +248,9 @@ def _legend(figure: Figure, names: Sequence[str], markers: str = "") -> None:
     marks = [
         {"marker": markers[index % len(markers)], "markersize": 7} if markers else {} for index in range(len(names))
     ]
-    handles = [Line2D([], [], **_look(i), **marks[i], linewidth=1.8, label=name) for i, name in enumerate(names)]
+    handles = [
+        Line2D([], [], **_look(i), **marks[i], linewidth=1.8, label=plots.literal(name)) for i, name in enumerate(names)
+    ]
     figure.legend(handles=handles, loc="outside upper left", frameon=False, fontsize=9.5, handlelength=4)
 
 

@@ -128,7 +128,7 @@ def rate_too_high(train: list[dict], config: RunConfig) -> Hint | None:
 def memorization(train: list[dict]) -> Hint | None:
     """The training loss drops at the end of each epoch, when pairs repeat, but not in between."""
     epochs, losses = _values(train, "epoch"), _values(train, "loss")
-    ends = range(1, int(np.ceil(epochs[-1])))
+    ends = [end for end in np.unique(np.round(epochs)).tolist() if 1 <= end < epochs[-1]]
     drops = [drop for end in ends if (drop := _drop(epochs, losses, end))]
     middles = [drop for end in ends if (drop := _drop(epochs, losses, end - 0.5))]
     if not drops:
@@ -217,7 +217,7 @@ def _drop(epochs: np.ndarray, losses: np.ndarray, at: float) -> _Drop | None:
         fit, *_ = np.linalg.lstsq(terms, losses[chosen], rcond=None)
         variance = np.sum((losses[chosen] - terms @ fit) ** 2) / (chosen.sum() - 2)
         ends.append(float(fit[1]))
-        variances.append(float(variance * np.linalg.inv(terms.T @ terms)[1, 1]))
+        variances.append(float(variance * np.linalg.pinv(terms.T @ terms)[1, 1]))
     return _Drop(ends[0] - ends[1], sum(variances) ** 0.5, ends[0])
 
 

@@ -17,17 +17,17 @@ from utils.runs.metrics import METRICS
 def runs(data_dir: Path) -> list[Path]:
     """Every run in the data folder, the most recently written first."""
     written = {}
-    for path in (Path(data_dir) / "runs").glob("[!.]*/config.json"):  # hidden ones are partly deleted
-        written[path.parent] = written_at(path.with_name(METRICS)) or written_at(path)
-    # 0 when it was removed in the meantime.
-    return sorted(filter(written.get, written), key=written.__getitem__, reverse=True)
+    for run_dir in (Path(data_dir) / "runs").glob("[!.]*"):  # hidden ones are partly deleted
+        if begun := written_at(run_dir / "config.json"):
+            written[run_dir] = written_at(run_dir / METRICS) or begun
+    return sorted(written, key=written.__getitem__, reverse=True)
 
 
 def readable(data_dir: Path) -> dict[Path, RunConfig]:
     """Every run with readable settings, and these, the most recently written first."""
     configs = {}
     for run_dir in runs(data_dir):
-        with suppress(UserError):  # settings of another version of the workbook
+        with suppress(UserError):  # damaged, or settings of another version of the workbook
             configs[run_dir] = RunConfig.load(run_dir / "config.json")
     return configs
 
@@ -64,8 +64,8 @@ def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
 
 def written_at(path: Path) -> float:
     """The modification time of a file, in seconds since 1970; 0 if there is none."""
-    with suppress(FileNotFoundError):
-        return path.stat().st_mtime
+    with suppress(OSError):
+        return path.lstat().st_mtime
     return 0.0
 
 
@@ -74,6 +74,6 @@ def size_bytes(run_dir: Path) -> int:
     total = 0
     for folder, _, names in os.walk(run_dir):  # folders removed in the meantime are skipped
         for name in names:
-            with suppress(FileNotFoundError):  # a checkpoint that was just replaced
+            with suppress(OSError):  # a checkpoint that was just replaced
                 total += os.lstat(os.path.join(folder, name)).st_size
     return total

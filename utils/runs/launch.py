@@ -19,13 +19,13 @@ from typing import Any
 import psutil
 
 from utils import files
-from utils.artifacts import ROOT, read_json
+from utils.artifacts import ROOT
 from utils.config import RunConfig
-from utils.errors import UserError
+from utils.errors import UserError, masked
 from utils.runs import folders
 from utils.runs.metrics import METRICS
 
-STATES = ("new", "running", "finished", "stopped", "failed")
+STATES = ("new", "running", "finished", "stopped", "failed", "unreadable")
 LOG_TAIL_BYTES = 2**15
 KEPT_SECONDS = 24 * 3600
 # Rendezvous of the processes on one machine: a file that only the user can write, because its content is unpickled.
@@ -56,9 +56,9 @@ def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
     """Start or resume the run and return its state; a running or finished run is left alone.
 
     `save_seconds` is the time for saving when the launcher is terminated. Raises `UserError` when the folder holds a
-    run with other settings.
+    run with other settings, or cannot be written.
     """
-    if (run_dir / "config.json").exists():
+    if os.path.lexists(run_dir / "config.json"):
         recorded = RunConfig.load(run_dir / "config.json")
         # The number of processes may change: the updates stay the same.
         names = [name for name in vars(config) if name != "num_processes"]
@@ -68,21 +68,21 @@ def start(run_dir: Path, config: RunConfig, save_seconds: int = 30) -> str:
                 f"{run_dir} has another {', '.join(changed)}. Start a new run (FRESH=1), or use its settings."
             )
     files.make_folder(run_dir)
-    with open(run_dir / START_LOCK, "a", opener=files.opener) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with files.writing(run_dir), open(run_dir / START_LOCK, "a", opener=files.opener) as lock:
+        files.lock(lock, fcntl.LOCK_EX)
         if state(run_dir) not in ("running", "finished"):
             _spawn(run_dir, config, save_seconds)
         return state(run_dir)
 
 
 def _spawn(run_dir: Path, config: RunConfig, save_seconds: int) -> None:
+    for leftover in ("STOP", "outcome.json"):
+        files.unlink(run_dir / leftover)
     config.save(run_dir / "config.json")
     _clear_private_folder()
     descriptor, meeting_point = tempfile.mkstemp(prefix="rendezvous-", dir=files.private_folder())
     os.close(descriptor)
     environment = _environment(config, save_seconds) | {"PET_RDZV_ENDPOINT": meeting_point}
-    for leftover in ("STOP", "outcome.json"):
-        (run_dir / leftover).unlink(missing_ok=True)
     with open(run_dir / "train.log", "a", opener=files.opener) as log:
         log.write(f"$ {shlex.join(command(run_dir, config))}\n")
         log.flush()
@@ -126,22 +126,20 @@ def _clear_private_folder() -> None:
 
 def launcher(run_dir: Path) -> psutil.Process | None:
     """The launcher's process, or None when it has ended."""
-    recorded = read_json(run_dir / "pid.json")
-    if recorded is None:
-        return None
-    try:
+    # Without a record of a process: `OverflowError` and `ValueError` for a number that is no process id.
+    with suppress(FileNotFoundError, UserError, psutil.Error, OverflowError, ValueError):
+        recorded = files.read_json(run_dir / "pid.json", {"pid": int, "create_time": files.NUMBER})
         process = psutil.Process(recorded["pid"])
-        alive = process.create_time() == recorded["create_time"] and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, LookupError, TypeError, ValueError):  # or not a process's record
-        return None
-    return process if alive else None
+        if process.create_time() == recorded["create_time"] and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
 
 
 def _is_training(run_dir: Path) -> bool:
     """Whether a process trains in the folder: `distributed.only_one` holds the lock then."""
-    with suppress(FileNotFoundError, UserError), open(run_dir / "lock", opener=files.opener) as file:
+    with suppress(OSError, UserError), open(run_dir / "lock", opener=files.opener) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that concurrent callers both get it
+            files.lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that concurrent callers both get it
         except BlockingIOError:
             return True
     return False
@@ -151,17 +149,33 @@ def state(run_dir: Path) -> str:
     """One of `STATES`. Not covered: a run started by hand, in the seconds before it takes its lock."""
     if launcher(run_dir) is not None or _is_training(run_dir):
         return "running"
+    if not os.path.lexists(run_dir / "config.json"):
+        return "new"
+    if fault(run_dir):
+        return "unreadable"
     if os.path.lexists(run_dir / "model"):
         return "finished"
-    if not (run_dir / "config.json").exists():
-        return "new"
-    outcome = _outcome(run_dir).get("outcome")
+    outcome = _outcome(run_dir)["outcome"]
     return outcome if outcome in STATES else "failed"
 
 
+def fault(run_dir: Path) -> str:
+    """Why a run's settings cannot be read, or ""."""
+    try:
+        RunConfig.load(run_dir / "config.json")
+    except UserError as error:
+        return str(error)
+    return ""
+
+
 def _outcome(run_dir: Path) -> dict[str, Any]:
-    outcome = read_json(run_dir / "outcome.json")
-    return outcome if isinstance(outcome, dict) else {}
+    """`outcome` and `reason`; an unreadable file is the reason for a failure."""
+    try:
+        return files.read_json(run_dir / "outcome.json", {"outcome": str, "reason": str | None})
+    except FileNotFoundError:
+        return {"outcome": "failed"}
+    except UserError as error:
+        return {"outcome": "failed", "reason": str(error)}
 
 
 def phase(run_dir: Path) -> str:
@@ -175,7 +189,7 @@ def phase(run_dir: Path) -> str:
         return "stopping"
     # A resumed run keeps its metrics; the first new line means that it trains again.
     started = max(folders.written_at(run_dir / name) for name in ("pid.json", "lock"))
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         found = (run_dir / METRICS).stat()
         if found.st_size and found.st_mtime > started:
             return "training"
@@ -189,19 +203,22 @@ def remove(run_dir: Path) -> None:
     """
     if state(run_dir) == "running":
         raise UserError(f"{run_dir.name} is running: stop it first.")
-    if not (run_dir / "config.json").exists():
+    if not os.path.lexists(run_dir / "config.json"):
         raise UserError(f"{run_dir} is not a run: it has no config.json.")
     # Renamed first: a partly deleted folder must not look like a run.
     aside = run_dir.with_name(f".{run_dir.name}.removed")
-    files.remove(aside)  # left by an interrupted removal
-    run_dir.rename(aside)
-    files.remove(aside)
+    with files.writing(run_dir):
+        files.remove(aside)  # left by an interrupted removal
+        run_dir.rename(aside)
+        files.remove(aside)
 
 
 def failure(run_dir: Path) -> str:
-    """Why a run failed: its reported reason, else the end of its log."""
+    """Why a run failed or is unreadable: the fault, its reported reason, else the end of its log."""
+    if not run_dir.exists():
+        return f"{run_dir} is gone: it was removed, renamed or unmounted."
     tail = f"the end of {run_dir / 'train.log'}:\n{log_tail(run_dir)}"
-    return str(_outcome(run_dir).get("reason") or tail)
+    return fault(run_dir) or masked(_outcome(run_dir).get("reason") or tail)
 
 
 def stop(run_dir: Path) -> None:
@@ -217,4 +234,6 @@ def log_tail(run_dir: Path, num_lines: int = 20) -> str:
             lines = file.read().decode("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return ""
-    return "\n".join(lines[-num_lines:])
+    except (OSError, UserError) as error:
+        return str(error)
+    return masked("\n".join(lines[-num_lines:]))

@@ -9,11 +9,8 @@ import transformers
 
 from utils import files
 from utils.config import RunConfig
-from utils.training import checkpoint
 from utils.training.distributed import Ranks, only_one, report_failure
 from utils.training.trainer import Training
-
-PAGE_BYTES = 4096  # the smallest size of a file on disk
 
 
 def main(run_dir: Path) -> None:
@@ -26,11 +23,8 @@ def main(run_dir: Path) -> None:
         outcome = "finished already"
         if not os.path.lexists(run_dir / "model"):  # also a link to a disk that is not mounted
             if ranks.is_first:
-                (run_dir / "STOP").unlink(missing_ok=True)
-            try:
-                outcome = Training(run_dir, config, ranks).train()
-            except OSError as error:  # from metrics or samples; checkpoints report their own size
-                raise checkpoint.explained(error, run_dir, PAGE_BYTES) from error
+                files.unlink(run_dir / "STOP")
+            outcome = Training(run_dir, config, ranks).train()
             if ranks.is_first:
                 files.write_json(run_dir / "outcome.json", {"outcome": outcome})
         ranks.log(outcome)

@@ -5,7 +5,7 @@ the sha256 of every file. It loads on any number of ranks. Nothing is pickled, s
 several machines the run's folder must be on shared storage.
 """
 
-import errno
+import contextlib
 import os
 import re
 import shutil
@@ -20,11 +20,12 @@ from safetensors.torch import save_file
 from torch.distributed.tensor import DTensor
 
 from utils import files
-from utils.artifacts import MANIFEST, read_json, read_manifest, sha256_file
+from utils.artifacts import MANIFEST, read_manifest, sha256_file
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import NUMBER, read_json, write_json
 
 FOLDER = "checkpoints"
+STATE = {"step": int | None, "eval_loss": NUMBER | None}  # of `trainer.Progress`, what is read here
 POLL_SECONDS = 0.05
 
 
@@ -58,8 +59,12 @@ class Saver:
         files.make_folder(self.folder)
         free_bytes = shutil.disk_usage(self.folder).free
         if free_bytes < needed_bytes:
-            raise _disk_full(self.folder, needed_bytes, free_bytes)
-        self._thread = Thread(target=self._write, args=(step, shards, first_rows, state, needed_bytes), daemon=True)
+            raise UserError(
+                f"this needs {needed_bytes:,} bytes and {self.folder} has {free_bytes:,} free. The earlier checkpoints "
+                "are kept. Free some space, or lower save_total_limit, and start again: the run resumes from the last "
+                "one."
+            )
+        self._thread = Thread(target=self._write, args=(step, shards, first_rows, state), daemon=True)
         self._thread.start()
 
     def check(self) -> None:
@@ -73,7 +78,7 @@ class Saver:
             self._thread.join()
         self.check()
 
-    def _write(self, step: int, shards, first_rows, state, needed_bytes: int) -> None:
+    def _write(self, step: int, shards, first_rows, state) -> None:
         temporary = self.folder / f"step-{step:08d}.tmp"
         try:
             files.make_folder(temporary)
@@ -85,7 +90,8 @@ class Saver:
             if self.rank == 0:
                 self._complete(temporary, state)
         except Exception as error:
-            self._error = explained(error, self.folder, needed_bytes)
+            explanation = files.explained(error, self.folder)
+            self._error = UserError(f"{explanation} The earlier checkpoints are kept.") if explanation else error
             shutil.rmtree(temporary, ignore_errors=True)
 
     def _complete(self, temporary: Path, state: dict[str, Any]) -> None:
@@ -113,19 +119,6 @@ class Saver:
             files.remove(old)
 
 
-def explained(error: Exception, folder: Path, needed_bytes: int) -> Exception:
-    """A write error; when the disk was full, as a `UserError` with the space needed."""
-    is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-    return _disk_full(folder, needed_bytes, 0) if is_full else error
-
-
-def _disk_full(folder: Path, needed_bytes: int, free_bytes: int) -> UserError:
-    return UserError(
-        f"this needs {needed_bytes:,} bytes and {folder} has {free_bytes:,} free. The earlier checkpoints are "
-        "kept. Free some space, or lower save_total_limit, and start again: the run resumes from the last one."
-    )
-
-
 def _no_longer_kept(folders: list[Path], keep: int) -> list[Path]:
     """All but the newest `keep` and the one with the lowest validation loss."""
     kept = best(folders)
@@ -136,9 +129,10 @@ def best(folders: list[Path]) -> Path | None:
     """The checkpoint with the lowest validation loss, of those evaluated at their own step."""
     losses = {}
     for folder in folders:
-        state = read_json(folder / "state.json") or {}
-        if state.get("eval_loss") is not None and state.get("eval_step", state.get("step")) == state.get("step"):
-            losses[folder] = state["eval_loss"]
+        with contextlib.suppress(FileNotFoundError, UserError):  # damaged
+            state = read_json(folder / "state.json", STATE)
+            if state.get("eval_loss") is not None and state.get("eval_step", state.get("step")) == state.get("step"):
+                losses[folder] = state["eval_loss"]
     return min(losses, key=losses.__getitem__, default=None)
 
 
@@ -205,6 +199,10 @@ def defect(folder: Path) -> str | None:
             return f"{name} is missing"
         if sha256_file(path) != expected:
             return f"{name} differs from its sha256"
+    try:
+        read_json(folder / "state.json", STATE)
+    except UserError as error:
+        return str(error)
     return None
 
 
@@ -236,7 +234,7 @@ def load(folder: Path, tensors: dict[str, torch.Tensor], own: dict[str, torch.Te
     for kind, setter in {"cpu": torch.set_rng_state, "cuda": torch.cuda.set_rng_state}.items():
         if f"random.{kind}" in own_shards:
             setter(own_shards[f"random.{kind}"])
-    return read_json(folder / "state.json")
+    return read_json(folder / "state.json", STATE)
 
 
 def _own_files(shards: dict[str, list], rank: int) -> dict[str, Any]:

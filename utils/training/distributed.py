@@ -19,7 +19,7 @@ import torch.distributed as dist
 
 from utils import files
 from utils.artifacts import read_json
-from utils.errors import UserError
+from utils.errors import UserError, masked
 from utils.training.rendezvous import Heartbeat, launcher_pid, meet, refuse_open_launcher
 
 
@@ -130,7 +130,7 @@ def only_one(run_dir: Path, ranks: Ranks):
     with open(run_dir / "lock", "a", opener=files.opener) as file:
         for is_last in (False, True) if ranks.is_first else ():
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                files.lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 os.utime(file.fileno())  # the start time, for `launch.phase`
                 break
             except BlockingIOError:
@@ -148,19 +148,22 @@ def report_failure(run_dir: Path, error: Exception) -> int:
     a lost device, peer or file, it may restart all processes. Not covered: launchers on other machines, which wait as
     long as torchrun does.
     """
+    error = files.explained(error, run_dir / "train.log") or error
     reason = str(error)
     if isinstance(error, UserError):
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        text = f"error: {error}\n"
     else:
-        traceback.print_exception(error)
+        text = masked("".join(traceback.format_exception(error)))
         place = traceback.extract_tb(error.__traceback__)[-1]
         rank = os.environ.get("RANK", "0")
-        reason = f"rank {rank}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        reason = masked(f"rank {rank}: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})")
         if _a_peer_has_ended():
             reason = (
                 "another process of the run ended: it was killed, usually because memory ran out, or lost contact; "
                 f"see the end of train.log. Then {reason}"
             )
+    with contextlib.suppress(OSError):  # of train.log, too
+        print(text, end="", file=sys.stderr, flush=True)
     variables = (os.environ.get(name, "") for name in ("MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
     start = ":".join([str(os.getppid()), *variables])
     path = run_dir / "outcome.json"

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
-from utils import artifacts, hardware
+from utils import artifacts, files, hardware
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import loading, lora, packing_support
@@ -258,8 +258,7 @@ class Training:
         try:
             loading.save(self.model, self.tokenizer, temporary)
         except Exception as error:
-            needed_bytes = sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
-            raise checkpoint.explained(error, self.run_dir, needed_bytes) from error
+            raise files.explained(error, temporary) or error from error
         self.ranks.barrier()
         if self.ranks.is_first:
             temporary.rename(self.run_dir / "model")

@@ -1,7 +1,6 @@
 """The comparison of runs: a choice of runs, axis and smoothing, with curves, results and hints."""
 
-from collections.abc import Iterable
-from html import escape
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -9,7 +8,7 @@ import ipywidgets as widgets
 from utils.errors import UserError
 from utils.runs import curves, diagnostics, folders, launch
 from utils.runs.curves import Run
-from utils.widgets.html import alert, describe
+from utils.widgets.html import alert, describe, escape
 
 
 class CurvesView(widgets.VBox):
@@ -41,8 +40,8 @@ class CurvesView(widgets.VBox):
         super().__init__([self.names, self.x, choices, self.view, self.report])
 
     def read(self, chosen: Iterable[str]) -> None:
-        """Read the folder again and show the chosen runs that still exist."""
-        found = {path.name: path for path in folders.readable(self.data_dir)}
+        """Read the folder again and show the chosen runs that still exist; unreadable ones are listed too."""
+        found = {path.name: path for path in folders.runs(self.data_dir)}
         self._paths, self._runs = found, {}
         self._is_reading = True  # shown once, at the end
         self.names.options = [(f"{name} · {launch.state(path)}", name) for name, path in found.items()]
@@ -55,28 +54,25 @@ class CurvesView(widgets.VBox):
         if self._is_reading:
             return
         try:
-            runs = [self._run(name) for name in self.names.value]
-            if not runs:
+            loaded, unreadable = curves.load(self._paths[name] for name in self.names.value if name not in self._runs)
+            self._runs |= {run.name: run for run in loaded}
+            runs = [self._runs[name] for name in self.names.value if name in self._runs]
+            if not self.names.value:
                 raise UserError("no run is selected: select one or more in the list, several with Ctrl or Shift.")
             figure = curves.compare(runs, self.x.value, self.smoothing.value, self.perplexity.value)
-            self.view.value, self.report.value = figure._repr_html_(), report(runs)
+            self.view.value, self.report.value = figure._repr_html_(), report(runs, unreadable)
         except Exception as error:  # in a callback it would not be shown
             self.view.value = alert(describe(error))
             self.report.value = ""
 
-    def _run(self, name: str) -> Run:
-        if name not in self._runs:
-            self._runs[name] = Run.load(self._paths[name])
-        return self._runs[name]
 
-
-def report(runs: list[Run]) -> str:
-    """Results, differing settings and hints, as HTML."""
-    parts = [curves.summary(runs).to_html(na_rep="", border=0)]
+def report(runs: list[Run], unreadable: Mapping[str, str]) -> str:
+    """Results, unreadable runs, differing settings and hints, as HTML."""
+    parts = [curves.summary(runs, unreadable).to_html(na_rep="", border=0)]
     if len(runs) > 1:
         table = curves.differences({run.name: run.config for run in runs})
         parts.append(table.to_html(border=0) if len(table) else "<p>All settings are equal.</p>")
     for run in runs:
         found = diagnostics.read([*run.train, *run.evals], run.config)
-        parts += [f"<p><b>{escape(run.name)}: {hint.kind}.</b> {escape(hint.text)}</p>" for hint in found]
+        parts += [f"<p><b>{escape(run.name)}: {escape(hint.kind)}.</b> {escape(hint.text)}</p>" for hint in found]
     return "".join(parts)

@@ -4,13 +4,12 @@ Nothing is changed here: a checkbox only shows the line for the parameters cell.
 """
 
 from collections.abc import Sequence
-from html import escape
 
 import ipywidgets as widgets
 
 from utils.data.audit import REPAIRS
 from utils.data.findings import Example, Finding
-from utils.widgets.html import BORDER, LINE, PRE, pre
+from utils.widgets.html import BORDER, LINE, PRE, escape, pre
 
 FRAME = f"margin: 4px 0; padding: 6px; max-height: 24em; overflow-y: auto; border: {BORDER}"
 # The signs of a diff carry the meaning, not the colours.

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import ipywidgets as widgets
 from utils.errors import UserError
 from utils.model.prompt_modes import INSTRUCTION, Question
 from utils.playground import history
-from utils.widgets.html import LINE, guarded
+from utils.widgets.html import LINE, escape, guarded
 
 NUM_SHOWN = 200
 OWN_PAIRS = "my_pairs.jsonl"

@@ -1,14 +1,14 @@
 """Text on a page: escaped and in the theme's colours, copy buttons, and visible errors."""
 
+import html
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from html import escape
 
 import anywidget
 import ipywidgets as widgets
 import traitlets
 
-from utils.errors import UserError
+from utils.errors import UserError, masked
 
 # JupyterLab's CSS variables, for its light and dark themes.
 BORDER = "1px solid var(--jp-border-color1, #888)"
@@ -21,9 +21,14 @@ LINE = "line-height: 1.5; color: var(--jp-content-font-color1, inherit); font-si
 FRAMED = {"border": BORDER, "overflow": "auto"}
 
 
+def escape(value: object) -> str:
+    """Any value, numbers too, as text for an element or attribute; half surrogates, which no page can hold, as `?`."""
+    return html.escape(str(value)).encode("utf-8", "replace").decode()
+
+
 def pre(text: str, style: str = "") -> str:
     """Untrusted `text` as preformatted HTML, escaped."""
-    return f'<pre style="{PRE}{style}">{escape(text)}</pre>'
+    return f'<pre class="mathjax_ignore" style="{PRE}{style}">{escape(text)}</pre>'
 
 
 def alert(text: str) -> str:
@@ -34,11 +39,13 @@ def alert(text: str) -> str:
 def progress(name: str, value: int, total: int) -> str:
     """A progress bar with an accessible name, as HTML."""
     style = "width: 100%; accent-color: var(--jp-brand-color1, royalblue)"
-    return f'<progress aria-label="{escape(name)}" style="{style}" max="{max(1, total)}" value="{value}"></progress>'
+    values = f'max="{escape(max(1, total))}" value="{escape(value)}"'
+    return f'<progress aria-label="{escape(name)}" style="{style}" {values}></progress>'
 
 
 def describe(error: Exception) -> str:
-    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    """An error in words, without credentials."""
+    return str(error) if isinstance(error, UserError) else masked(f"{type(error).__name__}: {error}")
 
 
 def guarded(action: Callable[[], None], message: widgets.HTML) -> Callable:
@@ -76,7 +83,7 @@ def side_by_side(answers: list[dict[str, str]]) -> str:
         rows.append(f"<td {cell}><b>base</b>{base}</td><td {cell}><b>tuned</b>{tuned}</td>")
     # Without JupyterLab's stripes, which would separate answers from their question.
     body = "".join(f'<tr style="background: none">{row}</tr>' for row in rows)
-    return f'<table style="width: 100%; table-layout: fixed">{body}</table>'
+    return f'<table class="mathjax_ignore" style="width: 100%; table-layout: fixed">{body}</table>'
 
 
 class CopyButton(anywidget.AnyWidget):

@@ -1,12 +1,12 @@
 """The plan of a run: memory by part against what is free, time and disk."""
 
 from datetime import timedelta
-from html import escape
 
 import ipywidgets as widgets
 
 from utils.hardware import format_bytes
 from utils.planning.planner import Plan, refusal
+from utils.widgets.html import escape
 
 # Okabe and Ito's palette; a legend names the parts in order.
 COLORS = {
@@ -68,7 +68,7 @@ def to_html(plan: Plan) -> str:
     )
     fits, said = _verdict(plan)
     verdict = f"<p{'' if fits else ' class=bad'}>{escape(said)}</p>"
-    words = escape(f"{said} In parts: {_in_words(plan)}.", quote=True)
+    words = escape(f"{said} In parts: {_in_words(plan)}.")
     rows = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in facts(plan))
     return (
         f'{STYLE}<div class="plan-view">{verdict}<div class="bar" role="img" aria-label="{words}">{bar}</div>'

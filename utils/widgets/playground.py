@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
-from html import escape
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -27,7 +26,7 @@ from utils.playground.examples import EXAMPLES
 from utils.playground.model_pool import LoadedModels
 from utils.widgets.generation_form import GenerationForm
 from utils.widgets.history_panel import HistoryPanel
-from utils.widgets.html import BORDER, FRAMED, LINE, alert, describe, guarded, pre, update
+from utils.widgets.html import BORDER, FRAMED, LINE, alert, describe, escape, guarded, pre, update
 from utils.widgets.playground_column import Column
 
 FLUSH_SECONDS = 0.1

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import asdict
-from html import escape
 from threading import Event
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,7 +19,7 @@ from utils.playground.history import Written
 from utils.playground.model_pool import LoadedModels
 from utils.tokens.prompts import encode_texts, end_id
 from utils.widgets import answer_view
-from utils.widgets.html import FRAMED, LINE, CopyButton, describe, update
+from utils.widgets.html import FRAMED, LINE, CopyButton, describe, escape, update
 
 OTHER = "another…"
 ROW = "margin: 0; min-height: 1.5em; "  # also when empty, so that columns stay aligned

@@ -1,8 +1,7 @@
 """The preflight checks as a table."""
 
-from html import escape
-
 from utils.training.preflight import Check
+from utils.widgets.html import escape
 
 
 def to_html(checks: list[Check]) -> str:
@@ -15,4 +14,4 @@ def to_html(checks: list[Check]) -> str:
         style = f"text-align: left; white-space: nowrap; border-left: 6px solid var(--jp-{name}-color1, gray)"
         cells = (f'<td style="text-align: left">{escape(text)}</td>' for text in (item.name, found))
         rows.append(f'<tr><td style="{style}"><b>{word}</b></td>{"".join(cells)}</tr>')
-    return f"<table>{''.join(rows)}</table>"
+    return f'<table class="mathjax_ignore">{"".join(rows)}</table>'

@@ -6,7 +6,6 @@ All state is in the run's folder, so a panel made after a reload or kernel resta
 import asyncio
 import shlex
 import time
-from html import escape
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -18,7 +17,7 @@ from utils.planning import planner, timing
 from utils.runs import curves, folders, launch, metrics
 from utils.training import preflight
 from utils.widgets import run_status
-from utils.widgets.html import FRAMED, LINE, CopyButton, alert, describe, guarded, muted, pre, progress, update
+from utils.widgets.html import FRAMED, LINE, CopyButton, alert, describe, escape, guarded, muted, pre, progress, update
 
 POLL_SECONDS = 0.5
 DRAWING_SHARE = 0.05  # of a core, at most, for drawing curves during training
@@ -127,7 +126,7 @@ class RunPanel(widgets.VBox):
         while launch.state(self.run_dir) == "running":
             await asyncio.sleep(POLL_SECONDS)
         self._show()
-        if launch.state(self.run_dir) == "failed":
+        if launch.state(self.run_dir) not in ("finished", "stopped"):
             raise UserError(f"the run failed: {launch.failure(self.run_dir)}")
 
     def _ask(self, is_asking: bool) -> None:
@@ -154,8 +153,8 @@ class RunPanel(widgets.VBox):
         self._sorted, self._num_sorted = None, 0
         self._drawn_at, self._drawing_seconds = 0.0, 0.0
         self._list_runs()
-        config_path = self.run_dir / "config.json"
-        self._run_config = RunConfig.load(config_path) if config_path.exists() else self._config
+        is_readable = launch.state(self.run_dir) not in ("new", "unreadable")
+        self._run_config = RunConfig.load(self.run_dir / "config.json") if is_readable else self._config
         parts = (["cd", str(artifacts.ROOT)], launch.command(self.run_dir, self._run_config))
         command = " && ".join(map(shlex.join, parts))
         update(self.command, value=pre(command, "padding: 4px 0; "))
@@ -191,21 +190,23 @@ class RunPanel(widgets.VBox):
         self._show_run()
 
     def _show(self) -> None:
-        phase, is_new = launch.phase(self.run_dir), self.metrics.read()
+        phase = launch.phase(self.run_dir)
+        (is_new, fault), (has_samples, other) = _read(self.metrics), _read(self.samples)
         if is_new:
             self._sort_lines()
         is_running = phase in RUNNING
         update(self.start_button, description="Resume" if phase in ("stopped", "failed") else "Start training")
-        update(self.start_button, disabled=is_running or phase == "finished")
+        update(self.start_button, disabled=is_running or phase in ("finished", "unreadable"))
         update(self.stop_button, disabled=not is_running or phase == "stopping")
         update(self.remove_button, disabled=is_running or phase == "new")
         total = run_status.num_updates(self.run_dir)
         update(self.bar, value=progress("Updates done", self.train[-1]["step"] if self.train else 0, total))
         recent = [*self.evals, *self.train[-timing.MAX_RECENT_UPDATES - timing.NUM_WARMUP_UPDATES :]]
-        update(self.state, value=run_status.phase_html(self.run_dir, phase, recent))
+        faults = "".join(map(alert, filter(None, (fault, other))))
+        update(self.state, value=run_status.phase_html(self.run_dir, phase, recent) + faults)
         update(self.numbers, value=run_status.numbers(self.train, self.evals))
         update(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))
-        if self.samples.read() and self.samples.records:
+        if has_samples and self.samples.records:
             steps = sorted({record["step"] for record in self.samples.records}, reverse=True)
             seen = self.sample_step.value if self.sample_step.index else steps[0]  # the newest is followed
             self.sample_step.options = [(f"{step:,}", step) for step in steps]
@@ -241,6 +242,14 @@ class RunPanel(widgets.VBox):
     def _pid(self) -> str:
         process = launch.launcher(self.run_dir)
         return str(process.pid) if process else "that just ended"
+
+
+def _read(tail: metrics.Tail) -> tuple[bool, str]:
+    """Whether a file has new lines, and why it cannot be read."""
+    try:
+        return tail.read(), ""
+    except UserError as error:
+        return False, str(error)
 
 
 def _decided(config: RunConfig) -> RunConfig:

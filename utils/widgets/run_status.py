@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts
+from utils import artifacts, files
 from utils.hardware import format_bytes
 from utils.planning import timing
 from utils.runs import launch, metrics
-from utils.widgets.html import LINE, pre
+from utils.widgets.html import LINE, escape, pre
 
 # Each phase, and what can be done.
 PHASES = {
@@ -21,6 +20,7 @@ PHASES = {
     "saving": "◧ saving the model.",
     "stopped": "■ stopped: a checkpoint is saved. Resume continues from it.",
     "finished": "✔ finished: the tuned model is in the run's folder.",
+    "unreadable": "✘ unreadable. Correct or move the file named below, or remove the run.",
     "failed": "✘ failed. Fix the problem below, then Resume: it continues from the newest checkpoint.",
 }
 COLUMNS = "display: grid; grid-template-columns: repeat(auto-fit, minmax(18em, 1fr)); gap: 8px; margin: 4px"
@@ -32,8 +32,8 @@ def phase_html(run_dir: Path, phase: str, records: Sequence[dict[str, Any]]) -> 
     if phase in ("training", "stopping") and records and total:
         text += f" Update {records[-1]['step']:,} of {total:,}"
         left = timing.seconds_left(records, total)
-        text += f", about {timedelta(seconds=round(left))} left." if left is not None else "."
-    why = pre(launch.failure(run_dir)) if phase == "failed" else ""
+        text += f", about {_duration(left)} left." if left is not None else "."
+    why = pre(launch.failure(run_dir)) if phase in ("failed", "unreadable") else ""
     return f'<p role="status" style="{LINE}"><b>{escape(run_dir.name)}</b> {escape(text)}</p>{why}'
 
 
@@ -51,7 +51,9 @@ def numbers(train: Sequence[dict[str, Any]], evals: Sequence[dict[str, Any]]) ->
         ]
     if evals:
         shown.insert(1, ("validation loss", f"{evals[-1]['eval_loss']:.3f} nats"))
-    cells = "".join(f'<div><div style="opacity: 0.75">{name}</div><b>{value}</b></div>' for name, value in shown)
+    cells = "".join(
+        f'<div><div style="opacity: 0.75">{escape(name)}</div><b>{escape(value)}</b></div>' for name, value in shown
+    )
     return f'<div style="{LINE}display: flex; flex-wrap: wrap; gap: 4px 28px">{cells}</div>'
 
 
@@ -82,10 +84,15 @@ def status(run_dir: Path) -> str:
         parts.append(f"{train[-1]['tokens_per_second']:,.0f} tokens/s")
     left = timing.seconds_left(records, num_updates(run_dir)) if state == "running" else None
     if left is not None:
-        parts.append(f"about {timedelta(seconds=round(left))} left")
+        parts.append(f"about {_duration(left)} left")
     return " · ".join(parts)
 
 
 def num_updates(run_dir: Path) -> int:
     """The number of updates of the whole run, from its manifest; 0 before it started."""
-    return (artifacts.read_manifest(run_dir) or {"facts": {"num_updates": 0}})["facts"]["num_updates"]
+    number = (artifacts.read_manifest(run_dir) or {}).get("facts", {}).get("num_updates")
+    return 0 if files.misfit(number, int) else number
+
+
+def _duration(seconds: float) -> timedelta:
+    return timedelta(seconds=round(min(seconds, 1e9)))

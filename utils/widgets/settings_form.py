@@ -3,17 +3,16 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
-from utils import artifacts, files
+from utils import files
 from utils.config import PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_STDLIB
 from utils.errors import UserError
-from utils.widgets.html import LINE, alert, guarded, muted
+from utils.widgets.html import LINE, alert, escape, guarded, muted
 
 FIRST = (
     *("preset", "pairs", "model_name_or_path", "num_train_epochs", "learning_rate", "train_batch_size"),
@@ -58,9 +57,9 @@ class SettingsForm(widgets.VBox):
         folded = [widgets.VBox([self._row(name) for name in names]) for names in FOLDED.values()]
         sections = widgets.Accordion(folded, titles=tuple(FOLDED))
         super().__init__([*map(self._row, FIRST), sections, self._files(), self.message])
-        draft = artifacts.read_json(self._draft) if keep else None
-        if draft and draft["start"] == vars(config) != draft["config"]:
-            with suppress(UserError):  # a draft of another version
+        with suppress(FileNotFoundError, UserError):  # no draft, or one of another version
+            draft = files.read_json(self._draft, {"start": {}, "config": {}})
+            if keep and draft["start"] == vars(config) != draft["config"]:
                 self.show(RunConfig().with_changes(**draft["config"]), base=config)
                 self.message.value = f'<p style="{LINE}">These are the settings from your last visit.</p>'
         self._check()

@@ -8,7 +8,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 
 import ipywidgets as widgets
 from tokenizers import decoders
@@ -20,7 +19,7 @@ from utils.tokens.dataset import TokenRows
 from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.packing import Block
 from utils.tokens.prompts import control_tokens
-from utils.widgets.html import muted
+from utils.widgets.html import escape, muted
 
 # Cells per page: more would be slow, and long for the keyboard.
 PAGE_CELLS = 512
@@ -152,7 +151,8 @@ def to_html(cells: list[Cell], title: str = "", page: int = 0) -> str:
     )
     marks = "· space, ⏎ newline, ⇥ tab, ⟨e2⟩ one byte of a character, \\u… invisible character; small: the position."
     return (
-        f'{STYLE}<div class="token-view"><p><b>{escape(title)}</b></p>{rest}<ul>{legend}<li>{escape(marks)}</li></ul>'
+        f'{STYLE}<div class="token-view mathjax_ignore"><p><b>{escape(title)}</b></p>{rest}'
+        f"<ul>{legend}<li>{escape(marks)}</li></ul>"
         f'<div class="tokens">{"".join(body)}</div><div class="hint">{HINT}</div></div>'
     )
 
