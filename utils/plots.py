@@ -30,7 +30,7 @@ class Picture(Figure):
     def _repr_html_(self) -> str:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=SCREEN_DPI)
-        data, alt = base64.b64encode(buffer.getvalue()).decode(), html.escape(str(self.get_label()))
+        data, alt = base64.b64encode(buffer.getvalue()).decode(), html.escape(encodable(str(self.get_label())))
         width = round(self.get_figwidth() * 96)
         return f'<img alt="{alt}" src="data:image/png;base64,{data}" style="width: {width}px; max-width: 100%">'
 
@@ -51,9 +51,14 @@ def subplots(
     return figure, axes
 
 
+def encodable(text: str) -> str:
+    """`text` with `?` for half surrogates, which no page or figure can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def literal(text: str) -> str:
     """`text` for a label of matplotlib, which takes what is between two `$` for mathematics."""
-    return text.encode("utf-8", "replace").decode().replace("$", r"\$")
+    return encodable(text).replace("$", r"\$")
 
 
 def title(axis: Axes, text: str) -> None:

@@ -52,7 +52,7 @@ class Run:
         """Read a run's folder; raises `UserError` when its settings or metrics cannot be read."""
         config, records = RunConfig.load(run_dir / "config.json"), metrics.read(run_dir)
         lines = metrics.train_lines(records), metrics.eval_lines(records)
-        return cls(run_dir.name, launch.state(run_dir), config, *lines)
+        return cls(plots.encodable(run_dir.name), launch.state(run_dir), config, *lines)
 
     def best(self) -> dict[str, Any] | None:
         """The evaluation with the lowest loss."""
@@ -77,7 +77,7 @@ def load(run_dirs: Iterable[Path]) -> tuple[list[Run], dict[str, str]]:
         try:
             runs.append(Run.load(run_dir))
         except UserError as error:
-            unreadable[run_dir.name] = str(error)
+            unreadable[plots.encodable(run_dir.name)] = plots.encodable(str(error))
     return runs, unreadable
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from utils.errors import UserError
+from utils.plots import encodable
 from utils.runs import curves, diagnostics, folders, launch
 from utils.runs.curves import Run
 from utils.widgets.html import alert, describe, escape
@@ -30,7 +31,7 @@ class CurvesView(widgets.VBox):
         self.perplexity = widgets.Checkbox(description="Perplexity", indent=False, layout=narrow)
         self.again = widgets.Button(description="Refresh", icon="refresh", tooltip="Read the runs' files again")
         self.view, self.report = widgets.HTML(), widgets.HTML()
-        self.read([path.name for path in chosen])
+        self.read([encodable(path.name) for path in chosen])
         for field in (self.names, self.x, self.smoothing, self.perplexity):
             field.observe(self.show, "value")
         self.again.on_click(lambda _: self.read(self.names.value))
@@ -41,7 +42,7 @@ class CurvesView(widgets.VBox):
 
     def read(self, chosen: Iterable[str]) -> None:
         """Read the folder again and show the chosen runs that still exist; unreadable ones are listed too."""
-        found = {path.name: path for path in folders.runs(self.data_dir)}
+        found = {encodable(path.name): path for path in folders.runs(self.data_dir)}
         self._paths, self._runs = found, {}
         self._is_reading = True  # shown once, at the end
         self.names.options = [(f"{name} · {launch.state(path)}", name) for name, path in found.items()]

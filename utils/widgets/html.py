@@ -9,6 +9,7 @@ import ipywidgets as widgets
 import traitlets
 
 from utils.errors import UserError, masked
+from utils.plots import encodable
 
 # JupyterLab's CSS variables, for its light and dark themes.
 BORDER = "1px solid var(--jp-border-color1, #888)"
@@ -22,8 +23,8 @@ FRAMED = {"border": BORDER, "overflow": "auto"}
 
 
 def escape(value: object) -> str:
-    """Any value, numbers too, as text for an element or attribute; half surrogates, which no page can hold, as `?`."""
-    return html.escape(str(value)).encode("utf-8", "replace").decode()
+    """Any value, numbers too, as text for an element or attribute."""
+    return html.escape(encodable(str(value)))
 
 
 def pre(text: str, style: str = "") -> str:

@@ -14,6 +14,7 @@ from utils import artifacts, hardware
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.planning import planner, timing
+from utils.plots import encodable
 from utils.runs import curves, folders, launch, metrics
 from utils.training import preflight
 from utils.widgets import run_status
@@ -158,7 +159,7 @@ class RunPanel(widgets.VBox):
         parts = (["cd", str(artifacts.ROOT)], launch.command(self.run_dir, self._run_config))
         command = " && ".join(map(shlex.join, parts))
         update(self.command, value=pre(command, "padding: 4px 0; "))
-        update(self.copy, text=command)
+        update(self.copy, text=encodable(command))
         self._show()
         if launch.state(self.run_dir) == "running" and self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
@@ -171,7 +172,7 @@ class RunPanel(widgets.VBox):
         options = {f"new run {fresh.name}, with the settings above": fresh}
         for run_dir in known:
             size = hardware.format_bytes(folders.size_bytes(run_dir))
-            options[f"{run_dir.name} · {launch.state(run_dir)} · {size}"] = run_dir
+            options[encodable(f"{run_dir.name} · {launch.state(run_dir)} · {size}")] = run_dir
         with muted(self._take, [self.list]):  # new options select the first one for a moment
             self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]
             self.list.value = str(self.run_dir)
