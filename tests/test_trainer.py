@@ -211,7 +211,7 @@ def test_values_that_are_not_finite_are_not_saved(world, new_run):
 def test_a_run_whose_base_model_changed_is_not_resumed(world, new_run, tmp_path, name, lora_rank):
     model = Path(shutil.copytree(world[1].model_name_or_path, tmp_path / "model"))
     config = world[1].with_changes(model_name_or_path=str(model), lora_rank=lora_rank)
-    run_dir, tokens_dir = new_run("base"), artifacts.tokens_dir(world[0], config)
+    run_dir, tokens_dir = new_run("base"), artifacts.tokens_dir(*world)
     run_id = resume.record(run_dir, tokens_dir, config, {}, True)
     with open(model / name, "ab") as file:
         file.write(b"\n")

@@ -38,8 +38,7 @@ class Training:
     def __init__(self, run_dir: Path, config: RunConfig, ranks: Ranks):
         self.run_dir, self.config, self.ranks = run_dir, config, ranks
         self.stop_request = StopRequest(run_dir)  # before anything slow: the launcher may die
-        data_dir = run_dir.parents[1]
-        tokens_dir = artifacts.tokens_dir(data_dir, config)
+        tokens_dir = artifacts.tokens_dir(run_dir.parents[1], config)
         self.rows, self.eval_rows = (dataset.load(tokens_dir, split) for split in dataset.SPLITS)
         self.tokenizer = loading.load_tokenizer(config.model_name_or_path, config.revision)
         dataset.verify(tokens_dir, config, self.tokenizer)
