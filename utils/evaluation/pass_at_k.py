@@ -34,6 +34,8 @@ class Estimate:
     num_tasks: int
 
     def __str__(self) -> str:
+        if not self.num_tasks:
+            return "no tasks"
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
@@ -58,6 +60,8 @@ class Comparison:
     num_needed: int | None  # tasks for 80 % power at this difference; None where there is none
 
     def __str__(self) -> str:
+        if not self.difference.num_tasks:
+            return "There are no tasks to compare the models on."
         number, low, high = self.difference.num_tasks, self.difference.low, self.difference.high
         size = f"{100 * self.difference.value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
         if self.decision != "no difference shown":
