@@ -22,11 +22,12 @@ from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.data import reader, sources
 from utils.errors import UserError
+from utils.evaluation import tasks
 from utils.runs import folders, launch, metrics
 
 CHOICES = (
     *("PRESET", "PAIRS", "OVERRIDES", "DATA", "RUN", "FRESH", "GPTEACHER_FILE"),
-    *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS", "COMPARE"),
+    *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS", "COMPARE", "TASKS"),
 )
 PROGRESS_SECONDS = 10
 # The page runs no scripts and loads nothing, whatever a model wrote into it.
@@ -88,6 +89,9 @@ def make_plan(environment: dict[str, str]) -> Plan:
     if "BENCHMARKS" in given:  # the notebooks run in another folder
         names = given["BENCHMARKS"].split()
         given["BENCHMARKS"] = " ".join(name if name == sources.HUMANEVAL else _absolute(name) for name in names)
+    if given.get("TASKS", tasks.BASICS) not in tasks.NAMES:
+        tasks.load(given["TASKS"], data_dir)
+        given["TASKS"] = _absolute(given["TASKS"])
     reader.Fields.parse(given.get("MAP", ""), given.get("IGNORE", ""))
     sources.find(config.pairs, data_dir, given.get("GPTEACHER_FILE", ""))
     preset = asdict(RunConfig.from_preset(config.preset))
@@ -254,6 +258,9 @@ def _answer_lines(plan: Plan) -> list[str]:
         lines.append("")
     for what, shares in measured.items():
         lines.append(f"{what}: {shares['base']} of answers before, {shares['tuned']} after")
+    results = sorted(plan.run_dir.glob("evaluation/*/result.json"), key=lambda path: path.stat().st_mtime)
+    for result in map(artifacts.read_json, results[-1:]):
+        lines.append("{measure} on {tasks}: {base} before, {tuned} after. {comparison}".format(**result))
     return lines
 
 
