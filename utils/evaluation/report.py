@@ -16,10 +16,11 @@ RESULT = "result.json"
 
 def table(samples: Sequence[Sample], k: int, shared: frozenset[str]) -> pd.DataFrame:
     """pass@k of both models, of tasks that share text with training pairs apart, and how many answers ended how."""
+    counted = measure.result(samples, k, shared)
     apart = measure.result([sample for sample in samples if sample.task_id in shared], k)
     rows = {
-        f"pass@{k} (95 % interval)": measure.result(samples, k, shared).rates,
-        f"pass@{k} of the {len(shared)} tasks that share text with training pairs": apart.rates,
+        f"pass@{k} of {counted.comparison.difference.num_tasks:,} tasks": counted.rates,
+        f"pass@{k} of {len(shared):,} tasks that share text with training pairs": apart.rates,
     }
     kinds = Counter((sample.kind, sample.model) for sample in samples)
     for kind in dict.fromkeys([*sorted({sample.kind for sample in samples}), "not judged"]):

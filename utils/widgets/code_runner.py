@@ -52,6 +52,7 @@ class CodeRunner(widgets.VBox):
         if programs != self.programs:
             self.programs = programs
             self.answer.options = [(f"{index + 1} of {len(programs)}", index) for index in range(len(programs))]
+            self.answer.index = 0 if programs else None
             self._show()
 
     async def wait(self) -> None:

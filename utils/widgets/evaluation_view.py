@@ -62,7 +62,7 @@ class EvaluationView(widgets.VBox):
         """List the tasks of the chosen group."""
         chosen = [task for task, change in self.changes.items() if self.group.value in (ALL, change)]
         self.task.options = [(f"{task} · {self.changes[task]}", task) for task in chosen]
-        self.task.disabled = not chosen
+        self.task.index, self.task.disabled = 0 if chosen else None, not chosen
         self._show()
 
     def _show(self, _=None) -> None:
