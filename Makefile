@@ -15,7 +15,7 @@ BIN := .venv/bin
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make run    run notebooks 01 to 05 in order, without a browser, and print a summary'
+	@echo 'make run    run notebooks 01 to 06 in order, without a browser, and print a summary'
 	@echo 'make lab    open the notebooks in JupyterLab, on this machine only'
 	@echo 'make check  lint, format, spelling, types and the fast tests: less than a minute'
 	@echo 'make test   the same with every test'
@@ -41,6 +41,7 @@ help:
 	@echo '  REPAIRS="near_duplicates emails" repairs from the data doctor of notebook 01'
 	@echo '  BENCHMARKS=humaneval             benchmarks to check the pairs against, or your own .jsonl files'
 	@echo '  COMPARE="tiny-python-stdlib-2"   runs to compare in notebook 04; default: the newest on the same pairs'
+	@echo '  TASKS=basics                     tasks of notebook 06; or humaneval, mbpp, a .jsonl file in the form of HumanEval'
 	@echo '  LAB_OPTIONS=--allow-root         more options for JupyterLab'
 
 run: .venv/.installed

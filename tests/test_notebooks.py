@@ -14,11 +14,14 @@ import pytest
 from utils import workbook
 from utils.artifacts import ROOT
 
-NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground"]
+NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground", "06_evaluate"]
 MAX_CODE_LINES, MAX_DEF_LINES = 15, 5
 # The whole way at the smallest scale; what matters is that every stage finds what the one before it made.
 SMALL = {"max_train_samples": 24, "max_eval_samples": 4, "train_batch_size": 8, "eval_steps": 3, "save_steps": 2}
-FEWER = "NUM_EVALUATED = 64", "NUM_EVALUATED = 4"  # in notebook 05
+FEWER = {
+    "05_playground": ("NUM_EVALUATED = 64", "NUM_EVALUATED = 4"),
+    "06_evaluate": ("NUM_TASKS = 0", "NUM_TASKS = 2"),
+}
 
 
 @pytest.fixture(params=NAMES)
@@ -76,14 +79,15 @@ def test_prose_stands_before_code_and_is_about_as_long(notebook):
 
 @pytest.fixture(scope="module")
 def notebooks(tmp_path_factory):
-    """Copies of the notebooks beside the package, the last of which asks fewer pairs."""
+    """Copies of the notebooks beside the package, the last of which ask fewer pairs and tasks."""
     folder = tmp_path_factory.mktemp("workbook")
     (folder / "utils").symlink_to(ROOT / "utils")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_*"))
-    path = folder / "notebooks" / f"{NAMES[-1]}.ipynb"
-    source = path.read_text()
-    assert source.count(FEWER[0]) == 1
-    path.write_text(source.replace(*FEWER))
+    for name, change in FEWER.items():
+        path = folder / "notebooks" / f"{name}.ipynb"
+        source = path.read_text()
+        assert source.count(change[0]) == 1
+        path.write_text(source.replace(*change))
     return folder / "notebooks"
 
 
@@ -125,6 +129,9 @@ def test_the_summary_agrees_with_the_books(small_run):
     assert row_counts["num_read"] == row_counts["num_kept"] + row_counts["num_rejected"] + row_counts["num_duplicates"]
     assert f"{row_counts['num_read']:,} read = {row_counts['num_kept']:,} kept" in summary
     assert summary.count("  before:") == summary.count("  after:") == 3
+    (samples,) = run_dir.glob("evaluation/basics-*/samples.jsonl")
+    assert len(samples.read_text().splitlines()) == 4, "two tasks, two models"
+    assert re.search(r"pass@1 on basics: .* before, .* after\. .* tasks", summary)
 
 
 @pytest.mark.slow

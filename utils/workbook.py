@@ -22,11 +22,12 @@ from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.data import reader, sources
 from utils.errors import UserError, masked
+from utils.evaluation import tasks
 from utils.runs import folders, launch, metrics
 
 CHOICES = (
     *("PRESET", "PAIRS", "OVERRIDES", "DATA", "RUN", "FRESH", "GPTEACHER_FILE"),
-    *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS", "COMPARE"),
+    *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS", "COMPARE", "TASKS"),
 )
 PROGRESS_SECONDS = 10
 ANSWER = {"instruction": str, "base": str, "tuned": str}
@@ -89,6 +90,9 @@ def make_plan(environment: dict[str, str]) -> Plan:
     if "BENCHMARKS" in given:  # the notebooks run in another folder
         names = given["BENCHMARKS"].split()
         given["BENCHMARKS"] = " ".join(name if name == sources.HUMANEVAL else _absolute(name) for name in names)
+    if given.get("TASKS", tasks.BASICS) not in tasks.NAMES:
+        tasks.load(given["TASKS"], data_dir)
+        given["TASKS"] = _absolute(given["TASKS"])
     reader.Fields.parse(given.get("MAP", ""), given.get("IGNORE", ""))
     sources.find(config.pairs, data_dir, given.get("GPTEACHER_FILE", ""))
     preset = asdict(RunConfig.from_preset(config.preset))
@@ -258,6 +262,10 @@ def _answer_lines(plan: Plan) -> list[str]:
     for what, shares in measured.items() if isinstance(measured, dict) else ():
         if not files.misfit(shares, {"base": str, "tuned": str}):
             lines.append(plain(f"{what}: {shares['base']} of answers before, {shares['tuned']} after"))
+    results = sorted(plan.run_dir.glob("evaluation/*/result.json"), key=folders.written_at)
+    for result in map(artifacts.read_json, results[-1:]):
+        if not files.misfit(result, dict.fromkeys(("measure", "tasks", "base", "tuned", "comparison"), str)):
+            lines.append(plain("{measure} on {tasks}: {base} before, {tuned} after. {comparison}".format(**result)))
     return lines
 
 

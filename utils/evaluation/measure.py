@@ -5,8 +5,11 @@ sample, so that other settings never overwrite them and an interrupted evaluatio
 """
 
 import json
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from utils.sandbox.judge import Task, judge_all
 from utils.tokens.prompts import encode_prompts, format_prompt
 
 BASE, TUNED = "base", "tuned"
+GAINED, LOST, BOTH, NEITHER = CHANGES = "gained", "lost", "both", "neither"
 SAMPLES, SETTINGS = "samples.jsonl", "settings.json"
 BATCH_SIZE = 32  # tasks that are answered at once
 
@@ -113,6 +117,27 @@ def evaluate(
                     yield sample
 
 
+def complete(
+    run_dir: Path,
+    settings: Settings,
+    tasks: Sequence[Task],
+    load: Callable[[str], tuple[Any, Any]],
+    show: Callable[[str], None],
+) -> list[Sample]:
+    """All samples of these settings, the missing ones from `evaluate`; `show` gets the newest line of progress."""
+    folder, total, start = folder_of(run_dir, settings, tasks), 2 * settings.num_samples * len(tasks), time.monotonic()
+    num_recorded = len(read(folder))
+    show(f"{num_recorded:,} of {total:,} answers recorded")
+    for number, _ in enumerate(evaluate(run_dir, settings, tasks, load), start=1):
+        done = num_recorded + number
+        seconds = (time.monotonic() - start) / number * (total - done)
+        # The first batch is written before its first answer is judged, which says little about the time left.
+        is_known = number >= min(BATCH_SIZE, len(tasks)) and done < total
+        left = f", about {timedelta(seconds=round(seconds))} left" if is_known else ""
+        show(f"{done:,} of {total:,} answers recorded{left}")
+    return read(folder)
+
+
 def _ask(model, tokenizer, tasks, settings: Settings, template: str, seed: int) -> tuple[list[str], list[str]]:
     """The prompts of tasks and the answers to them; without `template` the model continues the function."""
     context = context_of(model.config)
@@ -155,6 +180,7 @@ class Result:
     k: int
     rates: dict[str, Estimate]
     comparison: Comparison
+    changes: dict[str, int]  # tasks gained, lost, both, neither
     num_shared: int
     num_unjudged: int  # samples whose values cannot cross between guests; they count as not passed
 
@@ -171,7 +197,9 @@ def result(samples: Sequence[Sample], k: int = 1, shared: frozenset[str] = froze
     }
     unjudged = sum(sample.kind == "not judged" for sample in samples)
     rates = {model: estimate(values[model]) for model in values}
-    return Result(k, rates, compare(values[BASE], values[TUNED]), len(shared), unjudged)
+    changed = Counter(changes([sample for sample in samples if sample.task_id in both]).values())
+    counts = {name: changed[name] for name in CHANGES}
+    return Result(k, rates, compare(values[BASE], values[TUNED]), counts, len(shared), unjudged)
 
 
 def shared_with(pairs: Sequence[dict[str, str]], tasks: Sequence[Task]) -> frozenset[str]:
@@ -186,5 +214,5 @@ def changes(samples: Sequence[Sample]) -> dict[str, str]:
     solved: dict[str, set[str]] = {}
     for sample in samples:
         solved.setdefault(sample.task_id, set()).update({sample.model} if sample.passed else ())
-    names = {frozenset(): "neither", frozenset({BASE}): "lost", frozenset({TUNED}): "gained"}
-    return {task: names.get(frozenset(models), "both") for task, models in solved.items()}
+    names = {frozenset(): NEITHER, frozenset({BASE}): LOST, frozenset({TUNED}): GAINED}
+    return {task: names.get(frozenset(models), BOTH) for task, models in solved.items()}

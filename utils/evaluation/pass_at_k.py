@@ -34,14 +34,19 @@ class Estimate:
     num_tasks: int
 
     def __str__(self) -> str:
+        if not self.num_tasks:
+            return "no tasks"
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
-def estimate(values: Sequence[float], seed: int = 0) -> Estimate:
-    """The mean of one value per task, such as pass@k, or a difference of two."""
+def estimate(values: Sequence[float], seed: int = 0, least: float = 0.0) -> Estimate:
+    """The mean of one value per task between `least` and 1, such as pass@k, or a difference of two from -1."""
     array = np.asarray(values, dtype=float)  # (tasks,)
     if not len(array):
         return Estimate(math.nan, math.nan, math.nan, 0)
+    if (array == array[0]).all():  # no resample differs: the exact interval of a proportion (Clopper & Pearson 1934)
+        value, margin = float(array[0]), 1 - 0.025 ** (1 / len(array))
+        return Estimate(value, max(least, value - margin), min(1.0, value + margin), len(array))
     random = np.random.default_rng(seed)
     # How often each task is drawn, instead of the drawn tasks: the same law in less memory.
     counts = random.multinomial(len(array), np.full(len(array), 1 / len(array)), size=NUM_RESAMPLES)
@@ -58,6 +63,8 @@ class Comparison:
     num_needed: int | None  # tasks for 80 % power at this difference; None where there is none
 
     def __str__(self) -> str:
+        if not self.difference.num_tasks:
+            return "There are no tasks to compare the models on."
         number, low, high = self.difference.num_tasks, self.difference.low, self.difference.high
         size = f"{100 * self.difference.value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
         if self.decision != "no difference shown":
@@ -69,7 +76,7 @@ class Comparison:
 def compare(base: Sequence[float], tuned: Sequence[float]) -> Comparison:
     """The paired comparison of two values per task; the interval of the difference decides."""
     differences = np.asarray(tuned, dtype=float) - np.asarray(base, dtype=float)
-    found = estimate(differences)
+    found = estimate(differences, least=-1.0)
     decision = "better" if found.low > 0 else "worse" if found.high < 0 else "no difference shown"
     needed = None
     if len(differences) > 1 and found.value:

@@ -18,6 +18,7 @@ from utils.errors import UserError, unknown
 from utils.sandbox.judge import Task
 
 BASICS, MBPP = "basics", "mbpp"
+NAMES = (BASICS, sources.HUMANEVAL, MBPP)
 MBPP_HUB = "google-research-datasets/mbpp"
 FENCE = re.compile(r"```[\w+-]*\n(.*?)(?:```|\Z)", re.DOTALL)
 # Where the continuation of a function is over: at the next thing at the left margin.
@@ -37,7 +38,7 @@ def load(name: str, data_dir: Path) -> list[Task]:
         (name,) = sources.benchmarks(name, data_dir)
     elif not name.lower().endswith((".jsonl", ".jsonl.gz")):
         hint = " Or the path of a .jsonl or .jsonl.gz file in HumanEval's form."
-        raise UserError(str(unknown("set of tasks", name, (BASICS, sources.HUMANEVAL, MBPP))) + hint, field="tasks")
+        raise UserError(str(unknown("set of tasks", name, NAMES)) + hint, field="tasks")
     path = Path(resolved_pairs(name))
     tasks = [_task(f"{path}:{number}", value) for number, value in read_lines(path)]
     if repeated := [name for name, number in Counter(task.task_id for task in tasks).items() if number > 1]:
@@ -94,12 +95,17 @@ def instruction(task: Task) -> str:
     return f"Write this Python function.\n\n{task.prompt.strip()}"
 
 
+def unfenced(answer: str) -> str:
+    """The code in the first fence of an answer; the answer where there is none."""
+    fenced = FENCE.search(answer)
+    return fenced[1] if fenced else answer
+
+
 def source_of(task: Task, answer: str, is_completion: bool) -> str:
     """The program of an answer: with the task's imports in front, a fence removed, a body behind its signature."""
     if is_completion:
         return task.prompt + answer
-    fenced = FENCE.search(answer)
-    code = fenced[1] if fenced else answer
+    code = unfenced(answer)
     if re.search(rf"^(?:async )?def {task.entry_point}\b", code, re.MULTILINE):
         imports = [line for line in task.prompt.splitlines() if line.startswith(("import ", "from "))]
         return "\n".join([*imports, code])

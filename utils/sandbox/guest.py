@@ -42,6 +42,7 @@ class Limits:
 
 
 LIMITS = Limits()
+SCRIPT_LIMITS = Limits(seconds=10.0)
 
 
 class Ended(Exception):
@@ -215,7 +216,7 @@ class Outcome:
     error: str = ""  # with its traceback
 
 
-def run(source: str, limits: Limits = Limits(seconds=10.0)) -> Outcome:
+def run(source: str, limits: Limits = SCRIPT_LIMITS) -> Outcome:
     """Run a program in a guest of its own; never raises for what the program does."""
     with Guest({"role": "script", "source": source}, limits) as guest:
         try:

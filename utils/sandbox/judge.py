@@ -11,11 +11,13 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import cpu_count
 from typing import Any
 
 from utils.sandbox.guest import LIMITS, Ended, Guest, Limits, _read, kind_of
+
+MAX_OUTPUT_BYTES = 2000  # kept of what a candidate prints
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,31 @@ class Verdict:
     result: str
     kind: str
     seconds: float
-    facts: dict[str, str] = field(default_factory=dict)  # assertion, last_call, got, expected
+    facts: dict[str, str] = field(default_factory=dict)  # assertion, last_call, got, expected, traceback, output
 
 
 def judge(task: Task, source: str, limits: Limits = LIMITS) -> Verdict:
     """Judge a program that defines the task's function."""
-    start, nonce = time.monotonic(), secrets.token_hex()
     asked = {"role": "candidate", "source": source, "entry_point": task.entry_point}
     tests = {"role": "tester", "helpers": task.prompt, "test": task.test, "entry_point": task.entry_point}
+    nonce = secrets.token_hex()
     with Guest(asked, limits) as candidate, Guest(tests | {"nonce": nonce}, limits) as tester:
-        try:
-            ready = _read(candidate.ask())
-            if "error" in ready:
-                return _verdict(ready, start)
-            line = tester.ask()
-            while "call" in (message := _read(line)):
-                line = tester.ask(_answer(candidate, line))
-        except Ended as ended:
-            return Verdict(False, ended.kind, ended.kind, time.monotonic() - start)
+        verdict = _judged(candidate, tester, nonce)
+    output = candidate.output[:MAX_OUTPUT_BYTES].decode("utf-8", "replace")
+    return replace(verdict, facts=verdict.facts | {"output": output}) if output else verdict
+
+
+def _judged(candidate: Guest, tester: Guest, nonce: str) -> Verdict:
+    start = time.monotonic()
+    try:
+        ready = _read(candidate.ask())
+        if "error" in ready:
+            return _verdict(ready, start)
+        line = tester.ask()
+        while "call" in (message := _read(line)):
+            line = tester.ask(_answer(candidate, line))
+    except Ended as ended:
+        return Verdict(False, ended.kind, ended.kind, time.monotonic() - start)
     if message.get("nonce") != nonce:
         return Verdict(False, "not judged: the tests gave no verdict", "not judged", time.monotonic() - start)
     return _verdict(message, start)

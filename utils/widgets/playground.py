@@ -1,7 +1,7 @@
 """The playground: several models answer one question side by side, streaming.
 
-Every column generates in its own thread; an asyncio task updates the page ten times a second. Model output is escaped
-and never executed.
+Every column generates in its own thread; an asyncio task updates the page ten times a second. Model output is escaped,
+and runs only in the sandbox, where a user presses Run.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from utils.model.shape import context_of
 from utils.playground import attribution, model_pool
 from utils.playground.examples import EXAMPLES
 from utils.playground.model_pool import LoadedModels
+from utils.widgets.code_runner import SANDBOX
 from utils.widgets.generation_form import GenerationForm
 from utils.widgets.history_panel import HistoryPanel
 from utils.widgets.html import BORDER, FRAMED, LINE, alert, describe, escape, guarded, pre, update
@@ -97,7 +98,9 @@ class Playground(widgets.VBox):
         super().__init__([
             *(self.mode, self.example, self.instruction, self.input, self.text, self.mark, folded, sampling),
             widgets.HBox([self.generate_button, self.stop_button, self.add_button, self.has_sources], **row),
-            *(self.message, self.view, self.column_box, self.memory),
+            *(self.message, self.view, self.column_box),
+            widgets.HTML(f'<p style="{LINE}">{escape(SANDBOX)}</p>'),
+            self.memory,
             widgets.HTML(f'<p style="{LINE}">{pointer}</p>' if pointer else ""),
             self.history,
         ])  # fmt: skip

@@ -19,6 +19,7 @@ from utils.playground.history import Written
 from utils.playground.model_pool import LoadedModels
 from utils.tokens.prompts import encode_texts, end_id
 from utils.widgets import answer_view
+from utils.widgets.code_runner import CodeRunner, program
 from utils.widgets.html import FRAMED, LINE, CopyButton, describe, escape, update
 
 OTHER = "another…"
@@ -52,10 +53,11 @@ class Column(widgets.VBox):
         # The widget scrolls, not its text, which is replaced while streaming.
         self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED))
         self.status, self.speed, self.sources = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.runner = CodeRunner()
         self.model.observe(self._chosen, "value")
         buttons = widgets.HBox([self.copy, self.free_button, self.remove_button])
         buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "center"
-        rows = [self.model, self.other, self.status, self.speed, self.page, buttons, self.sources]
+        rows = [self.model, self.other, self.status, self.speed, self.page, buttons, self.runner, self.sources]
         super().__init__(rows, layout=widgets.Layout(flex="1 1 20em", min_width="0"))
         self.add_class("playground-column")
         self.show()
@@ -66,6 +68,7 @@ class Column(widgets.VBox):
         controls |= {"Free memory": self.free_button, "Remove column": self.remove_button}
         for name, control in controls.items():
             control.description = f"{name} {number}"
+        self.runner.set_number(number)
 
     @property
     def label(self) -> str:
@@ -161,6 +164,7 @@ class Column(widgets.VBox):
         before, after = self.question.around if self.question else ("", "")
         whole = "\n\n".join(before + one.text + after for one in self.written)
         update(self.copy, text=whole)
+        self.runner.offer([] if self.is_writing else [program(one.text, before, after) for one in self.written])
 
     def _answer(self, index: int, has_probabilities: bool) -> str:
         one, number = self.written[index], len(self.written)

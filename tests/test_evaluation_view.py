@@ -1,0 +1,110 @@
+"""The page of an evaluation's tasks, its table, figure and record: without a model, from samples written by hand."""
+
+import json
+from dataclasses import replace
+from html import escape
+
+import pytest
+
+from support.payloads import PAYLOADS
+from utils.evaluation import measure, report
+from utils.evaluation.measure import BASE, TUNED, Sample, Settings
+from utils.widgets.evaluation_view import MEANINGS, EvaluationView
+
+FACTS = {"assertion": "assert candidate(1, 2) == 3", "last_call": "add(1, 2)", "got": "-1", "expected": "3"}
+
+
+def sample(task: str, model: str, is_passed: bool, **changes) -> Sample:
+    kind = "passed" if is_passed else "failed"
+    facts = {} if is_passed else FACTS
+    made = Sample(
+        task, model, 0, f"asked {task}", f"answer of {model}", "the program", is_passed, kind, kind, 0.5, facts
+    )
+    return replace(made, **changes)
+
+
+@pytest.fixture
+def samples():
+    """One task each gained, lost, solved by both and by neither."""
+    solved = {"gained": (False, True), "lost": (True, False), "both": (True, True), "neither": (False, False)}
+    return [
+        sample(f"t/{name}", model, is_passed)
+        for name, pair in solved.items()
+        for model, is_passed in zip((BASE, TUNED), pair, strict=True)
+    ]
+
+
+def test_every_group_lists_its_tasks(samples):
+    view = EvaluationView(samples)
+    assert len(view.task.options) == 4
+    for name in MEANINGS:
+        view.group.value = name
+        assert [task for _, task in view.task.options] == [f"t/{name}"]
+        assert f"t/{name}: {name}, {MEANINGS[name]}" in view.page.value
+    assert view.index.layout.display == "none", "one sample of each"
+
+
+def test_a_failure_says_why(samples):
+    view = EvaluationView(samples, frozenset({"t/gained"}))
+    for text in ("base: ✘ failed, 0.5 s", "tuned: ✔ passed", "Failed assertion", *map(escape, FACTS.values())):
+        assert text in view.page.value
+    assert "shares text with training pairs" in view.page.value and "asked t/gained" in view.page.value
+    raised = sample("t/x", BASE, False, result="raised: NameError: x", facts={"traceback": "line 1", "output": "hello"})
+    page = EvaluationView([raised, sample("t/x", TUNED, True)]).page.value
+    for text in ("raised: NameError: x", "Traceback", "line 1", "Printed", "hello"):
+        assert text in page
+
+
+def test_an_empty_group_and_no_samples_are_explained(samples):
+    view = EvaluationView(samples[:2])
+    view.group.value = "lost"
+    assert view.task.disabled and "no tasks in this group" in view.page.value
+    view.group.value = "gained"
+    assert not view.task.disabled
+    assert "no tasks" in EvaluationView([]).page.value
+
+
+def test_every_sample_can_be_chosen(samples):
+    more = [replace(one, index=1, answer="another answer") for one in samples]
+    view = EvaluationView([*samples, *more])
+    assert view.index.layout.display == "" and "another answer" not in view.page.value
+    view.index.value = 1
+    assert view.page.value.count("another answer") == 2
+
+
+@pytest.mark.parametrize("payload", PAYLOADS[:20])
+def test_nothing_that_a_model_writes_becomes_html(payload):
+    facts = dict.fromkeys([*FACTS, "traceback", "output"], payload)
+    hostile = [sample(payload, model, False, asked=payload, answer=payload, source=payload, facts=facts, kind=payload)
+               for model in (BASE, TUNED)]  # fmt: skip
+    page = EvaluationView(hostile).page.value
+    assert payload not in page and "<script" not in page.lower() and "<img" not in page and "<svg" not in page
+
+
+def test_the_table_counts_shared_tasks_apart(samples, tmp_path):
+    shared = frozenset({"t/gained"})
+    table = report.table(samples, 1, shared)
+    assert table.loc["pass@1 of 3 tasks", BASE].startswith("66.7 % (")
+    assert table.loc["pass@1 of 1 tasks that share text with training pairs", TUNED].startswith("100.0 % (")
+    assert table.loc["answers: not judged"].to_list() == ["0", "0"]
+    result = measure.result(samples, 1, shared)
+    assert result.changes == {"gained": 0, "lost": 1, "both": 1, "neither": 1}
+    picture = report.figure(result)
+    assert "lost 1, both 1, neither 1" in picture.get_label() and "<img" in picture._repr_html_()
+    report.save(tmp_path, Settings(), result)
+    record = json.loads((tmp_path / report.RESULT).read_text())
+    assert record["measure"] == "pass@1" and record["comparison"] == str(result.comparison)
+
+
+def test_an_evaluation_without_tasks_is_shown_too():
+    result = measure.result([])
+    assert str(result.comparison) == "There are no tasks to compare the models on."
+    assert report.table([], 1, frozenset()).loc["pass@1 of 0 tasks", BASE] == "no tasks"
+    assert "<img" in report.figure(result)._repr_html_()
+
+
+def test_equal_values_have_an_interval_too():
+    nothing = [sample(f"t/{number}", model, False) for number in range(24) for model in (BASE, TUNED)]
+    result = measure.result(nothing)
+    assert str(result.rates[BASE]) == "0.0 % (0.0 to 14.2)"
+    assert str(result.comparison) == "No difference shown with these 24 tasks: +0.0 points (-14.2 to +14.2)."
