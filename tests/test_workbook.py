@@ -1,8 +1,11 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from nbformat import v4, write
 
+from support.waiting import wait_until
 from utils import artifacts, workbook
 from utils.config import RunConfig
 
@@ -111,6 +114,17 @@ def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
     assert "no tea" in (tmp_path / "data/runs/tiny-python-stdlib/notebooks/01_fails.html").read_text()
 
 
+@pytest.mark.slow
+def test_sigterm_ends_it_as_ctrl_c_does(world, tmp_path):
+    add_notebook(world, "01_waits", "import time; Path('began').touch(); time.sleep(60)")
+    code = f"import pathlib, sys; from utils import workbook; sys.exit(workbook.main(pathlib.Path({str(world)!r})))"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=artifacts.ROOT, stderr=subprocess.PIPE, text=True)
+    wait_until((world / "began").exists)
+    process.terminate()
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130 and message == "\nInterrupted. The same command resumes.\n"
+
+
 @pytest.mark.parametrize(
     "choice, message",
     [
@@ -121,6 +135,12 @@ def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
         ({"OVERRIDES": "[1]"}, "must be a JSON object"),
         ({"OVERRIDES": '{"lerning_rate": 1e-4}'}, "Did you mean 'learning_rate'?"),
         ({"RUN": "missing"}, "there is no run missing"),
+        ({"COMPARE": "missing"}, "unknown run in COMPARE 'missing'. Allowed: none."),
+        ({"REPAIRS": "email"}, "Did you mean 'emails'?"),
+        ({"REPAIRS": "benchmark_overlap"}, "name its file in BENCHMARKS"),
+        ({"BENCHMARKS": "humanevil"}, "Did you mean 'humaneval'?"),
+        ({"BENCHMARKS": "missing.jsonl"}, "cannot be read"),
+        ({"MAP": "response=output"}, "concern the fields of a file"),
         ({"RUN": "missing", "FRESH": "1"}, "leave out FRESH"),
     ],
 )
