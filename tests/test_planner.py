@@ -320,7 +320,7 @@ def test_a_machine_without_gpu_has_two_processes_by_default(monkeypatch):
 def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    with pytest.raises(UserError, match="this machine has 1 GPUs"):
+    with pytest.raises(UserError, match="this machine has 1 GPU:"):
         hardware.devices(2)
 
 

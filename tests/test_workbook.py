@@ -78,7 +78,7 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
     summary = (run_dir / "summary.txt").read_text()
     assert shown.endswith(summary)
     for expected in (
-        "10 read = 7 kept + 2 rejected + 1 duplicates", "1,234 in 6 pairs for training, 56 in 1 for validation",
+        "10 read = 7 kept + 2 rejected + 1 duplicate\n", "1,234 in 6 pairs for training, 56 in 1 for validation",
         "8.000 in the first update, 6.000 in the last", "8.500 at the start, 5.500 at the end",
         "2,100 tokens, 200 a second (median of 3 updates)",
         "def add(a, b): ...", "02_train 0:0",

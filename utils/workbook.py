@@ -21,7 +21,7 @@ from utils import artifacts, files
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.data import audit, contamination, pairs, reader, sources
-from utils.errors import UserError, unknown
+from utils.errors import UserError, number_of, unknown
 from utils.runs import folders, launch, metrics
 
 CHOICES = (
@@ -230,8 +230,8 @@ def summarize(plan: Plan, seconds: dict[str, float]) -> str:
     tokens = artifacts.require(tokens_dir, "02_alpaca_format")["facts"]
     lines = [
         f"Pairs: {counts['num_read']:,} read = {counts['num_kept']:,} kept + {counts['num_rejected']:,} rejected "
-        f"+ {counts['num_duplicates']:,} duplicates",
-        f"Tokens: {tokens['num_tokens_train']:,} in {tokens['num_train']:,} pairs for training, "
+        f"+ {number_of(counts['num_duplicates'], 'duplicate')}",
+        f"Tokens: {tokens['num_tokens_train']:,} in {number_of(tokens['num_train'], 'pair')} for training, "
         f"{tokens['num_tokens_validation']:,} in {tokens['num_validation']:,} for validation",
         *_training_lines(metrics.read(plan.run_dir)),
         "",
@@ -253,7 +253,8 @@ def _training_lines(records: list[dict[str, Any]]) -> list[str]:
     return [
         f"Training loss: {train[0]['loss']:.3f} in the first update, {train[-1]['loss']:.3f} in the last",
         f"Validation loss: {validation}",
-        f"Trained on {train[-1]['total_tokens']:,} tokens, {speed:,.0f} a second (median of {len(train)} updates)",
+        f"Trained on {train[-1]['total_tokens']:,} tokens, {speed:,.0f} a second "
+        f"(median of {number_of(len(train), 'update')})",
     ]
 
 
