@@ -175,7 +175,7 @@ def test_a_run_s_pairs_are_searched_part_by_part_and_named(run):
     assert answer[asked.start : asked.end] == rows[3]["instruction"]
     assert asked.sources[0].where == "pair 4, instruction, line 1"
     (source,) = answered.sources
-    assert source == ("mine.jsonl", "pair 4, response, line 1", "not stated by the user", rows[3]["response"])
+    assert source == ("mine.jsonl", "pair 4, response, line 1", "not stated", rows[3]["response"])
 
 
 def test_an_index_is_kept_over_a_restart_and_made_again_when_the_pairs_change(run, monkeypatch):

@@ -120,15 +120,20 @@ def test_the_command_tells_every_fault_and_exits_by_what_it_found(tmp_path, caps
     output = capsys.readouterr()
     for number in range(2, 3 + len(BAD_LINES)):
         assert f"{path}:{number}:" in output.out
-    assert f"{path}:2: the same pair as line 1; leave one out\n" in output.out
+    assert f"{path}:2: the same pair as line 1; remove one\n" in output.out
     assert "9 rows, 1 of them good" in output.err
     assert main(["prepare", str(path), "--data", str(tmp_path)]) == 1
     assert main(["prepare", str(path), "--data", str(tmp_path), "--skip-bad"]) == 0
     path.write_text(json.dumps({"instruction": "a", "output": "b", "id": 1}))
     assert main(["check", str(path), "--map", "response=output", "--ignore", "id"]) == 0
+    assert capsys.readouterr().err.endswith("1 row, 1 of them good; 0 faults\n")
     assert main(["check", str(tmp_path / "none.jsonl")]) == 2
     assert main(["check", str(path), "--map", "output"]) == 2
-    assert "Traceback" not in capsys.readouterr().err
+    assert main(["check", "python-stdlib"]) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error and "got python-stdlib; for it use prepare" in error
+    assert main(["prepare", "python-stdlib", "--data", str(tmp_path), "--map", "response=output"]) == 2
+    assert "concern the fields of a file; python-stdlib is none" in capsys.readouterr().err
 
 
 def test_faults_of_names_are_reported_once_and_those_of_values_by_row(tmp_path, capsys):
@@ -182,7 +187,7 @@ def test_a_field_that_is_mapped_reaches_the_pair(tmp_path):
         "response": "b",
         "origin": "a",
         "source": "mine.jsonl",
-        "license": "not stated by the user",
+        "license": "not stated",
     }
 
 

@@ -11,7 +11,7 @@ from utils.widgets import plan_view
 
 PARTS = {
     "weights": 2**30, "gradients": 2**30, "optimizer": 2**31, "activations": 3 * 2**28, "logits": 2**27,
-    "workspace": 2**29,
+    "program and buffers": 2**29,
 }  # fmt: skip
 
 

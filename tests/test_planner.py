@@ -206,7 +206,7 @@ def test_checkpoints_gathered_weights_and_several_blocks_take_workspace():
     shape, work = shape_of(key), workload.Workload(5, 2000, 1000, 0, 2048, 1024, 1, 256, "")
 
     def workspace(num_processes=1, device_type="cpu", **changes):
-        return memory.parts(config, key, replace(work, **changes), num_processes, device_type)["workspace"]
+        return memory.parts(config, key, replace(work, **changes), num_processes, device_type)["program and buffers"]
 
     assert workspace() == memory.PROGRAM_BYTES, "the only checkpoint is the last"
     assert workspace(num_updates=6) - workspace() == 12 * shape.num_parameters
@@ -231,7 +231,7 @@ def test_without_products_in_bfloat16_activations_are_in_the_dtype_of_the_weight
     )
     # The head's product in float32, which is rounded afterwards.
     product_bytes = 4 * (1024 * 500 + shape_of(key).num_head_parameters)
-    assert low["workspace"] - exact["workspace"] == product_bytes
+    assert low["program and buffers"] - exact["program and buffers"] == product_bytes
 
 
 def test_the_work_is_counted_from_the_token_rows(world, rows):
@@ -291,6 +291,27 @@ def test_the_models_configuration_is_read_once_however_many_changes_are_tried(st
     assert len(times) == 1
 
 
+@pytest.mark.parametrize(
+    "changes, field, message",
+    [
+        ({"cpu_offload": True}, "cpu_offload", "needs several GPU processes"),
+        ({"template": "chat"}, "template", "no chat template .* choose 'alpaca'"),
+    ],
+)
+def test_a_setting_that_cannot_work_here_is_refused_beside_its_field(world, monkeypatch, changes, field, message):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    data_dir, config = world
+    with pytest.raises(UserError, match=message) as caught:
+        planner.plan(config.with_changes(**changes), data_dir)
+    assert caught.value.field == field
+
+
+def test_adapters_are_not_offloaded(starcoder, gpus):
+    gpus(80 * hardware.GIB)
+    with pytest.raises(UserError, match="lora_rank=0"):
+        planner.plan(starcoder[0].with_changes(cpu_offload=True, lora_rank=8), starcoder[1])
+
+
 def test_a_machine_without_gpu_has_two_processes_by_default(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert [device.name for device in hardware.devices(0)] == ["CPU", "CPU"]
@@ -300,7 +321,7 @@ def test_a_machine_without_gpu_has_two_processes_by_default(monkeypatch):
 def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    with pytest.raises(UserError, match="this machine has 1 GPUs"):
+    with pytest.raises(UserError, match="this machine has 1 GPU:"):
         hardware.devices(2)
 
 
@@ -308,7 +329,7 @@ def test_the_time_comes_from_an_earlier_run_where_there_is_one(world, new_run, m
     data_dir, config = world
     monkeypatch.setattr(timing, "_matrix_rate", lambda *_: 1e9)
     plan = planner.plan(config, data_dir, price_per_hour=3600)
-    assert "matrix rate" in plan.seconds_basis and plan.cost == plan.seconds > 0
+    assert "peak matrix speed" in plan.seconds_basis and plan.cost == plan.seconds > 0
     run_dir = new_run("earlier")
     # The first two updates are slow, and are not counted.
     for step in range(1, 11):
@@ -317,7 +338,7 @@ def test_the_time_comes_from_an_earlier_run_where_there_is_one(world, new_run, m
             metrics.append(run_dir, eval_line(step, eval_seconds=3.0))
     plan = planner.plan(config, data_dir)
     run_dir.rename(run_dir.with_name(".earlier.removed"))
-    assert "matrix rate" in planner.plan(config, data_dir).seconds_basis
+    assert "peak matrix speed" in planner.plan(config, data_dir).seconds_basis
     run_dir.with_name(".earlier.removed").rename(run_dir)
     assert "of the earlier run earlier" in plan.seconds_basis
     # 500 tokens a second; evaluations at 0, 4, 8 and 10.
@@ -332,7 +353,7 @@ def test_an_earlier_run_is_found_while_the_number_of_processes_is_not_decided(wo
     for step in range(1, 11):
         metrics.append(run_dir, line(step, 2.0, total_tokens=1000 * step, seconds=2.0 * step))
     bases = [planner.plan(one, data_dir).seconds_basis for one in (undecided, config.with_changes(num_processes=1))]
-    assert "of the earlier run identical" in bases[0] and "matrix rate" in bases[1]
+    assert "of the earlier run identical" in bases[0] and "peak matrix speed" in bases[1]
 
 
 def test_the_plan_is_compared_with_what_was_measured(world):

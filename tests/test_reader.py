@@ -41,7 +41,7 @@ BAD_LINES = {
     "UTF-32": (GOOD.decode().encode("utf-32"), [(":1:1:", "UTF-32")]),
     "a raw NUL": (b'{"instruction": "a\0b"}\n' + GOOD, [(":1:19:", "the control character U+0000 unescaped")]),
     "a raw tab": (GOOD + b'\n{"instruction": "a\tb"}', [(":2:19:", "the control character U+0009 unescaped")]),
-    "a NUL between": (GOOD + b'\n\0{"instruction": "a"}', [(":2:1:", "expecting value")]),
+    "a NUL between": (GOOD + b'\n\0{"instruction": "a"}', [(":2:1:", "not JSON: expected a value")]),
     "an escaped NUL": (_row(response="a\0"), [(":1:", "'response' holds the control character U+0000 at character 2")]),
     "an escaped bell": (_row(instruction="\a"), [(":1:", "'instruction' holds the control character U+0007")]),
     "an escape code": (_row(input="\x1b[2J"), [(":1:", "'input' holds the control character U+001B")]),
@@ -51,16 +51,16 @@ BAD_LINES = {
         GOOD + b'\n{"instruction": "Ad',
         [(":2:17:", "a text without its closing quote: it seems to")],
     ),
-    "truncated after a key": (b'{"instruction":', [(":1:16:", "expecting value: it seems to be cut off")]),
+    "truncated after a key": (b'{"instruction":', [(":1:16:", "not JSON: expected a value: it seems to be cut off")]),
     "truncated after a pair": (b'{"instruction": "a",', [(":1:", "it seems to be cut off")]),
-    "a missing comma": (b'{"instruction": "a" "response": "b"}', [(":1:21:", "expecting ',' delimiter")]),
+    "a missing comma": (b'{"instruction": "a" "response": "b"}', [(":1:21:", "not JSON: expected a ',' delimiter")]),
     "a trailing comma": (b'{"instruction": "a",}', [(":1:2", "")]),
-    "single quotes": (b"{'instruction': 'a'}", [(":1:2:", "expecting property name")]),
+    "single quotes": (b"{'instruction': 'a'}", [(":1:2:", "not JSON: expected a property name")]),
     "a bad escape": (rb'{"instruction": "\x41"}', [(":1:18:", "invalid \\escape")]),
     "two objects on a line": (GOOD + b" " + GOOD, [(":1:59:", "put each object on a line of its own")]),
     "a trailing word": (GOOD + b" x\n" + GOOD, [(":1:59:", "expected the end of the line")]),
     "a pretty printed object": (b'{\n"instruction": "a"\n}', [(":1:2:", ""), (":2:14:", ""), (":3:1:", "")]),
-    "a comment": (b"# pairs\n" + GOOD, [(":1:1:", "expecting value")]),
+    "a comment": (b"# pairs\n" + GOOD, [(":1:1:", "not JSON: expected a value")]),
     "a list": (b'["Add.", "a + b"]', [(":1:", "expected an object with the fields of a pair, got a list")]),
     "a text": (b'"Add."', [(":1:", 'got "Add."')]),
     "null": (b"null\n", [(":1:", "got null")]),
@@ -98,7 +98,7 @@ BAD_LINES = {
     "many in one row": (_row(instruction="", response=3), [(":1:", "is empty"), (":1:", "got 3")]),
     "faults far apart": (
         b"\n".join([b"{", *[GOOD] * 99, b"}"]),
-        [(":1:2:", "cut off"), (":101:1:", "expecting value")],
+        [(":1:2:", "cut off"), (":101:1:", "not JSON: expected a value")],
     ),
     "a nesting bomb": (GOOD + b"\n" + b"[" * 200_000, [(":2:", "nested thousands deep")]),
     "a nesting bomb of objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, [(":1:", "nested thousands deep")]),
@@ -118,9 +118,9 @@ def test_every_fault_of_json_lines_is_reported_with_its_position(tmp_path, case)
 
 
 BAD_ARRAYS = {
-    "a missing value": (b'[{"a": 1},\n {"b": }]', ":2:8: expecting value"),
+    "a missing value": (b'[{"a": 1},\n {"b": }]', ":2:8: not JSON: expected a value"),
     "a missing comma": (b"[" + GOOD + b"\n " + GOOD + b"]", ":2:2: expected ',' or ']'"),
-    "an open array": (b"[" + GOOD + b",\n", ":2:1: expecting value: it seems to be cut off"),
+    "an open array": (b"[" + GOOD + b",\n", ":2:1: not JSON: expected a value: it seems to be cut off"),
     "an array that is not closed": (b"[" + GOOD, ":1:59: expected ',' or ']'"),
     "an element cut off": (b"[" + GOOD + b',\n{"instruction": "a', ":2:17: a text without its closing quote"),
     "no array": (GOOD + b"\n", ":1:1: expected '['"),
@@ -187,6 +187,8 @@ def test_a_field_under_another_name_is_mapped_or_ignored_only_on_request(tmp_pat
     assert "an unknown field 'response'" in _faults(path, fields)[0]
     with pytest.raises(UserError, match="Did you mean 'response'"):
         Fields.parse("respons=output")
+    with pytest.raises(UserError, match=r"the other way round, response=output \(our name first\)"):
+        Fields.parse("output=response")
     with pytest.raises(UserError, match="OURS=THEIRS"):
         Fields.parse("response")
 

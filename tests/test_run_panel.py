@@ -24,7 +24,7 @@ def test_every_setting_has_a_field_with_its_help_and_what_the_recipe_has(form):
     assert form.config == RunConfig.from_preset("tiny")
     shown = {id(row.children[0]) for box in form.children[:-1] for row in rows_of(box)}
     assert {id(field) for field in form.inputs.values()} <= shown, "every field has its place in the form"
-    assert "Recipe: 2e-5 <i>(model card)" in form.notes["learning_rate"].value
+    assert "The recipe's value: 2e-5 <i>(model card)" in form.notes["learning_rate"].value
     form.inputs["learning_rate"].value = "2e-5"
     assert "<b>Changed</b>, was 0.001. The recipe's value <i>" in form.notes["learning_rate"].value
 

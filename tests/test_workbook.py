@@ -1,8 +1,11 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from nbformat import v4, write
 
+from support.waiting import wait_until
 from utils import artifacts, workbook
 from utils.config import RunConfig
 
@@ -76,7 +79,7 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
     summary = (run_dir / "summary.txt").read_text()
     assert shown.endswith(summary)
     for expected in (
-        "10 read = 7 kept + 2 rejected + 1 duplicates", "1,234 in 6 pairs for training, 56 in 1 for validation",
+        "10 read = 7 kept + 2 rejected + 1 duplicate\n", "1,234 in 6 pairs for training, 56 in 1 for validation",
         "8.000 in the first update, 6.000 in the last", "8.500 at the start, 5.500 at the end",
         "2,100 tokens, 200 a second (median of 3 updates)",
         "def add(a, b): ...", "02_train 0:0",
@@ -112,6 +115,17 @@ def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
     assert "no tea" in (tmp_path / "data/runs/tiny-python-stdlib/notebooks/01_fails.html").read_text()
 
 
+@pytest.mark.slow
+def test_sigterm_ends_it_as_ctrl_c_does(world, tmp_path):
+    add_notebook(world, "01_waits", "import time; Path('began').touch(); time.sleep(60)")
+    code = f"import pathlib, sys; from utils import workbook; sys.exit(workbook.main(pathlib.Path({str(world)!r})))"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=artifacts.ROOT, stderr=subprocess.PIPE, text=True)
+    wait_until((world / "began").exists)
+    process.terminate()
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130 and message == "\nInterrupted. The same command resumes.\n"
+
+
 @pytest.mark.parametrize(
     "choice, message",
     [
@@ -122,6 +136,12 @@ def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
         ({"OVERRIDES": "[1]"}, "must be a JSON object"),
         ({"OVERRIDES": '{"lerning_rate": 1e-4}'}, "Did you mean 'learning_rate'?"),
         ({"RUN": "missing"}, "there is no run missing"),
+        ({"COMPARE": "missing"}, "unknown run in COMPARE 'missing'. Allowed: none."),
+        ({"REPAIRS": "email"}, "Did you mean 'emails'?"),
+        ({"REPAIRS": "benchmark_overlap"}, "name its file in BENCHMARKS"),
+        ({"BENCHMARKS": "humanevil"}, "Did you mean 'humaneval'?"),
+        ({"BENCHMARKS": "missing.jsonl"}, "cannot be read"),
+        ({"MAP": "response=output"}, "concern the fields of a file"),
         ({"RUN": "missing", "FRESH": "1"}, "leave out FRESH"),
     ],
 )

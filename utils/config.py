@@ -16,6 +16,7 @@ from utils.errors import UserError, masked, short, unknown
 
 CARD, ASSUMED = "model card", "assumed"
 EMBEDDED = "embedded"  # the model in data/base
+TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 PAIR_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")  # of files of pairs
 
 
@@ -33,7 +34,9 @@ class RunConfig:
     """
 
     preset: str = _setting("starcoder", "The preset of these settings.")
-    model_name_or_path: str = _setting("bigcode/starcoder", "A hub id, a local folder, or `embedded`.", recipe=CARD)
+    model_name_or_path: str = _setting(
+        "bigcode/starcoder", "A Hugging Face model id, a local folder, or `embedded`.", recipe=CARD
+    )
     revision: str = _setting("main", "The commit or branch of a hub model; pin a commit to reproduce.")
     pairs: str = _setting("gpteacher-codegen", "A source of pairs, a file, or OWNER/NAME@COMMIT.", recipe=CARD)
     template: str = _setting(
@@ -52,7 +55,7 @@ class RunConfig:
     )
     lr_scheduler_type: str = _setting(
         "cosine",
-        "How the learning rate falls; `warmup_stable_decay` only in the last quarter, to allow a longer run later.",
+        "How the learning rate falls; with `warmup_stable_decay` it stays constant and falls only in the last quarter.",
         recipe=ASSUMED,
         choices=("cosine", "linear", "constant", "warmup_stable_decay"),
     )
@@ -75,8 +78,8 @@ class RunConfig:
     adam_epsilon: float = _setting(1e-8, "AdamW's epsilon.", recipe=ASSUMED, minimum=1e-15)
     dtype: str = _setting(
         "bfloat16",
-        "The dtype of matrix products (float32 on a CPU without bfloat16 instructions); `bfloat16_weights` also stores "
-        "the weights in bfloat16, with stochastic rounding.",
+        "`float32`: weights and matrix products; `bfloat16`: weights float32, matrix products bfloat16 (float32 on a "
+        "CPU without bfloat16 instructions); `bfloat16_weights`: both bfloat16, with stochastic rounding.",
         recipe=ASSUMED,
         choices=("float32", "bfloat16", "bfloat16_weights"),
     )
@@ -94,15 +97,17 @@ class RunConfig:
     )
     activation_checkpointing: str = _setting(
         "none",
-        "Recompute activations in the backward pass: `selective`, cheap operations only (half of the memory, somewhat "
-        "slower), or `full`, whole blocks (least memory, up to a third slower).",
+        "Recompute activations in the backward pass: `selective`, cheap operations only (half of the activation "
+        "memory, somewhat slower), or `full`, whole blocks (least memory, up to a third slower).",
         choices=("none", "selective", "full"),
     )
     reshard_after_forward: bool = _setting(
-        True, "FSDP: free gathered weights after use and reduce gradients at once: less memory, more traffic."
+        True, "FSDP: free gathered weights after use and reduce gradients immediately: less memory, more traffic."
     )
     torch_compile: bool = _setting(False, "Compile the blocks: slow start, then faster on a GPU (not measured).")
-    cpu_offload: bool = _setting(False, "FSDP: keep weights and optimizer in main memory; several GPU processes only.")
+    cpu_offload: bool = _setting(
+        False, "FSDP: keep weights and optimizer in CPU memory; only with several GPU processes, without LoRA."
+    )
     num_processes: int = _setting(0, "Processes; 0: one per GPU, or 2 without GPUs.", minimum=0)
     max_restarts: int = _setting(3, "How often dead processes are restarted from the newest checkpoint.", minimum=0)
     eval_steps: int = _setting(10, "Updates between two evaluations.", unit="updates", minimum=1)
@@ -197,7 +202,7 @@ class RunConfig:
         names = [setting.name for setting in fields(self)]
         for name in changes:
             if name not in names:
-                raise unknown("field of RunConfig", name, names)
+                raise unknown("setting", name, names)
         return replace(self, **changes)
 
     def save(self, path: Path) -> None:
@@ -215,7 +220,7 @@ def _checked(setting, value: Any) -> Any:
     if setting.type is float and type(value) is int and abs(value) <= files.MAX_NUMBER:
         value = float(value)
     if type(value) is not setting.type:
-        raise UserError(f"{name} must be of type {setting.type.__name__}, got {short(value)}.", name)
+        raise UserError(f"{name} must be {TYPES[setting.type]}, got {short(value)}.", name)
     if isinstance(value, str) and re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", value):
         raise UserError(f"{name} must not hold control characters, got {short(value)}.", name)
     if isinstance(value, str) and masked(value) != value:
@@ -228,7 +233,7 @@ def _checked(setting, value: Any) -> Any:
     # NaN, which compares false, is refused.
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         allowed = f"at least {low}" if high is None else f"between {low} and {high}"
-        unit = f" {limits['unit']}" if limits["unit"] else ""
+        unit = f" {limits['unit'].removesuffix('s') if low == 1 else limits['unit']}" if limits["unit"] else ""
         raise UserError(f"{name} must be {allowed}{unit}, got {short(value)}.", name)
     return value
 

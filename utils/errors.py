@@ -51,6 +51,9 @@ def short(value: Any) -> str:
     return _SHORT.repr(value)
 
 
+MAX_LISTED = 10  # allowed names beside the nearest one
+
+
 class UserError(Exception):
     """An error that the user can fix: the message has the value, what is allowed, and what to do.
 
@@ -73,8 +76,14 @@ def visible(text: str) -> str:
 
 
 def unknown(what: str, got: str, allowed: Iterable[str], field: str = "") -> UserError:
-    """The error for a name that is not in `allowed`, with the nearest valid name."""
+    """The error for a name that is not in `allowed`, with the nearest valid name, or else all of them."""
     allowed = list(allowed)
     near = get_close_matches(str(got)[:200], allowed, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return UserError(f"unknown {what} {short(got)}.{hint} Allowed: {', '.join(map(repr, allowed))}.", field)
+    names = f" Allowed: {', '.join(map(repr, allowed)) or 'none'}."
+    return UserError(f"unknown {what} {short(got)}.{hint}{'' if near and len(allowed) > MAX_LISTED else names}", field)
+
+
+def number_of(count: int, noun: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.benchmark import Timer
 
 from utils import files
-from utils.errors import UserError
+from utils.errors import UserError, number_of
 
 GIB = 2**30
 # Large enough to reach the peak rate, small enough for a tenth of a second.
@@ -56,7 +56,9 @@ def devices(num_processes: int = 0) -> tuple[Device, ...]:
         count = torch.cuda.device_count()
         if num_processes > count:
             raise UserError(
-                f"num_processes is {num_processes}, but this machine has {count} GPUs: use at most one process per GPU."
+                f"num_processes is {num_processes}, but this machine has {number_of(count, 'GPU')}: use at most "
+                "one process per GPU.",
+                field="num_processes",
             )
         found = [Device(torch.cuda.get_device_name(i), torch.cuda.mem_get_info(i)[0]) for i in range(count)]
         return tuple(found[: num_processes or count])

@@ -20,8 +20,8 @@ from typing import Any
 from utils import artifacts, files
 from utils.artifacts import ROOT
 from utils.config import RunConfig
-from utils.data import reader, sources
-from utils.errors import UserError, masked
+from utils.data import audit, contamination, pairs, reader, sources
+from utils.errors import UserError, masked, number_of, unknown
 from utils.evaluation import tasks
 from utils.runs import folders, launch, metrics
 
@@ -73,7 +73,7 @@ def main(notebooks: Path = ROOT / "notebooks") -> int:
 def make_plan(environment: dict[str, str]) -> Plan:
     """The plan for these environment variables; relative paths are relative to the current folder.
 
-    Raises `UserError` for an unknown preset, source, field or run, and for a missing file.
+    Raises `UserError` for an unknown preset, source, field, repair, benchmark or run, and for a missing file.
     """
     given = {name: environment[name] for name in CHOICES if environment.get(name, "0") not in ("", "0")}
     data_dir = artifacts.data_dir(given.get("DATA", ""))
@@ -87,14 +87,20 @@ def make_plan(environment: dict[str, str]) -> Plan:
         run_dir = folders.choose_run(data_dir, config, fresh="FRESH" in given)
     if "GPTEACHER_FILE" in given:
         given["GPTEACHER_FILE"] = _absolute(given["GPTEACHER_FILE"])
-    if "BENCHMARKS" in given:  # the notebooks run in another folder
-        names = given["BENCHMARKS"].split()
+    fields = reader.Fields.parse(given.get("MAP", ""), given.get("IGNORE", ""))
+    pairs.check_fields(sources.find(config.pairs, data_dir, given.get("GPTEACHER_FILE", "")), fields)
+    names = given.get("BENCHMARKS", "").split()
+    audit.check_repairs(given.get("REPAIRS", "").split(), names)
+    contamination.read(sources.benchmarks(" ".join(names), data_dir))
+    if names:  # the notebooks run in another folder
         given["BENCHMARKS"] = " ".join(name if name == sources.HUMANEVAL else _absolute(name) for name in names)
     if given.get("TASKS", tasks.BASICS) not in tasks.NAMES:
         tasks.load(given["TASKS"], data_dir)
         given["TASKS"] = _absolute(given["TASKS"])
-    reader.Fields.parse(given.get("MAP", ""), given.get("IGNORE", ""))
-    sources.find(config.pairs, data_dir, given.get("GPTEACHER_FILE", ""))
+    known = [path.name for path in folders.readable(data_dir)]
+    for name in given.get("COMPARE", "").split():
+        if name not in known:
+            raise unknown("run in COMPARE", name, known)
     preset = asdict(RunConfig.from_preset(config.preset))
     changes = {name: value for name, value in asdict(config).items() if value != preset[name]}
     decided = {"PRESET": config.preset, "PAIRS": config.pairs, "OVERRIDES": json.dumps(changes), "RUN": run_dir.name}
@@ -159,10 +165,12 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
                 show(f"    {line}")
 
     def on_notebook_start(notebook) -> None:
-        # nbclient's own handler turns Ctrl-C into a dead kernel; without it Python raises KeyboardInterrupt.
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        for number in (signal.SIGINT, signal.SIGTERM):  # nbclient's own handlers turn a signal into a dead kernel
+            asyncio.get_running_loop().remove_signal_handler(number)
+        interrupt_on_sigterm()
 
     options: dict[str, Any] = dict(timeout=None, kernel_name="python3", store_widget_state=False)
+    options["extra_arguments"] = ["--log-level=CRITICAL"]  # a kernel that is stopped would log a traceback
     options |= dict(on_notebook_start=on_notebook_start, on_cell_start=on_cell_start, on_cell_executed=on_cell_executed)
     client = NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **options)
     ticker = asyncio.create_task(_show_training(plan, show))
@@ -177,8 +185,14 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
     except DeadKernelError:
         return f"{path.name}: the kernel died in cell {current.get('id')!r}; usually memory ran out."
     finally:
+        interrupt_on_sigterm()  # nbclient has set the default
         ticker.cancel()
         pages[path.stem] = to_html(notebook, path.stem)
+
+
+def interrupt_on_sigterm() -> None:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 async def _show_training(plan: Plan, show: Callable[[str], None]) -> None:
@@ -223,8 +237,8 @@ def summarize(plan: Plan, seconds: dict[str, float]) -> str:
     tokens = artifacts.require(tokens_dir, "02_alpaca_format")["facts"]
     lines = [
         f"Pairs: {counts['num_read']:,} read = {counts['num_kept']:,} kept + {counts['num_rejected']:,} rejected "
-        f"+ {counts['num_duplicates']:,} duplicates",
-        f"Tokens: {tokens['num_tokens_train']:,} in {tokens['num_train']:,} pairs for training, "
+        f"+ {number_of(counts['num_duplicates'], 'duplicate')}",
+        f"Tokens: {tokens['num_tokens_train']:,} in {number_of(tokens['num_train'], 'pair')} for training, "
         f"{tokens['num_tokens_validation']:,} in {tokens['num_validation']:,} for validation",
         *_training_lines(metrics.read(plan.run_dir)),
         "",
@@ -246,7 +260,8 @@ def _training_lines(records: list[dict[str, Any]]) -> list[str]:
     return [
         f"Training loss: {train[0]['loss']:.3f} in the first update, {train[-1]['loss']:.3f} in the last",
         f"Validation loss: {validation}",
-        f"Trained on {train[-1]['total_tokens']:,} tokens, {speed:,.0f} a second (median of {len(train)} updates)",
+        f"Trained on {train[-1]['total_tokens']:,} tokens, {speed:,.0f} a second "
+        f"(median of {number_of(len(train), 'update')})",
     ]
 
 
@@ -288,5 +303,6 @@ def _clock(seconds: float) -> str:
 if __name__ == "__main__":
     if sys.argv[1:]:
         sys.exit("`make run` takes its choices from environment variables; `make help` lists them.")
+    interrupt_on_sigterm()
     sys.stdout.reconfigure(line_buffering=True, errors="replace")  # ty: ignore[missing-union-attribute]
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Which size of StarCoder fits one GPU of 24, 48 or 80 GB, with adapters and without: the README's table, planned."""
+"""Which size of StarCoder fits one GPU of 24, 48, 80 or 141 GB, with LoRA and without: the README's table, planned."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from utils.model.shape import config_key
 from utils.planning import memory, workload
 
 SIZES = ("164M", "1.1B", "3.0B", "7.3B", "15.5B")
-CARDS = (24, 48, 80)  # in GB of 10**9 bytes: a card has a little more, its driver takes some of it
+CARDS = (24, 48, 80, 141)  # in GB of 10**9 bytes: a card has a little more, its driver takes some of it
 KINDS = {
     "LoRA, rank 16": dict(lora_rank=16),
     "full": {},

@@ -6,17 +6,20 @@ import sys
 from pathlib import Path
 
 from utils import artifacts
+from utils.config import PAIR_SUFFIXES
 from utils.data import pairs, sources
 from utils.data.faults import COMMAND, Report
 from utils.data.pairs import Refused
 from utils.data.reader import Fields, Row
-from utils.errors import UserError, visible
+from utils.errors import UserError, number_of, visible
 
 MAX_SHOWN = 1000  # faults of `check`
 
 
 def _check_file(path: Path, fields: Fields) -> int:
     """Print the faults of a file and the count of its rows; 0 when it is clean, 1 when it is not."""
+    if not path.name.lower().endswith(PAIR_SUFFIXES):
+        raise UserError(f"check takes files ending in {', '.join(PAIR_SUFFIXES)}, got {path}; for it use prepare.")
     report = Report(MAX_SHOWN)
     for item, faults in pairs.check(sources.Source(path.name, "", "", path), fields):
         report.add(faults, isinstance(item, Row))
@@ -26,9 +29,8 @@ def _check_file(path: Path, fields: Fields) -> int:
         print(visible(line))
     stopped = "; reading stopped there" if report.num_faults >= pairs.MAX_FAULTS else ""
     num_good = report.num_rows - report.num_faulty
-    print(
-        f"{report.num_rows:,} rows, {num_good:,} of them good; {report.num_faults:,} faults{stopped}", file=sys.stderr
-    )
+    rows, faults = number_of(report.num_rows, "row"), number_of(report.num_faults, "fault")
+    print(f"{rows}, {num_good:,} of them good; {faults}{stopped}", file=sys.stderr)
     return 1 if report.num_faults else 0
 
 

@@ -60,15 +60,10 @@ def apply_repairs(
     """Every row after the named repairs, None where it is left out, and one record per repair.
 
     A record is {"repair", "num_changed", "num_left_out", "reasons": {number of the row: why it is left out}}. Repairs
-    are made in the order of `REPAIRS`. Raises `UserError` for an unknown name, and for `benchmark_overlap` without a
-    benchmark. The argument `rows` is not changed.
+    are made in the order of `REPAIRS`. Raises `UserError` as `check_repairs` does. The argument `rows` is not changed.
     """
     names = list(names)
-    for name in names:
-        if name not in REPAIRS:
-            raise unknown("repair", name, REPAIRS)
-    if BENCHMARK_OVERLAP in names and not benchmarks:
-        raise UserError(f"the repair {BENCHMARK_OVERLAP!r} needs a benchmark: name its file in BENCHMARKS.")
+    check_repairs(names, benchmarks)
     repaired: list[dict[str, str] | None] = list(rows)
     records = []
     for name in (name for name in REPAIRS if name in names):
@@ -84,6 +79,15 @@ def apply_repairs(
                 repaired[number] = None
         records.append({"repair": name, "num_changed": num_changed, "num_left_out": len(reasons), "reasons": reasons})
     return repaired, records
+
+
+def check_repairs(names: Sequence[str], benchmarks: Sequence[str]) -> None:
+    """Raise `UserError` for an unknown name, and for `benchmark_overlap` without a benchmark."""
+    for name in names:
+        if name not in REPAIRS:
+            raise unknown("repair", name, REPAIRS)
+    if BENCHMARK_OVERLAP in names and not benchmarks:
+        raise UserError(f"the repair {BENCHMARK_OVERLAP!r} needs a benchmark: name its file in BENCHMARKS.")
 
 
 def save(findings: Sequence[Finding], folder: Path) -> Path:
@@ -131,11 +135,11 @@ def _near_duplicates(rows: Sequence[dict], languages: list[str]) -> Finding:
     ]
     num_same = sum(same == 1 for _, same in found.values())
     meaning = (
-        "Instruction and input have nearly the same words as an earlier row in the same language "
-        f"(Jaccard index {SIMILAR} or more). The pair counts double, and may flatter the validation loss."
+        "Rows whose instruction and input have nearly the same words as an earlier row in the same language "
+        f"(Jaccard index {SIMILAR} or more). They count double, and may make the validation loss look too good."
     )
     counts = {"same words": num_same, "nearly the same words": len(found) - num_same}
-    counts["distinct rows they resemble"] = len({first for first, _ in found.values()})
+    counts["distinct originals"] = len({first for first, _ in found.values()})
     return Finding(
         NEAR_DUPLICATES, "Near-duplicates", meaning, len(found), examples, counts, NEAR_DUPLICATES, sorted(found)
     )
@@ -163,8 +167,8 @@ def _benchmark_overlap(rows: Sequence[dict], benchmarks: Sequence[str]) -> Findi
         {overlap.task.name for overlap in every if overlap.has_solution}
     )
     meaning = (
-        f"{bench.NUM_WORDS} consecutive words, or a whole solution, also occur in a benchmark. A score on these tasks "
-        "would measure memorization. Short matches can be coincidence: look at them."
+        f"Rows that share {bench.NUM_WORDS} consecutive words, or a whole solution, with a benchmark. A score on these "
+        "tasks would measure memorization. Short matches can be coincidence: look at them."
     )
     return Finding(BENCHMARK_OVERLAP, title, meaning, len(found), examples, counts, BENCHMARK_OVERLAP, sorted(found))
 
@@ -181,7 +185,7 @@ def _unparsable(rows: Sequence[dict], languages: list[str]) -> Finding:
         for row, fault in some(found.items())
     ]
     meaning = (
-        "The response is Python, but Python's parser rejects it: the model would learn to write broken code. "
+        "Responses in Python that Python's parser rejects: the model would learn to write broken code. "
         "Prose and other languages are not checked."
     )
     counts = {"responses in Python": languages.count(PYTHON)}
@@ -192,7 +196,7 @@ def _unparsable(rows: Sequence[dict], languages: list[str]) -> Finding:
 PRIVATE = {
     pii.EMAILS: ("E-mail addresses", "Possibly real mailboxes; example.com and similar names do not count."),
     pii.IP_ADDRESSES: ("IP addresses", "Possibly real machines; private, loopback and example addresses do not count."),
-    pii.SECRETS: ("Keys and passwords", "Look like real keys: a model can repeat them to anyone."),
+    pii.SECRETS: ("Keys and passwords", "What looks like a real key: a model can repeat it to anyone."),
     pii.HIDDEN: (
         "Hidden characters",
         "Invisible characters such as bidirectional controls: code with them can do something else than it "
@@ -238,7 +242,7 @@ def _outliers(rows: Sequence[dict]) -> Finding:
     usual = np.percentile([len(row["response"]) for row in rows] or [0], 95)
     found = {number: why for number, row in enumerate(rows) if (why := _outlier_reason(row, 10 * usual))}
     examples = [Example(row, why, shown(rows[row])) for row, why in some(found.items())]
-    meaning = "Rarely worth learning: copies of the question, repeated lines, far too long, or cut off."
+    meaning = "Rows rarely worth learning: copies of the question, repeated lines, far too long, or cut off."
     counts = dict(Counter(found.values()).most_common())
     return Finding("outliers", "Outliers", meaning, len(found), examples, counts, rows=sorted(found))
 
@@ -263,7 +267,7 @@ def _licenses(rows: Sequence[dict]) -> Finding:
     stated = [(row.get("source") or "no source", row.get("license") or "not stated") for row in rows]
     unstated = [number for number, (_, license) in enumerate(stated) if license.startswith("not stated")]
     counts = {f"{source}: {license}": count for (source, license), count in Counter(stated).most_common(MAX_EXAMPLES)}
-    meaning = "No licence is stated, so you may not be allowed to use these rows. The counts are by source and licence."
+    meaning = "Rows without a licence: you may not be allowed to use them. The counts are by source and licence."
     return Finding("licenses", "Licence not stated", meaning, len(unstated), [], counts, rows=unstated)
 
 
@@ -271,7 +275,7 @@ def _languages(guesses: list[tuple[str, str]]) -> Finding:
     counts = Counter(language for language, _ in guesses)
     hows = Counter(f"rule: {how}" for _, how in guesses)
     unknown_rows = [number for number, (language, _) in enumerate(guesses) if language == UNKNOWN]
-    meaning = "The language of each response is guessed by rules. The counts are by language and by rule."
+    meaning = "Rows whose language no rule could tell. The counts are by language and by the rule that decided."
     counts = dict([*counts.most_common(), *hows.most_common()])
     return Finding("languages", "Language not known", meaning, len(unknown_rows), [], counts, rows=unknown_rows)
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from utils.errors import number_of
+
 MAX_KINDS, MAX_NAME = 20, 60
 
 
@@ -80,7 +82,7 @@ class Report:
             for first, number in self.shared.values()
         ]
         num_left = self.num_faults - len(self.shown) - sum(number for _, number in self.shared.values())
-        more = [f"… and {num_left:,} more faults"] if num_left else []
+        more = [f"… and {number_of(num_left, 'more fault')}"] if num_left else []
         return [*shared, *(f"{name}{fault}" for fault in self.shown), *more]
 
     def advice(self, options: Options) -> str:

@@ -246,8 +246,9 @@ def _syntax_reason(error: json.JSONDecodeError, rest: str) -> str:
         return f"the control character U+{ord(rest[0]):04X} unescaped in a text"
     if error.msg == "Extra data":
         return "expected the end of the line after one JSON value; put each object on a line of its own"
-    reason = error.msg[0].lower() + error.msg[1:]
-    reason = reason.replace("unterminated string starting at", "a text without its closing quote")
+    if error.msg.startswith("Unterminated string"):
+        return "a text without its closing quote: it seems to be cut off"
+    reason = f"not JSON: {error.msg[0].lower()}{error.msg[1:]}".replace("expecting", "expected a", 1)
     return f"{reason}: it seems to be cut off" if _is_cut_off(error) else reason
 
 

@@ -83,7 +83,7 @@ def guess(row: dict[str, str]) -> tuple[str, str]:
         return likeliest, "the response looks like it"
     if any(map(is_sentence, response.split("\n"))):
         return PROSE, "sentences, and no line that looks like code"
-    return (named, "the instruction names it") if named else (UNKNOWN, "nothing names it")
+    return (named, "the instruction names it") if named else (UNKNOWN, "no rule matched")
 
 
 def _fenced_language(tag: str) -> str:

@@ -20,7 +20,7 @@ from utils.data import audit, reader, sources, stdlib_pairs
 from utils.data.contamination import read as read_benchmarks
 from utils.data.faults import NOTEBOOK, Fault, Options, Report, position
 from utils.data.reader import Fields, Row
-from utils.errors import UserError, unknown
+from utils.errors import UserError, number_of, unknown
 
 PARTS = TRAIN, VALIDATION, REJECTS = "train", "validation", "rejects"
 REPORT = "report.json"
@@ -57,6 +57,7 @@ def prepare(
     """
     pairs = resolved_pairs(pairs)
     source = sources.find(pairs, data_dir, gpteacher_file)
+    check_fields(source, fields)
     folder = artifacts.pairs_dir(data_dir, pairs)
     inputs = {
         "source": source.name,
@@ -76,6 +77,14 @@ def prepare(
         facts |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options)
         files.write_json(building / REPORT, facts)
     return folder, False
+
+
+def check_fields(source: sources.Source, fields: Fields) -> None:
+    """Raise `UserError` where names of fields are given for pairs that are made here."""
+    if source.is_made_here and fields != Fields():
+        raise UserError(
+            f"MAP and IGNORE (--map, --ignore) concern the fields of a file; {source.name} is none. Leave them out."
+        )
 
 
 def stream(folder: Path, part: str) -> Iterator[dict[str, str]]:
@@ -138,7 +147,7 @@ def sort_rows(
     if report.num_faults and (not skip_bad or not num_kept):
         raise Refused(refusal(str(source.path or source.name), report, options, num_kept))
     if not num_kept:
-        raise UserError(f"{source.path or source.name}: none of its {counts['num_read']:,} rows is left.")
+        raise UserError(f"{source.path or source.name}: none of its {number_of(counts['num_read'], 'row')} is left.")
     names = ("num_read", "num_rejected", "num_duplicates", "num_train", "num_validation")
     facts = {"num_kept": num_kept} | {name: counts[name] for name in names}
     return facts | {"num_origins": len(origins), "kinds": dict(kinds), "repairs": records}
@@ -157,7 +166,7 @@ def check(source: sources.Source, fields: Fields = Fields()) -> Iterator[tuple[R
         text = "\0".join(clean(item.pair[name]) for name in reader.PAIR_FIELDS)
         first = seen.setdefault(hashlib.blake2b(text.encode(), digest_size=16).digest(), item.place)
         is_first = first is item.place
-        reason = f"the same pair as {position(first)}; leave one out"
+        reason = f"the same pair as {position(first)}; remove one"
         yield item, [] if is_first else [replace(item.place, reason=reason)]
 
 
@@ -229,9 +238,11 @@ def _raw_rows(source: sources.Source, fields: Fields) -> Iterator[Row | Fault]:
 def refusal(name: str, report: Report, options: Options, num_kept: int) -> str:
     """The message about a file with faults."""
     if report.num_faulty == report.num_rows:
-        found = f"none of its {report.num_rows:,} rows can be used"
+        found = f"none of its {number_of(report.num_rows, 'row')} can be used"
     else:
-        found = f"{report.num_faults:,} faults, {report.num_faulty:,} of {report.num_rows:,} rows cannot be used"
+        found = (
+            f"{number_of(report.num_faults, 'fault')}: {report.num_faulty:,} of {report.num_rows:,} rows cannot be used"
+        )
     found += "; reading stopped there" if report.num_faults >= MAX_FAULTS else ""
     remedy = "Correct the file" + (f", or leave these rows out: {options.skip_bad}" if num_kept else "")
     lines = [f"{name}: {found}. Nothing was changed.", *report.lines(name)]

@@ -53,8 +53,10 @@ class Fields:
         names = []
         for part in mapping.replace(",", " ").split():
             ours, is_pair, theirs = part.partition("=")
+            if theirs in PAIR_FIELDS and ours not in PAIR_FIELDS:
+                raise UserError(f"{part!r}: write it the other way round, {theirs}={ours} (our name first).")
             if ours not in PAIR_FIELDS:
-                raise unknown("field of a pair", ours, PAIR_FIELDS)
+                raise unknown("field name", ours, PAIR_FIELDS)
             if not (is_pair and theirs):
                 raise UserError(f"{part!r} is not a mapping. Write OURS=THEIRS, such as response=output.")
             names.append((ours, theirs))

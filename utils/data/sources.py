@@ -5,6 +5,7 @@
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from utils import artifacts, files
@@ -61,16 +62,21 @@ def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
     if not path.name.lower().endswith(PAIR_SUFFIXES):
         raise UserError(
             f"{unknown('source of pairs', pairs, (PYTHON_STDLIB, GPTEACHER))} Or a file ending in "
-            f"{', '.join(PAIR_SUFFIXES)}, or a data set of the hub as OWNER/NAME@COMMIT with its 40 digits."
+            f"{', '.join(PAIR_SUFFIXES)}, or a data set of the hub as OWNER/NAME@COMMIT, with the full 40-character "
+            "commit hash."
         )
-    return Source(visible(path.name), "not stated by the user", artifacts.sha256_file(_existing(path)), path)
+    return Source(visible(path.name), "not stated", artifacts.sha256_file(_existing(path)), path)
 
 
 def benchmarks(names: str, data_dir: Path) -> tuple[str, ...]:
     """Benchmarks as `contamination.read` takes them: `humaneval` becomes its file, downloaded once and verified.
 
-    Raises `UserError` when it is neither cached nor reachable.
+    Raises `UserError` for a name that is no .jsonl file, and when `humaneval` is neither cached nor reachable.
     """
+    for name in names.split():
+        if name != HUMANEVAL and ".jsonl" not in name:
+            hint = f" Did you mean {HUMANEVAL!r}?" if get_close_matches(name, [HUMANEVAL]) else ""
+            raise UserError(f"no benchmark or file {name!r}.{hint} Allowed: {HUMANEVAL!r}, .jsonl and .jsonl.gz files.")
     return tuple(
         str(_pinned(name, Path(data_dir), HUMANEVAL_URL, HUMANEVAL_SHA256)) if name == HUMANEVAL else name
         for name in names.split()

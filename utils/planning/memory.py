@@ -150,7 +150,7 @@ def disk_bytes(config: RunConfig, shape: Shape) -> dict[str, int]:
 def parts(config: RunConfig, key: str, work: Workload, num_processes: int, device_type: str) -> dict[str, int]:
     """Bytes of one process by part; their sum is the peak. On GPUs nothing here is measured.
 
-    On a CPU `workspace` includes the program and the copy for a checkpoint, and gradients do not reuse the memory of
+    On a CPU the part `program and buffers` includes the copy for a checkpoint, and gradients do not reuse the memory of
     activations: glibc cannot split freed blocks to fit.
     """
     model, on_cpu = shape_of(key), device_type == "cpu"
@@ -197,7 +197,7 @@ def parts(config: RunConfig, key: str, work: Workload, num_processes: int, devic
     if on_cpu and config.lora_rank:
         # Measured, 20 to 66 %: glibc cannot reuse all of a block's activation memory for the next block.
         workspace += round(0.4 * (kept_bytes + logits))
-    return share | {"activations": kept_bytes, "logits": logits, "workspace": workspace}
+    return share | {"activations": kept_bytes, "logits": logits, "program and buffers": workspace}
 
 
 def _gathered_bytes(model: Shape, config: RunConfig, work: Workload, num_processes: int, device_type: str) -> int:

@@ -20,15 +20,16 @@ from utils.model import loading, packing_support
 from utils.model.shape import config_key, config_of, shape_of
 from utils.planning import memory, timing, workload
 from utils.runs import metrics
+from utils.tokens import prompts
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a run needs, and what is available.
 
-    `memory_bytes_per_process` has the parts weights, gradients, optimizer, activations, logits and workspace: the
-    program on a CPU, the CUDA context on a GPU, gathered weights, the copy for a checkpoint. `main_memory_bytes` is the
-    main memory of all GPU processes. `cost` is in the currency of the price.
+    `memory_bytes_per_process` has the parts weights, gradients, optimizer, activations, logits, and program and
+    buffers: the program on a CPU, the CUDA context on a GPU, gathered weights, the copy for a checkpoint.
+    `main_memory_bytes` is the main memory of all GPU processes. `cost` is in the currency of the price.
     """
 
     config: RunConfig
@@ -70,9 +71,11 @@ class Plan:
 def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None) -> Plan:
     """The plan of a run on this machine; `price_per_hour` is for all devices together.
 
-    Raises `UserError` for more processes than GPUs. Not covered: several machines, and models whose blocks differ.
+    Raises `UserError` for more processes than GPUs and as `check_settings` does. Not covered: several machines, and
+    models whose blocks differ.
     """
     found, key = hardware.devices(config.num_processes), config_key(loading.load_config(config))
+    check_settings(config, found)
     work, shape = _work(config, data_dir, key, len(found)), shape_of(key)
     disk = memory.disk_bytes(config, shape)
     kind, num_devices = found[0].type, 1 if found[0].type == "cpu" else len(found)
@@ -100,6 +103,18 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None)
         free_disk_bytes=shutil.disk_usage(existing).free,
         **_memory(config, key, found, work),
     )
+
+
+def check_settings(config: RunConfig, found: tuple[Device, ...]) -> None:
+    """Raise `UserError` for a setting that these devices or this model's tokenizer do not support."""
+    if config.cpu_offload and (found[0].type == "cpu" or len(found) == 1 or config.lora_rank):
+        text = "cpu_offload needs several GPU processes and full fine-tuning (lora_rank=0): switch it off."
+        raise UserError(text, field="cpu_offload")
+    if config.template == prompts.CHAT:
+        try:
+            prompts.chat_frame(loading.load_tokenizer(config.model_name_or_path, config.revision))
+        except UserError as error:
+            raise UserError(str(error), field="template") from error
 
 
 def _work(config: RunConfig, data_dir: Path, key: str, num_processes: int) -> workload.Workload:

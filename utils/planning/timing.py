@@ -50,7 +50,10 @@ def expected_seconds(
         blocks, head = (per_weight + again) * shape.num_matrix_parameters, per_weight * shape.num_head_parameters
         flops = blocks * work.num_tokens + head * work.num_target_tokens
         update = flops / (ASSUMED_MFU * rate)
-        basis = f"from {ASSUMED_MFU:.0%} of this machine's matrix rate; may be off by a factor of two"
+        basis = (
+            f"assumes {100 * ASSUMED_MFU:.0f} % of this machine's peak matrix speed (no earlier run to compare with); "
+            "may be off by a factor of two"
+        )
     if evaluation is None:
         evaluation = 2 / (per_weight + again) * update * work.num_eval_tokens / work.num_tokens
     return work.num_updates * update + num_evals * evaluation, basis

@@ -56,7 +56,7 @@ def tokenize(pairs: list[dict[str, Any]], tokenizer, template: str = "alpaca") -
     """Prompt, response and end of every pair as ids, with prompt and response tokenized separately.
 
     In one string the prompt's last `:` could merge with the response's first character, and the model would train on a
-    context that it never sees in generation. Control tokens spelled out in a pair stay text.
+    context that it never sees in generation. Special tokens spelled out in a pair stay text.
     """
     texts = [format_prompt(pair["instruction"], pair["input"], template, tokenizer) for pair in pairs]
     prompts = encode_prompts(texts, tokenizer, template)

@@ -78,10 +78,10 @@ def read_ahead(build: Callable[[int], Any], updates: range) -> Iterator[Any]:
 
 
 def pack(lengths: np.ndarray, capacity: int, num_ranks: int = 1) -> list[list[int]]:
-    """Distribute documents over blocks of at most `capacity` tokens: few, balanced, a multiple of `num_ranks`.
+    """Distribute documents over blocks of at most `capacity` tokens: few, balanced, as many for each of `num_ranks`.
 
-    Longest first into the emptiest block, so that ranks finish together. Returns the documents of each block, as
-    indices into `lengths`; blocks are empty where there are fewer documents than ranks.
+    Longest first into the emptiest block, so that processes finish together. Returns the documents of each block, as
+    indices into `lengths`; blocks are empty where there are fewer documents than processes.
     """
     if len(lengths) and max(lengths) > capacity:
         raise UserError(f"a pair has {max(lengths)} tokens, a block {capacity}: raise tokens_per_device.")

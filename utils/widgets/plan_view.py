@@ -15,7 +15,7 @@ COLORS = {
     "optimizer": "#009e73",
     "activations": "#e69f00",
     "logits": "#d55e00",
-    "workspace": "#999999",
+    "program and buffers": "#999999",
 }
 STYLE = """<style>
 .plan-view { font: 13px/1.5 var(--jp-ui-font-family, sans-serif); color: var(--jp-content-font-color1, inherit);
@@ -93,7 +93,7 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
         ("tokens per update", f"{plan.tokens_per_update:,.0f}, {plan.tokens_basis}"),
         ("time", f"{time}{plan.seconds_basis}"),
         ("disk", f"{disk}; {format_bytes(plan.free_disk_bytes)} free"),
-        ("workspace", _workspace(plan)),
+        ("program and buffers", _buffers(plan)),
     ]
     if plan.main_memory_bytes:
         needed, free = map(format_bytes, (plan.main_memory_bytes, plan.free_main_memory_bytes))
@@ -112,7 +112,7 @@ def _verdict(plan: Plan) -> tuple[bool, str]:
     return True, f"It fits. {plan.devices[0].name}: {devices} needs {needed} of memory; {free} are free."
 
 
-def _workspace(plan: Plan) -> str:
+def _buffers(plan: Plan) -> str:
     first = "the program itself" if plan.devices[0].type == "cpu" else "the CUDA context (not measured)"
     return f"{first}, weights gathered from other processes, and a copy of the checkpoint being written"
 

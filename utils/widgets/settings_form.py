@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from utils import files
-from utils.config import PRESETS, RunConfig
+from utils.config import ASSUMED, PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_STDLIB
 from utils.errors import UserError
 from utils.widgets.html import LINE, alert, escape, guarded, muted
@@ -168,11 +168,13 @@ class SettingsForm(widgets.VBox):
         setting, value = self.settings[name].metadata, self._value(name)
         start, published = getattr(self._base, name), getattr(RunConfig(), name)
         notes = [] if value == start else [f"<b>Changed</b>, was {escape(_short(start) or 'empty')}."]
-        if setting["recipe"]:
-            source = "The recipe's value" if value == published else f"Recipe: {escape(_short(published))}"
-            notes.append(f"{source} <i>({escape(setting['recipe'])})</i>.")
-        elif name != "preset" and value != published:
-            notes.append(f"Default: {escape(_short(published) or 'empty')}.")
+        differing = "" if value == published else f": {escape(_short(published) or 'empty')}"
+        if setting["recipe"] == ASSUMED:
+            notes.append(f"stanford_alpaca's value{differing} <i>({ASSUMED})</i>; the recipe gives none.")
+        elif setting["recipe"]:
+            notes.append(f"The recipe's value{differing} <i>({escape(setting['recipe'])})</i>.")
+        elif name != "preset" and differing:
+            notes.append(f"The workbook's default{differing}.")
         text = escape(setting["help"]) + f' <span style="opacity: 0.75">{" ".join(notes)}</span>'
         return f'<div style="{LINE}line-height: 1.4; padding: 4px 0">{text}</div>'
 
