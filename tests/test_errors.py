@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from support.metric_lines import train_line
-from utils import files, workbook
+from utils import files, pages
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.errors import UserError, mask_logs, masked
@@ -64,7 +64,7 @@ def test_a_page_of_make_run_holds_no_credentials():
     from nbformat import v4
 
     output = v4.new_output("stream", text=HOLDING[0])
-    page = workbook.to_html(v4.new_notebook(cells=[v4.new_code_cell("1", outputs=[output])]), "x")
+    page = pages.to_html(v4.new_notebook(cells=[v4.new_code_cell("1", outputs=[output])]), "x")
     assert SECRET not in page and "***@host" in page
 
 

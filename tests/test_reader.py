@@ -150,7 +150,7 @@ def test_an_array_reports_line_and_row_and_ends_at_its_first_syntax_error(tmp_pa
     assert len(faults) <= 2
 
 
-def test_an_over_long_line_costs_itself_only(tmp_path, monkeypatch):
+def test_an_too_long_line_costs_itself_only(tmp_path, monkeypatch):
     monkeypatch.setattr(json_stream, "MAX_ROW_BYTES", 100)
     long = _row(input="x" * 1000)
     (tmp_path / "x.jsonl").write_bytes(b"\n".join([GOOD, long, GOOD, long]))

@@ -39,10 +39,10 @@ def rows_of(box):
 @pytest.mark.parametrize(
     ("name", "typed", "message"),
     [
-        ("learning_rate", "fast", "learning_rate must be of type float, got 'fast'"),
+        ("learning_rate", "fast", "learning_rate must be a number, got 'fast'"),
         ("learning_rate", "7", "between 0.0 and 1.0, got 7.0"),
-        ("train_batch_size", "1.5", "must be of type int, got 1.5"),
-        ("max_length", "", "must be of type int, got ''"),
+        ("train_batch_size", "1.5", "must be a whole number, got 1.5"),
+        ("max_length", "", "must be a whole number, got ''"),
         ("tokens_per_device", "9", "tokens_per_device must be at least max_length"),
     ],
 )

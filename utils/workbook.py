@@ -23,6 +23,7 @@ from utils.config import RunConfig
 from utils.data import audit, contamination, pairs, reader, sources
 from utils.errors import UserError, masked, number_of, unknown
 from utils.evaluation import tasks
+from utils.pages import to_html
 from utils.runs import folders, launch, metrics
 
 CHOICES = (
@@ -31,16 +32,6 @@ CHOICES = (
 )
 PROGRESS_SECONDS = 10
 ANSWER = {"instruction": str, "base": str, "tuned": str}
-# The page runs no scripts and loads nothing, whatever a model wrote into it.
-TEMPLATE = """{%- extends 'index.html.j2' -%}
-{%- block html_head_js -%}
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-{%- endblock -%}
-{%- block jupyter_widgets -%}{%- endblock -%}
-{%- block html_head_js_mathjax -%}{%- endblock -%}
-{%- block html_head_js_mermaidjs -%}{%- endblock -%}
-{%- block data_widget_view -%}<p><em>Widgets are live in JupyterLab: make lab.</em></p>{%- endblock -%}
-"""
 
 
 @dataclass(frozen=True)
@@ -218,15 +209,6 @@ def stage_names(cells: list) -> dict[int, tuple[int, str]]:
             name = heading or cell.id
             stages[index] = (numbers.setdefault(name, len(numbers) + 1), name)
     return stages
-
-
-def to_html(notebook, title: str) -> str:
-    """A self-contained page: embedded images, no scripts, no requests, no widgets, no credentials."""
-    from nbconvert import HTMLExporter
-
-    exporter = HTMLExporter(raw_template=TEMPLATE, embed_images=True)
-    exporter.log.setLevel("ERROR")  # it warns about figures without alternative text
-    return masked(exporter.from_notebook_node(notebook, {"metadata": {"name": title}})[0])
 
 
 def summarize(plan: Plan, seconds: dict[str, float]) -> str:

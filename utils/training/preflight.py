@@ -48,17 +48,17 @@ def check(data_dir: Path, config: RunConfig, tokenizer) -> list[Check]:
         ("The end is a target token in every row", "ends_untrained", sample, defect),
         ("Every row has target tokens", "rows_untrained", sample, "remove these rows from the pairs"),
         ("No token of a prompt is a target token", "prompt_tokens_trained", sample, defect),
-        ("Decoding gives the text again", "texts_changed", sample, unwritable),
-        ("Text never becomes a control token", "rows_with_specials", whole, defect),
+        ("Decoding restores the text", "texts_changed", sample, unwritable),
+        ("Text never becomes a special token", "rows_with_specials", whole, defect),
     )
     checks = [
-        Check(name, not counts[key], f"{counts[key]:,} exceptions in {where}", remedy)
+        Check(name, not counts[key], f"{counts[key]:,} violations in {where}", remedy)
         for name, key, where, remedy in points
     ]
-    parts = ("kept", "rejected", "duplicates", "over_long", "without_target_token")
+    parts = ("kept", "rejected", "duplicates", "too_long", "without_target_token")
     sums = " + ".join(f"{row_counts[f'num_{part}']:,} {part.replace('_', ' ')}" for part in parts)
     is_even = row_counts["num_read"] == sum(row_counts[f"num_{part}"] for part in parts)
-    long = f"{row_counts['num_over_long']:,} rows over {config.max_length:,} tokens are left out whole; no row is cut"
+    long = f"{row_counts['num_too_long']:,} rows over {config.max_length:,} tokens are left out whole; no row is cut"
     checks += [
         Check("Packed pairs are kept apart", *_packing_check(config)),
         Check("Row counts add up", is_even, f"{row_counts['num_read']:,} read = {sums}", again),
@@ -84,12 +84,12 @@ def balance(data_dir: Path, config: RunConfig) -> dict[str, int]:
     """
     report = pairs.row_counts(artifacts.pairs_dir(data_dir, config.pairs))
     row_counts = {name: report[name] for name in ("num_read", "num_rejected", "num_duplicates")}
-    row_counts |= {"num_kept": 0, "num_over_long": 0, "num_without_target_token": 0}
+    row_counts |= {"num_kept": 0, "num_too_long": 0, "num_without_target_token": 0}
     for split in SPLITS:
         rows = dataset.load(artifacts.tokens_dir(data_dir, config), split)
         is_long = rows.lengths > config.max_length
         is_untrained = ~is_long & (rows.lengths <= np.maximum(1, rows.prompt_lengths))
-        for name, number in (("over_long", is_long.sum()), ("without_target_token", is_untrained.sum())):
+        for name, number in (("too_long", is_long.sum()), ("without_target_token", is_untrained.sum())):
             row_counts[f"num_{name}"] += int(number)
         row_counts["num_kept"] += int((~is_long & ~is_untrained).sum())
     return row_counts
