@@ -195,6 +195,7 @@ def test_languages_are_guessed_from_fence_then_instruction_then_looks():
     code = "function f(x) {\n  return x;\n}"
     assert languages.guess(row("In Python?", f"```js\n{code}\n```"))[0] == "JavaScript"
     assert languages.guess(row("Translate Python to JavaScript.", code))[0] == "JavaScript"
+    assert languages.guess(row("Do it.", f"```jsx\n{code}\n```"))[0] == "JavaScript"
     assert languages.guess(row("Write a C function.", "int f(int x) {}"))[0] == "C"
     assert languages.guess(row("Do it.", "SELECT a FROM b;")) == ("SQL", "the response looks like it")
     assert languages.guess(row("Why?", "It is said that nobody knows why it is."))[0] == languages.PROSE

@@ -388,3 +388,14 @@ def test_wrong_settings_name_the_value_and_the_limit(wrong):
     ((name, value),) = wrong.items()
     with pytest.raises(UserError, match=f"{name} must be .*got {re.escape(str(value))}"):
         GenerationSettings(**wrong)
+
+
+def test_answers_without_a_cache_stay_within_the_context(tokenizer, monkeypatch):
+    torch.manual_seed(0)
+    sizes = dict(n_layer=1, n_embd=16, n_head=2, n_positions=16)
+    config = GPTBigCodeConfig(**sizes, vocab_size=len(tokenizer), eos_token_id=None)
+    network = GPTBigCodeForCausalLM(config).eval()
+    monkeypatch.setattr(decoding, "_is_exact", lambda *_: False)
+    rows, settings = [[5] * 14, [6] * 3, [7] * 4], GenerationSettings(max_new_tokens=12)
+    together = [answer.text for answer in generate_rows(network, tokenizer, rows, settings)]
+    assert together == [generate_rows(network, tokenizer, [row], settings)[0].text for row in rows]

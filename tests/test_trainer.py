@@ -492,6 +492,10 @@ def test_a_run_resumes_only_with_the_settings_that_its_updates_depend_on(new_run
     main(run_dir)
     monkeypatch.undo()
     config = RunConfig.load(run_dir / "config.json")
+    manifest = (run_dir / "manifest.json").rename(run_dir / "moved.json")
+    with pytest.raises(UserError, match="manifest.json is missing or damaged.*Restore it"):
+        main(run_dir)
+    manifest.rename(run_dir / "manifest.json")
     config.with_changes(max_eval_samples=2).save(run_dir / "config.json")
     with pytest.raises(UserError, match=r"began \(max_eval_samples=0, now 2\)"):
         main(run_dir)

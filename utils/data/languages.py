@@ -92,7 +92,7 @@ def _fenced_language(tag: str) -> str:
         name = find_lexer_class_by_name(tag).name
     except ClassNotFound:
         return ""
-    name = {"Bash": "shell", "S": "R"}.get(name, name)
+    name = {"Bash": "shell", "S": "R", "JSX": "JavaScript", "TSX": "TypeScript"}.get(name, name)
     return name if name in LANGUAGES else ""
 
 

@@ -115,10 +115,11 @@ class Recomputing(Decoder):
 
     def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings):
         super().__init__(model, rows, settings)
-        self.rows = [list(row) for row in rows]
+        self.rows, self.context = [list(row) for row in rows], context_of(model.config)
 
     def logits(self) -> torch.Tensor:
-        ids = [torch.tensor([row], device=self.model.device) for row in self.rows]  # (1, T)
+        # Ended rows are still computed; what is beyond the context is of no use.
+        ids = [torch.tensor([row[-self.context :]], device=self.model.device) for row in self.rows]  # (1, T)
         return torch.cat([self.model(input_ids=row, use_cache=False).logits[:, -1] for row in ids])
 
     def append(self, next_ids: torch.Tensor) -> None:

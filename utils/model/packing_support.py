@@ -28,7 +28,12 @@ TOLERANCE = 1e-5  # of the largest logit, in float32
 SHORT_LENGTHS = (3, 17, 8)
 MAX_COPY_PARAMETERS = 500_000_000
 # Widths of the copy; where they do not fit together in an architecture, the next ones are tried.
-COMMON_WIDTHS = {"vocab_size": 256, "intermediate_size": 96, "moe_intermediate_size": 48}
+COMMON_WIDTHS = {
+    "vocab_size": 256,
+    "vocab_size_per_layer_input": 256,
+    "intermediate_size": 96,
+    "moe_intermediate_size": 48,
+}
 WIDTHS: tuple[dict[str, Any], ...] = (
     {"hidden_size": 64, "attention_hidden_size": 64, "num_attention_heads": 4, "head_dim": 16, "rotary_dim": 16},
     {"hidden_size": 64, "attention_hidden_size": 64, "num_attention_heads": 4},
@@ -151,6 +156,8 @@ def small_copy(key: str) -> PreTrainedModel:
 
 
 def _does_not_run(config: PreTrainedConfig, error: Exception | None) -> UserError:
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return UserError(f"memory ran out while a small copy of {config.model_type} was checked: lower max_length.")
     return UserError(f"{config.model_type} cannot be trained here: a small copy of it does not run ({_line(error)}).")
 
 
@@ -209,7 +216,7 @@ def _small_network(config: PreTrainedConfig) -> PreTrainedModel:
     if num_parameters > MAX_COPY_PARAMETERS:
         raise ValueError(f"it has {num_parameters:,} parameters with cut widths, at most {MAX_COPY_PARAMETERS:,}")
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # `torch.manual_seed` would also reset a GPU's generator
         network = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=EAGER).eval()
         remove_dropout(network)
         for module in network.modules():

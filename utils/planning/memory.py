@@ -226,4 +226,5 @@ def main_memory_bytes(config: RunConfig, key: str, num_processes: int) -> int:
 
 def _saves_while_training(config: RunConfig, work: Workload) -> bool:
     """Whether a checkpoint is written during training; the last one reuses the memory of gradients."""
-    return work.num_updates is None or config.save_steps < work.num_updates
+    is_saved = config.early_stopping_patience > 0 or work.num_updates is None
+    return is_saved or config.save_steps < work.num_updates

@@ -72,6 +72,6 @@ def count(config: RunConfig, data_dir: Path, num_processes: int, is_packed: bool
         num_block_targets=round(most_targets),
         num_blocks=int(num_blocks.max()),
         document_length=document,
-        basis="counted from the token rows",
+        basis="counted from the token rows" + ("" if is_packed else "; one pair per forward pass"),
         is_packed=is_packed,
     )

@@ -131,7 +131,7 @@ def best(folders: list[Path]) -> Path | None:
     for folder in folders:
         with contextlib.suppress(FileNotFoundError, UserError):  # damaged
             state = read_json(folder / "state.json", STATE)
-            if state.get("eval_loss") is not None and state.get("eval_step", state.get("step")) == state.get("step"):
+            if state.get("eval_loss") is not None and state.get("eval_step") == state.get("step"):
                 losses[folder] = state["eval_loss"]
     return min(losses, key=losses.__getitem__, default=None)
 

@@ -10,6 +10,7 @@ from torch.distributed.tensor import DTensor
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.hardware import format_bytes
+from utils.training.loss import is_packed
 from utils.training.optim import Muon
 
 
@@ -30,9 +31,12 @@ def out_of_memory_explained(network: nn.Module, optimizer: torch.optim.Optimizer
             "optimizer states": states,
         }
         sizes = ", ".join(f"{name} {format_bytes(_num_bytes(tensors))}" for name, tensors in held.items())
+        lower = (
+            f"tokens_per_device (now {config.tokens_per_device}) or max_length" if is_packed(network) else "max_length"
+        )
         raise UserError(
-            f"out of memory. This process holds {sizes}; the rest are activations. Lower tokens_per_device (now "
-            f"{config.tokens_per_device}) or max_length, choose more activation_checkpointing, or use more processes."
+            f"out of memory. This process holds {sizes}; the rest are activations. Lower {lower}, choose "
+            "more activation_checkpointing, or use more processes."
         ) from error
 
 

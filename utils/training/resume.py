@@ -42,8 +42,11 @@ def record(run_dir: Path, tokens_dir: Path, config: RunConfig, facts: dict[str, 
     inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
     manifest = artifacts.read_manifest(run_dir) or {}
     path = run_dir / artifacts.MANIFEST
-    if not manifest and path.is_file() and not path.is_symlink():
-        raise UserError(f"{path} is damaged, so the run cannot be resumed. Start a new run (FRESH=1).")
+    if not manifest and (path.is_file() and not path.is_symlink() or any(run_dir.glob("checkpoints/step-*"))):
+        raise UserError(
+            f"{path} is missing or damaged, so the run's checkpoints cannot be verified. Restore it, or start a new "
+            "run (FRESH=1)."
+        )
     if manifest and artifacts.stale_inputs(run_dir, inputs):
         raise UserError(f"{tokens_dir} changed since this run began: it cannot be resumed. Start a new run (FRESH=1).")
     settings = {name: value for name, value in asdict(config).items() if name not in CHANGEABLE}

@@ -10,14 +10,14 @@ from weakref import WeakKeyDictionary
 
 import ipywidgets as widgets
 
-from utils.model import generation
+from utils.model import generation, prompt_modes
 from utils.model.prompt_modes import Question
 from utils.model.shape import context_of
 from utils.playground import token_logprobs
 from utils.playground.attribution import Span
 from utils.playground.history import Written
 from utils.playground.model_pool import LoadedModels
-from utils.tokens.prompts import encode_texts, end_id
+from utils.tokens.prompts import ALPACA, encode_texts, end_id
 from utils.widgets import answer_view
 from utils.widgets.code_runner import CodeRunner, program
 from utils.widgets.html import FRAMED, LINE, CopyButton, describe, escape, update
@@ -138,8 +138,9 @@ class Column(widgets.VBox):
         if self.scores or self.question is None:
             return
         written, own, found, losses = self.written, self.models.get(self.writer[1])[1], [], []
+        template = self.question.template if self.question.mode == prompt_modes.INSTRUCTION else ALPACA
         for one in written:
-            ended = [end_id(own, self.question.template)] if one.reason == generation.END_OF_TEXT else []
+            ended = [end_id(own, template)] if one.reason == generation.END_OF_TEXT else []
             losses.append({})
             for other in others:
                 label, name = other.writer

@@ -7,6 +7,7 @@ text is escaped, and invisible characters are made visible.
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import ipywidgets as widgets
@@ -14,6 +15,8 @@ from tokenizers import decoders
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from utils.config import RunConfig
+from utils.errors import UserError
+from utils.model import loading, packing_support
 from utils.tokens import packing
 from utils.tokens.dataset import TokenRows
 from utils.tokens.labels import IGNORE_INDEX
@@ -179,6 +182,9 @@ class TokenView(widgets.VBox):
     def __init__(self, rows: TokenRows, config: RunConfig, tokenizer, row: int = 0, num_ranks: int = 2):
         self.rows, self.config, self.tokenizer, self.num_ranks = rows, config, tokenizer, num_ranks
         self.chosen = packing.choose_rows(rows, config.max_length, config.max_train_samples, config.seed)
+        self.can_pack = True
+        with suppress(UserError):  # where the model cannot be trained, notebook 02 says so elsewhere
+            self.can_pack = packing_support.training_support(loading.load_config(config), config).is_packed
         num_updates = packing.num_updates(len(self.chosen), config.train_batch_size, config.num_train_epochs)
         look = dict(layout=widgets.Layout(width="11em"), style={"description_width": "5em"})
         options = [("One pair", False), ("Packed blocks of an update", True)]
@@ -243,7 +249,11 @@ class TokenView(widgets.VBox):
         """The rows in each block of an update, as training packs them."""
         config = self.config
         rows = packing.update_rows(self.chosen, config.train_batch_size, config.seed, update - 1)
-        blocks = packing.pack(self.rows.lengths[rows], config.tokens_per_device, self.num_ranks)
+        lengths = self.rows.lengths[rows]
+        if self.can_pack:
+            blocks = packing.pack(lengths, config.tokens_per_device, self.num_ranks)
+        else:
+            blocks = packing.one_per_block(lengths, self.num_ranks)
         return [[int(rows[index]) for index in block] for block in blocks]
 
     def _changed(self, change) -> None:
