@@ -16,7 +16,12 @@ def tensors(value):
 def saved(run_dir, *steps, keep=10, values=None, own=None, run_id="", **state):
     for step in steps:
         saver = checkpoint.Saver(run_dir, rank=0, num_ranks=1, keep=keep, run_id=run_id)
-        saver.save(step, values or tensors(float(step)), own or {}, {"step": step, "eval_step": step} | state)
+        saver.save(
+            step,
+            values or tensors(float(step)),
+            own or {},
+            {"step": step} | ({"eval_step": step} if "eval_loss" in state else {}) | state,
+        )
         saver.wait()
 
 
