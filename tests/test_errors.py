@@ -4,7 +4,6 @@ import errno
 import fcntl
 import logging
 import os
-import resource
 import subprocess
 import sys
 
@@ -90,22 +89,30 @@ def test_no_value_of_an_override_is_a_traceback(field, value):
     assert field in str(error.value) and len(str(error.value)) < 300
 
 
-@pytest.fixture
-def size_limit():
-    """Files of this process may have 4,000 bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+# In a process of its own: the limit is also that of what pytest prints.
+UNDER_A_LIMIT = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, "tests")
+import pytest
+from support.metric_lines import train_line
+from utils import files
+from utils.errors import UserError
+from utils.runs import metrics
+
+folder = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+files.write_text(folder / "file", "old")
+with pytest.raises(UserError, match=r"file cannot be opened or written: .*ulimit -f"):
+    files.write_text(folder / "file", "x" * 5000)
+with pytest.raises(UserError, match=r"metrics.jsonl cannot be opened or written: .*ulimit -f"):
+    for step in range(1, 99):
+        metrics.append(folder, train_line(step))
+"""
 
 
-def test_a_limit_of_file_sizes_is_named_and_leaves_whole_lines_and_files(tmp_path, size_limit):
-    files.write_text(tmp_path / "file", "old")
-    with pytest.raises(UserError, match=r"file cannot be opened or written: .*ulimit -f"):
-        files.write_text(tmp_path / "file", "x" * 5000)
-    with pytest.raises(UserError, match=r"metrics.jsonl cannot be opened or written: .*ulimit -f"):
-        for step in range(1, 99):
-            metrics.append(tmp_path, train_line(step))
+def test_a_limit_of_file_sizes_is_named_and_leaves_whole_lines_and_files(tmp_path):
+    subprocess.run([sys.executable, "-c", UNDER_A_LIMIT, str(tmp_path)], cwd=ROOT, check=True)
     assert (tmp_path / "metrics.jsonl").read_bytes().endswith(b"}\n") and len(metrics.read(tmp_path)) > 10
     assert (tmp_path / "file").read_text() == "old" and len(list(tmp_path.iterdir())) == 2
 
