@@ -44,6 +44,17 @@ def test_every_group_lists_its_tasks(samples):
     assert view.index.layout.display == "none", "one sample of each"
 
 
+def test_tasks_follow_each_other(samples):
+    view = EvaluationView(samples)
+    assert view.previous.disabled
+    for name in list(MEANINGS)[1:]:
+        view.next.click()
+        assert f"t/{name}: {name}" in view.page.value
+    assert view.next.disabled and not view.previous.disabled
+    view.group.value = "both"
+    assert view.next.disabled and view.previous.disabled
+
+
 def test_a_failure_says_why(samples):
     view = EvaluationView(samples, frozenset({"t/gained"}))
     for text in ("base: ✘ failed, 0.5 s", "tuned: ✔ passed", "Failed assertion", *map(escape, FACTS.values())):

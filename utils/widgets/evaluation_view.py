@@ -52,7 +52,12 @@ class EvaluationView(widgets.VBox):
         )
         self.index.layout.display = "" if len(indices) > 1 else "none"
         self.page = widgets.HTML()
-        super().__init__([self.group, self.task, self.index, self.page])
+        # JupyterLab takes arrow keys of a focused list for itself; buttons work by keyboard.
+        self.previous, self.next = widgets.Button(description="Previous"), widgets.Button(description="Next")
+        for button, step in ((self.previous, -1), (self.next, 1)):
+            button.on_click(lambda _, step=step: setattr(self.task, "index", (self.task.index or 0) + step))
+        buttons = widgets.HBox([self.previous, self.next])
+        super().__init__([self.group, self.task, self.index, buttons, self.page])
         self._list()
         self.group.observe(self._list, "value")
         for field in (self.task, self.index):
@@ -66,7 +71,8 @@ class EvaluationView(widgets.VBox):
         self._show()
 
     def _show(self, _=None) -> None:
-        task = self.task.value
+        task, place = self.task.value, self.task.index or 0
+        self.previous.disabled, self.next.disabled = place == 0, place + 1 >= len(self.task.options)
         if task is None:
             update(self.page, value=_line("There are no tasks in this group.", "status"))
             return
@@ -102,4 +108,4 @@ def _folded(title: str, text: str) -> str:
 
 
 def _line(text: str, role: str = "") -> str:
-    return f'<p style="{LINE}"{f" role={role}" if role else ""}><b>{escape(text)}</b></p>'
+    return f'<p style="{LINE}margin: 0"{f" role={role}" if role else ""}><b>{escape(text)}</b></p>'
