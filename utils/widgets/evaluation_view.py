@@ -52,7 +52,7 @@ class EvaluationView(widgets.VBox):
         )
         self.index.layout.display = "" if len(indices) > 1 else "none"
         self.page = widgets.HTML()
-        # JupyterLab takes arrow keys of a focused list for itself; buttons work by keyboard.
+        # JupyterLab takes the arrow keys of a list that is not open (Space opens it).
         self.previous, self.next = widgets.Button(description="Previous"), widgets.Button(description="Next")
         for button, step in ((self.previous, -1), (self.next, 1)):
             button.on_click(lambda _, step=step: setattr(self.task, "index", (self.task.index or 0) + step))
@@ -79,7 +79,7 @@ class EvaluationView(widgets.VBox):
         both = [self.samples.get((task, model, self.index.value)) for model in (BASE, TUNED)]
         columns = "".join(_answer(sample) for sample in both if sample)
         note = " It shares text with training pairs, so it is not counted." if task in self.shared else ""
-        head = _line(f"{task}: {self.changes[task]}, {MEANINGS[self.changes[task]]}.{note}", "status")
+        head = _line(f"{task}: {MEANINGS[self.changes[task]]}.{note}", "status")
         update(self.page, value=f'{head}<div style="{COLUMNS}">{columns}</div>')
 
 
@@ -89,8 +89,9 @@ def _answer(sample: Sample) -> str:
     verdict = f"{sample.model}: {'✔' if sample.passed else '✘'} {sample.kind}, {sample.seconds:.1f} s"
     asked = "to continue the function" if is_completion else "by an instruction"
     answer = answer_view.answer(sample.answer, before=sample.asked if is_completion else "")
-    # A failed assertion is a fact of its own; of a pass only the output is of interest.
-    values = sample.facts if "assertion" in sample.facts else {"result": sample.result} | sample.facts
+    values = {"result": sample.result} | sample.facts
+    if "assertion" in values:  # which says more than the result and the place in the test
+        values |= {"result": "", "traceback": ""}
     names = [name for name in (("output",) if sample.passed else FACTS) if values.get(name)]
     parts = [
         _line(verdict),
