@@ -368,3 +368,55 @@ def test_nothing_that_a_model_writes_runs_or_leaves_the_page(lab, page, run_dir)
         ".playground-column a, .playground-column img, .playground-column script, .playground-column form"
     )
     assert links.count() == 0
+
+
+def test_an_answer_runs_in_the_sandbox(lab, page, run_dir):
+    answers = [
+        "```python\ndef add(a, b):\n    return a + b\n```",
+        "while True:\n    pass",
+        "for _ in range(100):\n    print('x' * 10**6)",
+        f"print({''.join(PAYLOADS[:50])!r})\nopen('/etc/passwd')",
+    ]
+    written = [vars(Written(answer, "limit", [5], 1, 0.1, 9.0)) for answer in answers]
+    column = {"model": "tuned", "name": str(run_dir / "model"), "prompt": "", "note": "", "answers": written}
+    history.append(run_dir, Question("Instruction", "Write code."), [column])
+    open_playground(page, lab)
+    page.get_by_role("button", name="Show again").click()
+    expect(page.locator(".playground-column")).to_have_count(1)
+    runner, choice = page.get_by_role("button", name="Run 1"), page.get_by_label("Answer 1", exact=True)
+    page.get_by_label("Call 1").fill("add(1, 2)")
+    results = ("✔ ended after", "✘ timed out after 1", "✘ too much output", "✘ raised an error")
+    for index, result in enumerate(results):
+        choice.select_option(index=index)
+        runner.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(".playground-column")).to_contain_text(result)
+        expect(runner).to_be_enabled()
+        if index == 0:
+            expect(page.locator(".playground-column")).to_contain_text("Value3")
+            page.get_by_label("Call 1").fill("")
+            look(page, "playground-run")
+    page.get_by_text("FileNotFoundError").last.scroll_into_view_if_needed()
+    look(page, "playground-run-hostile")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.pwned") is None
+    assert page.locator(".playground-column img, .playground-column script, .playground-column a").count() == 0
+
+
+def test_an_evaluation_is_run_and_looked_through(lab, page, run_dir):
+    path = lab.data_dir.parent / "notebooks" / "06_evaluate.ipynb"
+    path.write_text(path.read_text().replace("NUM_TASKS = 0", "NUM_TASKS = 3"))
+    open_notebook(page, lab, "06_evaluate")
+    page.evaluate(RUN, ["all-cells", "question"])
+    expect(cell(page, "sandbox")).to_contain_text("value='45'")
+    expect(cell(page, "evaluate")).to_contain_text("6 of 6 answers recorded")
+    expect(cell(page, "result")).to_contain_text("No difference shown with these 3 tasks")
+    expect(cell(page, "figure").get_by_role("img", name=re.compile("neither 3"))).to_be_visible()
+    view = cell(page, "view")
+    expect(view.get_by_role("status")).to_contain_text("basics/add: neither")
+    view.get_by_role("button", name="Next").focus()
+    page.keyboard.press("Space")
+    expect(view.get_by_role("status")).to_contain_text("basics/square: neither")
+    look(page, "evaluation")
+    view.get_by_label("Tasks", exact=True).select_option(index=1)
+    expect(view.get_by_role("status")).to_contain_text("There are no tasks in this group")

@@ -40,8 +40,19 @@ def test_every_group_lists_its_tasks(samples):
     for name in MEANINGS:
         view.group.value = name
         assert [task for _, task in view.task.options] == [f"t/{name}"]
-        assert f"t/{name}: {name}, {MEANINGS[name]}" in view.page.value
+        assert f"t/{name}: {MEANINGS[name]}." in view.page.value
     assert view.index.layout.display == "none", "one sample of each"
+
+
+def test_tasks_follow_each_other(samples):
+    view = EvaluationView(samples)
+    assert view.previous.disabled
+    for name in list(MEANINGS)[1:]:
+        view.next.click()
+        assert f"t/{name}: {MEANINGS[name]}." in view.page.value
+    assert view.next.disabled and not view.previous.disabled
+    view.group.value = "both"
+    assert view.next.disabled and view.previous.disabled
 
 
 def test_a_failure_says_why(samples):

@@ -135,6 +135,8 @@ def test_sigterm_ends_it_as_ctrl_c_does(world, tmp_path):
         ({"OVERRIDES": "{learning_rate: 1}"}, "must be a JSON object"),
         ({"OVERRIDES": "[1]"}, "must be a JSON object"),
         ({"OVERRIDES": '{"lerning_rate": 1e-4}'}, "Did you mean 'learning_rate'?"),
+        ({"TASKS": "humanevl"}, "Did you mean 'humaneval'?"),
+        ({"TASKS": "missing.jsonl"}, "cannot be read"),
         ({"RUN": "missing"}, "there is no run missing"),
         ({"COMPARE": "missing"}, "unknown run in COMPARE 'missing'. Allowed: none."),
         ({"REPAIRS": "email"}, "Did you mean 'emails'?"),
@@ -180,9 +182,18 @@ def test_which_run_the_notebooks_work_on(tmp_path):
 def test_paths_count_from_the_callers_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.jsonl").write_text("{}\n")
-    environment = {"DATA": "here", "PAIRS": "mine.jsonl", "GPTEACHER_FILE": "copy.json", "PRESET": "", "OTHER": "kept"}
+    (tmp_path / "tasks.jsonl").write_text("")
+    environment = {
+        "TASKS": "tasks.jsonl",
+        "DATA": "here",
+        "PAIRS": "mine.jsonl",
+        "GPTEACHER_FILE": "copy.json",
+        "PRESET": "",
+        "OTHER": "kept",
+    }
     plan = workbook.make_plan(environment)
     assert plan.config.pairs == plan.environment["PAIRS"] == str(tmp_path / "mine.jsonl")
+    assert plan.environment["TASKS"] == str(tmp_path / "tasks.jsonl")
     assert plan.environment["DATA"] == str(tmp_path / "here")
     assert plan.environment["GPTEACHER_FILE"] == str(tmp_path / "copy.json")
     assert plan.environment["PRESET"] == "tiny" and plan.environment["OTHER"] == "kept"

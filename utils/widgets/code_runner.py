@@ -93,4 +93,4 @@ def program(answer: str, before: str = "", after: str = "") -> str:
 def texts(outcome: guest.Outcome) -> str:
     """What a program printed, and the value of its last expression or its error, as HTML."""
     named = {"Printed": outcome.output, "Value": outcome.value, "Error": outcome.error}
-    return "".join(f'<p style="{LINE}"><b>{name}</b></p>{pre(text)}' for name, text in named.items() if text)
+    return "".join(f'<p style="{LINE}margin: 0"><b>{name}</b></p>{pre(text)}' for name, text in named.items() if text)

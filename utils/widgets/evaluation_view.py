@@ -52,7 +52,12 @@ class EvaluationView(widgets.VBox):
         )
         self.index.layout.display = "" if len(indices) > 1 else "none"
         self.page = widgets.HTML()
-        super().__init__([self.group, self.task, self.index, self.page])
+        # JupyterLab takes the arrow keys of a list that is not open (Space opens it).
+        self.previous, self.next = widgets.Button(description="Previous"), widgets.Button(description="Next")
+        for button, step in ((self.previous, -1), (self.next, 1)):
+            button.on_click(lambda _, step=step: setattr(self.task, "index", (self.task.index or 0) + step))
+        buttons = widgets.HBox([self.previous, self.next])
+        super().__init__([self.group, self.task, self.index, buttons, self.page])
         self._list()
         self.group.observe(self._list, "value")
         for field in (self.task, self.index):
@@ -66,14 +71,15 @@ class EvaluationView(widgets.VBox):
         self._show()
 
     def _show(self, _=None) -> None:
-        task = self.task.value
+        task, place = self.task.value, self.task.index or 0
+        self.previous.disabled, self.next.disabled = place == 0, place + 1 >= len(self.task.options)
         if task is None:
             update(self.page, value=_line("There are no tasks in this group.", "status"))
             return
         both = [self.samples.get((task, model, self.index.value)) for model in (BASE, TUNED)]
         columns = "".join(_answer(sample) for sample in both if sample)
         note = " It shares text with training pairs, so it is not counted." if task in self.shared else ""
-        head = _line(f"{task}: {self.changes[task]}, {MEANINGS[self.changes[task]]}.{note}", "status")
+        head = _line(f"{task}: {MEANINGS[self.changes[task]]}.{note}", "status")
         update(self.page, value=f'{head}<div style="{COLUMNS}">{columns}</div>')
 
 
@@ -83,8 +89,9 @@ def _answer(sample: Sample) -> str:
     verdict = f"{sample.model}: {'✔' if sample.passed else '✘'} {sample.kind}, {sample.seconds:.1f} s"
     asked = "to continue the function" if is_completion else "by an instruction"
     answer = answer_view.answer(sample.answer, before=sample.asked if is_completion else "")
-    # A failed assertion is a fact of its own; of a pass only the output is of interest.
-    values = sample.facts if "assertion" in sample.facts else {"result": sample.result} | sample.facts
+    values = {"result": sample.result} | sample.facts
+    if "assertion" in values:  # which says more than the result and the place in the test
+        values |= {"result": "", "traceback": ""}
     names = [name for name in (("output",) if sample.passed else FACTS) if values.get(name)]
     parts = [
         _line(verdict),
@@ -102,4 +109,4 @@ def _folded(title: str, text: str) -> str:
 
 
 def _line(text: str, role: str = "") -> str:
-    return f'<p style="{LINE}"{f" role={role}" if role else ""}><b>{escape(text)}</b></p>'
+    return f'<p style="{LINE}margin: 0"{f" role={role}" if role else ""}><b>{escape(text)}</b></p>'
