@@ -63,9 +63,12 @@ def test_a_failure_says_why(samples):
     for text in ("base: ✘ failed, 0.5 s", "tuned: ✔ passed", "Failed assertion", *map(escape, FACTS.values())):
         assert text in view.page.value
     assert "shares text with training pairs" in view.page.value and "asked t/gained" in view.page.value
-    raised = sample("t/x", BASE, False, result="raised: NameError: x", facts={"traceback": "line 1", "output": "hello"})
+    assert "wrote nothing" not in view.page.value
+    raised = sample(
+        "t/x", BASE, False, answer="\n", result="raised: NameError: x", facts={"traceback": "line 1", "output": "hello"}
+    )
     page = EvaluationView([raised, sample("t/x", TUNED, True)]).page.value
-    for text in ("raised: NameError: x", "Traceback", "line 1", "Printed", "hello"):
+    for text in ("raised: NameError: x", "Traceback", "line 1", "Printed", "hello", "wrote nothing"):
         assert text in page
 
 
