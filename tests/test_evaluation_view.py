@@ -7,8 +7,11 @@ from html import escape
 import pytest
 
 from support.payloads import PAYLOADS
+from utils import files
+from utils.config import RunConfig
 from utils.evaluation import measure, report
 from utils.evaluation.measure import BASE, TUNED, Sample, Settings
+from utils.sandbox.judge import MAX_OUTPUT_BYTES, Task, judge
 from utils.widgets.evaluation_view import MEANINGS, EvaluationView
 
 FACTS = {"assertion": "assert candidate(1, 2) == 3", "last_call": "add(1, 2)", "got": "-1", "expected": "3"}
@@ -60,9 +63,12 @@ def test_a_failure_says_why(samples):
     for text in ("base: ✘ failed, 0.5 s", "tuned: ✔ passed", "Failed assertion", *map(escape, FACTS.values())):
         assert text in view.page.value
     assert "shares text with training pairs" in view.page.value and "asked t/gained" in view.page.value
-    raised = sample("t/x", BASE, False, result="raised: NameError: x", facts={"traceback": "line 1", "output": "hello"})
+    assert "wrote nothing" not in view.page.value
+    raised = sample(
+        "t/x", BASE, False, answer="\n", result="raised: NameError: x", facts={"traceback": "line 1", "output": "hello"}
+    )
     page = EvaluationView([raised, sample("t/x", TUNED, True)]).page.value
-    for text in ("raised: NameError: x", "Traceback", "line 1", "Printed", "hello"):
+    for text in ("raised: NameError: x", "Traceback", "line 1", "Printed", "hello", "wrote nothing"):
         assert text in page
 
 
@@ -119,3 +125,34 @@ def test_equal_values_have_an_interval_too():
     result = measure.result(nothing)
     assert str(result.rates[BASE]) == "0.0 % (0.0 to 14.2)"
     assert str(result.comparison) == "No difference shown with these 24 tasks: +0.0 points (-14.2 to +14.2)."
+
+
+def test_progress_is_shown_and_recorded_answers_are_kept(samples, tmp_path, monkeypatch):
+    tasks = [Task(name, "", "f", "") for name in ("t/gained", "t/lost")]
+    RunConfig().save(tmp_path / "config.json")
+
+    def evaluate(run_dir, settings, tasks, load):
+        folder = measure.folder_of(run_dir, settings, tasks)
+        files.make_folder(folder)
+        recorded = len(measure.read(folder))
+        for one in samples[recorded : recorded + 3]:
+            files.append_line(folder / measure.SAMPLES, json.dumps(vars(one)))
+            yield one
+
+    monkeypatch.setattr(measure, "evaluate", evaluate)
+    for numbers in ([0, 1, 2, 3], [3, 4]):
+        lines = []
+        found = measure.complete(tmp_path, Settings(), tasks, lambda which: (None, None), lines.append)
+        assert [line.split(" answers")[0] for line in lines] == [f"{number} of 4" for number in numbers]
+        assert found == samples[: numbers[-1]]
+        samples = samples[:4]
+    assert lines[-1] == "4 of 4 answers recorded"
+
+
+@pytest.mark.slow
+def test_what_a_candidate_prints_is_kept():
+    task = Task("t", "", "add", "def check(candidate):\n    assert candidate(1, 2) == 3\n")
+    verdict = judge(task, "def add(a, b):\n    print('adding', a)\n    return a + b\n")
+    assert verdict.passed and verdict.facts["output"] == "adding 1\n"
+    verdict = judge(task, "def add(a, b):\n    while True:\n        print('x' * 999)\n")
+    assert verdict.kind == "too much output" and len(verdict.facts["output"]) == MAX_OUTPUT_BYTES

@@ -97,6 +97,7 @@ def _answer(sample: Sample) -> str:
         _line(verdict),
         _folded(f"The prompt: asked {asked}", sample.asked),
         f'<div style="{SCROLLING}">{answer}</div>',
+        *([] if sample.answer.strip() else [_line("The model wrote nothing.")]),
         *(_line(FACTS[name]) + pre(values[name], SCROLLING) for name in names),
         _folded("The program that was judged", sample.source),
     ]
