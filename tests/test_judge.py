@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """The sandbox and its judge: right solutions pass, wrong ones do not, and no attack reaches the host or a verdict."""
 
 import gzip
@@ -6,17 +7,23 @@ import math
 import os
 import socket
 import stat
-from collections import Counter, deque
+import subprocess
+import sys
+from collections import Counter, OrderedDict, deque
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from support.attacks import FAKE_PASSES, ON_THE_HOST
+from support.waiting import wait_until
+from utils.artifacts import ROOT
 from utils.errors import UserError
 from utils.evaluation import tasks
-from utils.sandbox import guest, inside
+from utils.sandbox import guest, values
 from utils.sandbox.guest import Limits
 from utils.sandbox.judge import Task, judge, judge_all
 
@@ -103,7 +110,7 @@ def same(one, two):
 
 @pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_values_cross_as_they_are(value):
-    assert same(inside.decode(json.loads(json.dumps(inside.encode(value)))), value)
+    assert same(values.decode(json.loads(json.dumps(values.encode(value)))), value)
 
 
 def test_what_is_no_builtin_crosses_as_its_base_or_not_at_all():
@@ -113,15 +120,17 @@ def test_what_is_no_builtin_crosses_as_its_base_or_not_at_all():
 
         __hash__ = None
 
-    assert same(inside.decode(inside.encode(Always(3))), 3) and same(
-        inside.decode(inside.encode(Counter("a"))), {"a": 1}
-    )
-    assert math.isnan(inside.decode(inside.encode(math.nan)))
-    assert list(inside.decode(inside.encode(iter([1, 2])))) == [1, 2]
-    opaque = inside.decode(inside.encode(object()))
-    assert isinstance(opaque, inside.Opaque) and opaque != inside.decode(inside.encode(object()))
-    with pytest.raises(inside.CannotCross, match="function"):
-        inside.encode([len, same], is_strict=True)
+    assert same(values.decode(values.encode(Always(3))), 3)
+    for value in (Counter("aab"), OrderedDict(b=1, a=2)):
+        assert same(values.decode(values.encode(value, is_strict=True)), value)
+    with pytest.raises(values.CannotCross, match="Always"):
+        values.encode(Always(3), is_strict=True)
+    assert math.isnan(values.decode(values.encode(math.nan)))
+    assert list(values.decode(values.encode(iter([1, 2])))) == [1, 2]
+    opaque = values.decode(values.encode(object()))
+    assert isinstance(opaque, values.Opaque) and opaque != values.decode(values.encode(object()))
+    with pytest.raises(values.CannotCross, match="function"):
+        values.encode([len, same], is_strict=True)
 
 
 def test_arguments_that_a_candidate_changes_are_changed_in_the_tests():
@@ -185,21 +194,93 @@ def test_the_compiled_interpreter_lies_where_only_the_user_can_write(tmp_path, m
     with pytest.raises(UserError, match="only you can open"):
         guest.compiled()
     folder.chmod(0o700)
-    # A file that others could have written is not run but made again.
-    made = []
-    monkeypatch.setattr(guest.subprocess, "run", lambda command, **_: made.append(command) or Done(command[-1]))
-    (folder / path.name).write_bytes(b"native code of somebody else")
-    (folder / path.name).chmod(0o666)
-    assert guest.compiled().read_bytes() == b"compiled here" and len(made) == 1
+    # What others could have written, or what is not as it was made, is not run but made again.
+    made, real = [], guest.subprocess.run
+    monkeypatch.setattr(guest.subprocess, "run", lambda command, **_: made.append(command) or compiled_here(command))
+    ours = folder / path.name
+    ours.write_bytes(b"native code of somebody else")
+    ours.chmod(0o666)
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(lambda _: guest.compiled(), range(3))) == {ours}
+    assert ours.read_bytes() == b"compiled here" and len(made) == 1
+    for damage in (b"", b"compiled herE"):
+        ours.write_bytes(damage)
+        assert guest.compiled().read_bytes() == b"compiled here"
+    assert len(made) == 3 and {file.name for file in folder.iterdir()} == {ours.name, ours.with_suffix(".sha256").name}
+    with pytest.raises(UserError, match="the sandbox does not start here: delete"):
+        guest.run("1")  # it is no code for this machine
+    monkeypatch.setattr(guest.subprocess, "run", real)
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
     with pytest.raises(UserError, match="the sandbox needs a folder"):
         guest.run("1")
 
 
-class Done:
-    returncode = 0
+def compiled_here(command):
+    os.close(os.open(command[-1], os.O_CREAT | os.O_WRONLY, 0o600))
+    with open(command[-1], "wb") as file:
+        file.write(b"compiled here")
+    return SimpleNamespace(returncode=0)
 
-    def __init__(self, path):
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        with open(path, "wb") as file:
-            file.write(b"compiled here")
+
+RIGHT = {  # each solves TASK in a way that a process of its own takes for granted
+    "memoised recursion": (
+        "    return f(300) - 300 + n + 41\n\n\nimport functools\n\n\n@functools.lru_cache(None)\ndef f(n):\n"
+        "    return n and 1 + f(n - 1)\n"
+    ),
+    "a dataclass": "    return D(n).n + 41\nfrom dataclasses import dataclass\n@dataclass\nclass D:\n    n: 'int'\n",
+    "an own error": "    try: raise E\n    except ValueError: return n + 41\nclass E(ValueError): pass\n",
+    "many prints": "    print('x' * 500_000)\n    return n + 41\n",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_passes(name):
+    assert judge(TASK, PROMPT + RIGHT[name]).result == "passed"
+
+
+@pytest.mark.parametrize(
+    "body, test, result",
+    [
+        ("    return 7 ** n", "assert candidate(20_000) == 7 ** 20_000", "passed"),
+        ("    raise E('x')\nclass E(ValueError): pass", "try:\n        candidate(1)\n    except ValueError as error:\n        assert str(error) == 'x'", "passed"),
+        ("    {}['x']", "try:\n        candidate(1)\n    except KeyError as error:\n        assert error.args == ('x',)", "passed"),
+        ("    return collections.Counter(n)\nimport collections", "assert candidate('aab').most_common(1) == [('a', 2)]", "passed"),
+        ("    n.update(a=1)", "from collections import OrderedDict\n    d = OrderedDict(b=2)\n    candidate(d)\n    assert d == OrderedDict(b=2, a=1)", "passed"),
+        ("    for _ in range(2000): n = [n]\n    return n", "assert candidate(1)", "not judged: a returned value of type a value nested too deep cannot be passed between guests"),
+        ("    return range(10**9).__iter__()", "assert sum(candidate(1))", "not judged: a returned value of type a very long iterator cannot be passed between guests"),
+        ("    return n", "print('x' * 10**6)\n    assert candidate(1) == 1", "passed"),
+        ("    return n", "assert all(map(candidate, [2, 4])) and undefined", "raised: NameError: name 'undefined' is not defined"),
+    ],
+)  # fmt: skip
+def test_values_errors_and_prints_are_those_of_one_process(body, test, result):
+    task = Task("t", "def f(n):\n", "f", f"def check(candidate):\n    {test}\n")
+    assert judge(task, f"{task.prompt}{body}\n").result == result
+
+
+def test_faults_of_a_task_are_not_those_of_the_candidate():
+    broken = Task("t", PROMPT, "answer", "import nothing_of_this_name\ndef check(candidate): pass\n")
+    assert judge(broken, PROMPT + "    return 0\n").result.startswith(
+        "not judged: the task's own code raises No module"
+    )
+
+
+def test_what_only_waits_ends_too_also_without_its_parent(tmp_path):
+    assert guest.run("import time; time.sleep(1000)", Limits(seconds=1)).kind == "timed out"
+    program = "from utils.sandbox.guest import *; run('import time; time.sleep(1000)', Limits(seconds=2))"
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
+    wait_until(lambda: psutil.Process(parent.pid).children())
+    (child,) = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
+    psutil.wait_procs([child], timeout=30)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_an_interrupt_ends_what_is_being_judged():
+    verdicts = judge_all(
+        [(TASK, PROMPT + "    return n + 41\n"), *[(TASK, PROMPT + "    while True: pass\n")] * 9],
+        Limits(seconds=1000),  # far more than the test would wait
+    )
+    assert next(verdicts).passed
+    verdicts.close()
+    assert not psutil.Process().children()

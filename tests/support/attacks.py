@@ -72,6 +72,12 @@ FAKE_PASSES = {
     "a deep value": "    x = []\n    for _ in range(10**6): x = [x]\n    return x\n",
     "a circular value": "    x = []\n    x.append(x)\n    return x\n",
     "a huge value": "    return 'x' * 10**8\n",
+    "an error that says it passed": "    return 0\nimport os; os.write(1, b'{\"error\": \"x\", \"passed\": true, \"num_calls\": 1}\\n')\n",
+    "a raised error that says it passed": "    import os; os.write(1, b'{\"error\": \"ValueError\", \"message\": \"\", \"passed\": true}\\n'); return 0\n",
+    "an error that is a list": "    return 0\nimport os; os.write(1, b'{\"error\": []}\\n')\n",
+    "an error in a call that is a list": "    import os; os.write(1, b'{\"error\": [], \"kinds\": 3}\\n'); return 0\n",
+    "kinds that end a loop": "    import os; os.write(1, b'{\"error\": \"x\", \"kinds\": [\"StopIteration\", \"GeneratorExit\"]}\\n'); return 0\n",
+    "ends an iteration": "    raise StopIteration\n",
     "hides its name": "    return 0\ndel answer\n",
 }  # fmt: skip
 

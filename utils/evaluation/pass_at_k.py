@@ -14,6 +14,7 @@ import numpy as np
 from utils.errors import UserError
 
 NUM_RESAMPLES = 10_000
+MIN_TASKS = 10
 Z_95, Z_POWER = 1.96, 0.84  # 5 % two-sided, and 80 % power
 
 
@@ -46,7 +47,7 @@ def estimate(values: Sequence[float], seed: int = 0, least: float = 0.0) -> Esti
         return Estimate(math.nan, math.nan, math.nan, 0)
     if (array == array[0]).all():  # no resample differs: the exact interval of a proportion (Clopper & Pearson 1934)
         value, margin = float(array[0]), 1 - 0.025 ** (1 / len(array))
-        return Estimate(value, max(least, value - margin), min(1.0, value + margin), len(array))
+        return Estimate(value, value - margin * (value - least), value + margin * (1 - value), len(array))
     random = np.random.default_rng(seed)
     # How often each task is drawn, instead of the drawn tasks: the same law in less memory.
     counts = random.multinomial(len(array), np.full(len(array), 1 / len(array)), size=NUM_RESAMPLES)
@@ -78,6 +79,8 @@ def compare(base: Sequence[float], tuned: Sequence[float]) -> Comparison:
     differences = np.asarray(tuned, dtype=float) - np.asarray(base, dtype=float)
     found = estimate(differences, least=-1.0)
     decision = "better" if found.low > 0 else "worse" if found.high < 0 else "no difference shown"
+    if len(differences) < MIN_TASKS:  # a bootstrap of so few is too sure of itself
+        decision = "no difference shown"
     needed = None
     if len(differences) > 1 and found.value:
         needed = math.ceil(((Z_95 + Z_POWER) * differences.std(ddof=1) / found.value) ** 2)

