@@ -165,7 +165,7 @@ def test_a_part_is_kept_when_another_fails(bench_here, tmp_path, capsys):
 @pytest.mark.slow
 def test_a_worker_that_fails_says_why_and_one_without_time_is_stopped(world, tmp_path):
     spec = {"trainer": "ours", "run_dir": str(tmp_path)}
-    with pytest.raises(UserError, match="config.json cannot be read"):
+    with pytest.raises(UserError, match="config.json does not exist"):
         jobs.run_worker(spec, world[1])
     with pytest.raises(UserError, match="stopped after 0 s"):
         jobs.run_worker(spec, world[1], seconds=-1.0)

@@ -281,12 +281,12 @@ def open_playground(page, lab) -> None:
 def test_the_playground_streams_stops_fills_a_gap_and_remembers(lab, page, run_dir):
     open_playground(page, lab)
     columns = page.locator(".playground-column")
-    status = columns.nth(0).get_by_role("status")
+    status = columns.nth(0).get_by_role("status").first
     page.get_by_label("Instruction", exact=True).fill("Number 3: say it 3 times.")
     generate, stop = (page.get_by_role("button", name=name) for name in ("Generate", "Stop"))
     generate.click()
     for index in range(2):
-        expect(columns.nth(index).get_by_role("status")).to_contain_text("ended by: ")
+        expect(columns.nth(index).get_by_role("status").first).to_contain_text("ended by: ")
         expect(columns.nth(index)).to_contain_text(re.compile("[0-9]+ tokens · [0-9]+ tokens/s"))
         expect(columns.nth(index).locator(".answer-html .text").first).not_to_be_empty()
 

@@ -42,7 +42,8 @@ def record(run_dir: Path, tokens_dir: Path, config: RunConfig, facts: dict[str, 
     inputs = artifacts.require(tokens_dir, "02_alpaca_format")["files"]
     manifest = artifacts.read_manifest(run_dir) or {}
     path = run_dir / artifacts.MANIFEST
-    if not manifest and (path.is_file() and not path.is_symlink() or any(run_dir.glob("checkpoints/step-*"))):
+    checkpoints = [] if (run_dir / "checkpoints").is_symlink() else [*run_dir.glob("checkpoints/step-*")]
+    if not manifest and not path.is_symlink() and (path.is_file() or checkpoints):  # links are refused or replaced
         raise UserError(
             f"{path} is missing or damaged, so the run's checkpoints cannot be verified. Restore it, or start a new "
             "run (FRESH=1)."
