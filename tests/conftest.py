@@ -12,7 +12,7 @@ from utils.artifacts import ROOT
 from utils.data import pairs
 from utils.runs import launch
 from utils.tokens import dataset
-from utils.training import samples
+from utils.training import samples, task_answers
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,8 @@ def _short_probes():
     """What every run does besides training takes no time: its matrix rate, and the length of its samples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(hardware.SIZES, "cpu", 128)
-        patch.setattr(samples, "MAX_NEW_TOKENS", 16)
+        for module in (samples, task_answers):
+            patch.setattr(module, "MAX_NEW_TOKENS", 16)
         yield
 
 

@@ -94,7 +94,7 @@ def test_no_two_runs_look_the_same():
 def test_a_thin_line_keeps_every_extreme():
     x, y = np.arange(100_000.0), np.random.default_rng(0).normal(size=100_000)
     y[40_007], y[77_777] = 50.0, -50.0
-    thin_x, thin_y = curves.thin(x, y, num_columns=500)
+    thin_x, thin_y = plots.thin(x, y, num_columns=500)
     assert len(thin_x) <= 4 * 501
     assert (thin_x[0], thin_x[-1], thin_y.max(), thin_y.min()) == (0, 99_999, 50.0, -50.0)
     assert np.all(np.diff(thin_x) > 0) and np.array_equal(y[thin_x.astype(int)], thin_y)

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "tokens": "data",
     "model": "tokens.prompts",
     "planning": "runs tokens model",
-    "training": "data runs tokens model",
+    "training": "data runs tokens model evaluation",
     "pretraining": "data runs tokens model",
     "evaluation": "sandbox data runs tokens model",
     "playground": "sandbox data runs tokens model evaluation training.checkpoint pretraining.code_files",

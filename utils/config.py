@@ -124,6 +124,10 @@ class RunConfig:
     num_samples: int = _setting(
         3, "Validation pairs to answer at every evaluation, in samples.jsonl; 0: none.", minimum=0
     )
+    eval_tasks: str = _setting(
+        "",
+        "Tasks whose pass rate is measured at every evaluation: `basics`, `humaneval` or a .jsonl file; empty: none.",
+    )
     report_to: str = _setting("", "Trackers besides metrics.jsonl, such as `tensorboard,wandb`; empty: none.")
     seed: int = _setting(
         42, "Determines the order of pairs and all random numbers.", recipe=ASSUMED, minimum=0, maximum=2**63 - 1
@@ -181,7 +185,8 @@ class RunConfig:
         model = self.model_name_or_path
         is_folder = model != EMBEDDED and (model.startswith((".", "/", "~")) or Path(model).is_dir())
         model = str(Path(model).expanduser().resolve()) if is_folder else model
-        return replace(self, pairs=resolved_pairs(self.pairs), model_name_or_path=model)
+        pairs, tasks = resolved_pairs(self.pairs), resolved_pairs(self.eval_tasks)
+        return replace(self, pairs=pairs, eval_tasks=tasks, model_name_or_path=model)
 
     @classmethod
     def load(cls, path: Path) -> "RunConfig":
@@ -210,7 +215,7 @@ class RunConfig:
 
 
 def resolved_pairs(pairs: str) -> str:
-    """A source of pairs, a file as an absolute path."""
+    """A source of pairs or a set of tasks, a file as an absolute path."""
     return str(Path(pairs).expanduser().resolve()) if pairs.lower().endswith(PAIR_SUFFIXES) else pairs
 
 

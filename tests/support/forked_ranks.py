@@ -14,7 +14,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from utils import hardware
 from utils.runs import launch, metrics
-from utils.training import samples
+from utils.training import samples, task_answers
 from utils.training.__main__ import main
 
 
@@ -38,7 +38,8 @@ def train_on(num_ranks: int, run_dir: Path) -> list[dict[str, Any]]:
 
 
 def _train(run_dir: Path, num_threads: int, sizes: dict[str, int], max_new_tokens: int) -> None:
-    hardware.SIZES, samples.MAX_NEW_TOKENS = sizes, max_new_tokens  # as in the tests' own process
+    hardware.SIZES = sizes  # as in the tests' own process
+    samples.MAX_NEW_TOKENS = task_answers.MAX_NEW_TOKENS = max_new_tokens
     with open(run_dir / "ranks.log", "a") as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)

@@ -79,7 +79,7 @@ def answers(model, tokenizer, rows: Sequence[dict[str, str]], template: str = AL
     """Greedy answers to the pairs' instructions, at most `MAX_NEW_TOKENS` tokens each."""
     prompts = [format_prompt(row["instruction"], row["input"], template, tokenizer) for row in rows]
     settings = GenerationSettings(max_new_tokens=MAX_NEW_TOKENS, temperature=0.0)
-    return _in_batches(prompts, lambda batch: generate_batch(model, tokenizer, batch, settings, template))
+    return in_batches(prompts, lambda batch: generate_batch(model, tokenizer, batch, settings, template))
 
 
 def follows(rows: Sequence[dict[str, str]], written: Sequence[Answer]) -> dict[str, Share]:
@@ -151,12 +151,12 @@ def fills(model, tokenizer, missing: Sequence[Gap], with_suffix: bool = True) ->
     else:
         prompts = [prompt_modes.completion(gap.prefix, tokenizer, context, settings.max_new_tokens) for gap in missing]
     rows = [prompt.ids for prompt in prompts]
-    written = _in_batches(rows, lambda batch: generate_rows(model, tokenizer, batch, settings))
+    written = in_batches(rows, lambda batch: generate_rows(model, tokenizer, batch, settings))
     lines = [answer.text if with_suffix else answer.text.partition("\n")[0] for answer in written]
     return Share(sum(line.rstrip() == gap.line for line, gap in zip(lines, missing, strict=True)), len(missing))
 
 
-def _in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> list[Answer]:
+def in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> list[Answer]:
     """The results of `write` for batches of similar length, in the order of the items."""
     order = sorted(range(len(items)), key=lambda index: len(items[index]))
     found: dict[int, Answer] = {}

@@ -5,7 +5,7 @@ are thinned to the width of the picture in pixels, keeping every minimum and max
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from utils import plots
 from utils.config import RunConfig
@@ -33,25 +33,25 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56
 DASHES = ("-", (0, (6, 1.5)), (0, (2, 1.2)), (0, (7, 1.5, 1.5, 1.5)), (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = "os^"
 MAX_MARKERS = 30  # per run
-NUM_COLUMNS = 1600  # of pixels: an axis 8.3 inches wide at 192 dpi
 FAINT: dict[str, Any] = dict(linewidth=0.8, alpha=0.3, zorder=1.5)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run; `train` and `evals` are the lines of its metrics."""
+    """One run; `train`, `evals` and `tasks` are the lines of its metrics."""
 
     name: str
     state: str
     config: RunConfig
     train: list[dict[str, Any]]
     evals: list[dict[str, Any]]
+    tasks: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def load(cls, run_dir: Path) -> "Run":
         """Read a run's folder; raises `UserError` when its settings or metrics cannot be read."""
         config, records = RunConfig.load(run_dir / "config.json"), metrics.read(run_dir)
-        lines = metrics.train_lines(records), metrics.eval_lines(records)
+        lines = metrics.train_lines(records), metrics.eval_lines(records), metrics.task_lines(records)
         return cls(plots.encodable(run_dir.name), launch.state(run_dir), config, *lines)
 
     def best(self) -> dict[str, Any] | None:
@@ -117,6 +117,8 @@ def summary(runs: Sequence[Run], unreadable: Mapping[str, str] | None = None) ->
             "peak memory (GiB)": _reduced(np.max, _values(run.train, "memory_bytes") / 2**30, 2),
             "training time (minutes)": _reduced(np.max, _values(run.train, "seconds") / 60, 1),
         }
+        if any(run.tasks for run in runs):
+            rows[run.name]["best pass rate"] = _reduced(np.max, _values(run.tasks, "pass_rate"), 3)
     rows |= {name: {"state": f"unreadable: {fault}"} for name, fault in (unreadable or {}).items()}
     table = Table.from_dict(rows, orient="index")
     return Table(table.astype({"updates": "Int64", "at step": "Int64"})) if runs else table
@@ -139,9 +141,9 @@ def differences(configs: dict[str, RunConfig]) -> pandas.DataFrame:
 def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perplexity: bool = False) -> plots.Picture:
     """Training loss (lines) and validation loss (markers) of runs in one figure, the lowest validation loss ringed.
 
-    `x` is one of `X_AXES`. `smoothing` (0 to below 1) adds the exponential moving average of the training loss. Losses
-    are means over target tokens, in nats; `perplexity` shows `exp` of them on a logarithmic axis. Raises `UserError`
-    for an invalid `x` or `smoothing`.
+    Pass rates on tasks are below the losses where a run has some. `x` is one of `X_AXES`. `smoothing` (0 to below 1)
+    adds the exponential moving average of the training loss. Losses are means over target tokens, in nats; `perplexity`
+    shows `exp` of them on a logarithmic axis. Raises `UserError` for an invalid `x` or `smoothing`.
     """
     _check(x, smoothing)
     # exp overflows a float above 709, and the axis limits before that.
@@ -149,7 +151,9 @@ def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perple
     what = "perplexity" if perplexity else "loss"
     labels = [_label(run, what, shown) for run in runs]
     label = f"Training and validation {what} against {X_AXES[x][2]}. " + "; ".join(labels) + "."
-    figure, (axis,) = plots.subplots(1, 1, (9, 4.3 + 0.2 * len(runs)), label)
+    ratios = (2, 1) if any(run.tasks for run in runs) else (1,)
+    size = (9, 2.2 + 2.1 * len(ratios) + 0.2 * len(runs))
+    figure, (axis, *below) = plots.subplots(len(ratios), 1, size, label, sharex=True, height_ratios=ratios)
     for index, run in enumerate(runs):
         _draw_losses(axis, run, x, smoothing, shown, index)
     if not any(run.train or run.evals for run in runs):
@@ -164,7 +168,9 @@ def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perple
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if is_wide else MaxNLocator(7, steps=[1, 2, 5, 10]))
         axis.yaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_major_formatter("{x:g}")
-    _x_axis(axis, x)
+    for rates in below:
+        _draw_pass_rates(rates, runs, x)
+    _x_axis((axis, *below)[-1], x)
     return figure
 
 
@@ -174,8 +180,10 @@ def _draw_losses(axis: Axes, run: Run, x: str, smoothing: float, shown: Callable
     look = _look(index)
     steps, losses = _values(run.train, field) / scale, _values(run.train, "loss")
     if smoothing:
-        axis.plot(*thin(steps, shown(losses)), color=look["color"], **FAINT)
-    axis.plot(*thin(steps, shown(_smoothed(losses, smoothing))), **look, linewidth=1.8, label=f"{run.name}: training")
+        axis.plot(*plots.thin(steps, shown(losses)), color=look["color"], **FAINT)
+    axis.plot(
+        *plots.thin(steps, shown(_smoothed(losses, smoothing))), **look, linewidth=1.8, label=f"{run.name}: training"
+    )
     at, losses = _values(run.evals, field) / scale, shown(_values(run.evals, "eval_loss"))
     # A white edge separates markers from the lines below them.
     marks: dict[str, Any] = dict(
@@ -189,6 +197,20 @@ def _draw_losses(axis: Axes, run: Run, x: str, smoothing: float, shown: Callable
             marker="o", markersize=13, fillstyle="none", markeredgewidth=1.6, color=plots.INK, zorder=4
         )
         axis.plot(at[best], losses[best], **ring, linestyle="none", label=f"{run.name}: lowest")
+
+
+def _draw_pass_rates(axis: Axes, runs: Sequence[Run], x: str) -> None:
+    """Draw the pass rates at the places of their evaluations, in the styles of the losses."""
+    name, scale, _ = X_AXES[x]
+    for index, run in enumerate(runs):
+        places = {line["step"]: line.get(name, np.nan) / scale for line in run.evals}
+        at = [places.get(line["step"], np.nan) for line in run.tasks]
+        mark = MARKERS[index % len(MARKERS)]
+        axis.plot(at, _values(run.tasks, "pass_rate"), **_look(index), marker=mark, label=f"{run.name}: pass rate")
+    axis.set_ylim(bottom=0)
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.set_ylabel("tasks passed")
+    plots.title(axis, "Pass rate on tasks")
 
 
 def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> plots.Picture:
@@ -210,8 +232,8 @@ def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> plo
         for index, run in enumerate(runs):
             look, steps, values = _look(index), _values(run.train, field) / scale, _values(run.train, name) / unit
             if weight:
-                axis.plot(*thin(steps, values), color=look["color"], **FAINT)
-            axis.plot(*thin(steps, _smoothed(values, weight)), **look, linewidth=1.4, label=run.name)
+                axis.plot(*plots.thin(steps, values), color=look["color"], **FAINT)
+            axis.plot(*plots.thin(steps, _smoothed(values, weight)), **look, linewidth=1.4, label=run.name)
         top = axis.dataLim.y1
         axis.set_ylim(0, 1.08 * top if 0 < top < np.inf else 1)
         axis.yaxis.set_major_formatter(formatter)
@@ -221,23 +243,6 @@ def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> plo
     for axis in axes[2:]:
         _x_axis(axis, x)
     return figure
-
-
-def thin(x: np.ndarray, y: np.ndarray, num_columns: int = NUM_COLUMNS) -> tuple[np.ndarray, np.ndarray]:
-    """The points that determine a line's shape: first, last, lowest and highest of each of equal columns of x.
-
-    x must not decrease. Points that are not finite are left out.
-    """
-    known = np.isfinite(x) & np.isfinite(y)
-    x, y = x[known], y[known]
-    if len(x) <= 4 * num_columns:
-        return x, y
-    columns = ((x - x[0]) / ((x[-1] - x[0]) or 1) * num_columns).astype(int)
-    starts = np.flatnonzero(np.diff(columns, prepend=-1))
-    ends = np.append(starts[1:], len(x)) - 1
-    by_height = np.lexsort((y, columns))  # within a column from the lowest to the highest
-    kept = np.unique(np.concatenate([starts, ends, by_height[starts], by_height[ends]]))
-    return x[kept], y[kept]
 
 
 def _look(index: int) -> dict[str, Any]:
@@ -258,7 +263,8 @@ def _label(run: Run, what: str, shown: Callable) -> str:
     best = run.best()
     if best is None:
         return f"{run.name}: no evaluation yet"
-    return f"{run.name}: lowest validation {what} {shown(best['eval_loss']):.3f} at step {best['step']:,}"
+    rate = f", best pass rate {max(line['pass_rate'] for line in run.tasks):.0%}" if run.tasks else ""
+    return f"{run.name}: lowest validation {what} {shown(best['eval_loss']):.3f} at step {best['step']:,}{rate}"
 
 
 def _check(x: str, smoothing: float) -> None:

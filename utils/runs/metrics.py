@@ -8,6 +8,8 @@ resumes), `memory_bytes` (largest process).
 An evaluation line: `kind` "eval", `step`, `epoch`, `eval_loss`,
 `num_target_tokens`, `eval_seconds` (not part of `seconds`; includes the samples), `total_tokens`, `seconds`.
 
+A line of tasks, some time after its evaluation: `kind` "tasks", `step`, `pass_rate` (0 to 1), `num_tasks`.
+
 `samples.jsonl`: one line per sample at every evaluation: `step`, `row` (of the validation rows), `prompt`,
 `response` (the pair's own), `answer` (the model's), `reason` (for its end).
 """
@@ -22,6 +24,7 @@ from utils import files
 from utils.errors import UserError, short, unknown
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
+TASK_ANSWERS = Path("evaluation", "training")  # a file for every evaluation, and its result as .json
 # The numbers in every line; others are missing in older runs.
 LINES = {
     "train": {
@@ -29,6 +32,7 @@ LINES = {
         *("seconds", "memory_bytes"),
     },
     "eval": {"step", "epoch", "eval_loss"},
+    "tasks": {"step", "pass_rate", "num_tasks"},
 }
 POSITIVE = ("step", "epoch", "num_tokens", "tokens_per_second")  # in training lines
 SAMPLE = {"step": int, "row": int, "prompt": str, "response": str, "answer": str, "reason": str}
@@ -111,14 +115,26 @@ def _fault(record: Any, file: str) -> str:
             return f"'step' must be a whole number, got {short(value)}"
         if value <= 0 and name in POSITIVE and kind == "train":
             return f"{name!r} must be above 0, got {short(value)}"
+        if name == "pass_rate" and not 0 <= value <= 1:
+            return f"'pass_rate' must be between 0 and 1, got {short(value)}"
     return ""
 
 
 def truncate(run_dir: Path, last_step: int) -> None:
-    """Remove lines after `last_step` and a partial last line: a resumed run writes them again."""
+    """Remove lines and answers after `last_step` and a partial last line: a resumed run writes them again."""
+    for step, path in task_answers(run_dir).items():
+        if step > last_step:
+            files.unlink(path)
+            files.unlink(path.with_suffix(".json"))
     for file in (METRICS, SAMPLES):
         kept = [record for record in read(run_dir, file) if record["step"] <= last_step]
         files.write_text(run_dir / file, "".join(json.dumps(record) + "\n" for record in kept))
+
+
+def task_answers(run_dir: Path) -> dict[int, Path]:
+    """The files with answers to `eval_tasks`, by the step of their evaluation."""
+    paths = sorted((run_dir / TASK_ANSWERS).glob("step-????????.jsonl"))
+    return {int(path.stem[-8:]): path for path in paths if path.stem[-8:].isdecimal()}
 
 
 def train_lines(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -127,6 +143,10 @@ def train_lines(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def eval_lines(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [record for record in records if record["kind"] == "eval"]
+
+
+def task_lines(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [record for record in records if record["kind"] == "tasks"]
 
 
 class Trackers:

@@ -1,5 +1,7 @@
 """The FLOPs that training needs, for model FLOPs utilization (MFU); `hardware.matrix_rate` measures the machine's."""
 
+from typing import Any
+
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -19,3 +21,8 @@ def flops_per_token(network: PreTrainedModel) -> tuple[int, int]:
     tables = table_ids(network)
     matrices = sum(count(p) for p in network.parameters() if p.ndim >= 2 and id(p) not in tables)
     return matrices, count(network.get_output_embeddings().weight)
+
+
+def num_flops(per_token: tuple[int, int], result: dict[str, Any]) -> int:
+    """The FLOPs of an update, from `flops_per_token` and its metrics."""
+    return per_token[0] * result["num_tokens"] + per_token[1] * result["num_target_tokens"]

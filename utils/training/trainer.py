@@ -24,7 +24,7 @@ from utils.errors import UserError
 from utils.model import loading, lora, packing_support
 from utils.runs import metrics
 from utils.tokens import dataset, packing
-from utils.training import checkpoint, mfu, optim, out_of_memory, resume, samples, schedule
+from utils.training import checkpoint, mfu, optim, out_of_memory, resume, samples, schedule, task_answers
 from utils.training.distributed import Ranks, StopRequest
 from utils.training.loss import is_packed, num_target_tokens, target_loss
 
@@ -49,6 +49,7 @@ class Training:
         if config.early_stopping_patience and not len(self.eval_chosen):
             raise UserError("early_stopping_patience needs validation pairs, and there are none: set it to 0.")
         self.sampled = samples.choose(self.eval_rows, self.eval_chosen, config.num_samples)
+        self.task_answers = task_answers.TaskAnswers(run_dir, config, self.tokenizer, ranks)
         self.num_updates = packing.num_updates(len(self.chosen), config.train_batch_size, config.num_train_epochs)
         facts = {"num_pairs": len(self.chosen), "num_updates": self.num_updates}
         self.run_id = ranks.from_first(resume.record(run_dir, tokens_dir, config, facts, ranks.is_first))
@@ -93,7 +94,8 @@ class Training:
             progress.total_tokens += result["num_tokens"]
             seconds = time.perf_counter() - start
             progress.seconds += seconds
-            speed, share = result["num_tokens"] / seconds, self._num_flops(result) / seconds / self.matrix_rate
+            num_flops = mfu.num_flops(self.flops_per_token, result)
+            speed, share = result["num_tokens"] / seconds, num_flops / seconds / self.matrix_rate
             self._record(kind="train", learning_rate=rate, tokens_per_second=speed, mfu=share, **result)
             is_last = progress.step == self.num_updates
             if is_last or progress.step % config.eval_steps == 0:
@@ -113,6 +115,7 @@ class Training:
         self.saver.wait()
         if config.early_stopping_patience:
             self._load_best()
+        self.task_answers.finish(self.stop_request)
         self.save_model()
         self.trackers.finish()
         return "finished"
@@ -185,6 +188,7 @@ class Training:
                 samples.write(
                     self.run_dir, self.progress.step, self.model, self.tokenizer, self.eval_rows, self.sampled, ranks
                 )
+                self.task_answers.write(self.progress.step, self.model)
         self.model.train()
         for module in self.model.modules():
             # Without a backward pass, gathered weights would not be resharded.
@@ -211,10 +215,6 @@ class Training:
         return packing.blocks_of(
             rows, chosen, self.config.tokens_per_device, self.ranks.num_ranks, is_packed(self.model)
         )
-
-    def _num_flops(self, result: dict[str, Any]) -> int:
-        per_token, per_trained_token = self.flops_per_token
-        return per_token * result["num_tokens"] + per_trained_token * result["num_target_tokens"]
 
     def save_checkpoint(self) -> None:
         tensors, own = optim.state_tensors(self.model, self.optimizer)

@@ -150,7 +150,7 @@ class RunPanel(widgets.VBox):
         """Show `self.run_dir`, and follow it while it runs."""
         self.message.value = ""
         self.metrics, self.samples = (metrics.Tail(self.run_dir, file) for file in (metrics.METRICS, metrics.SAMPLES))
-        self.train, self.evals = [], []
+        self.train, self.evals, self.tasks = [], [], []
         self._sorted, self._num_sorted = None, 0
         self._drawn_at, self._drawing_seconds = 0.0, 0.0
         self._list_runs()
@@ -219,11 +219,13 @@ class RunPanel(widgets.VBox):
     def _sort_lines(self) -> None:
         """Sort new lines by kind; all lines again if the file was rewritten."""
         if self._sorted is not self.metrics.records:
-            self._sorted, self._num_sorted, self.train, self.evals = self.metrics.records, 0, [], []
+            self._sorted, self._num_sorted = self.metrics.records, 0
+            self.train, self.evals, self.tasks = [], [], []
         new = self._sorted[self._num_sorted :]
         self._num_sorted += len(new)
         self.train += metrics.train_lines(new)
         self.evals += metrics.eval_lines(new)
+        self.tasks += metrics.task_lines(new)
 
     def _draw(self, is_running: bool) -> None:
         """Draw the curves; during training at intervals that keep the cost below `DRAWING_SHARE`."""
@@ -231,7 +233,7 @@ class RunPanel(widgets.VBox):
         if is_running and time.monotonic() - self._drawn_at < pause:
             return
         began = time.process_time()
-        run = curves.Run(self.run_dir.name, "", self._run_config, self.train, self.evals)
+        run = curves.Run(self.run_dir.name, "", self._run_config, self.train, self.evals, self.tasks)
         figures = (curves.compare([run], smoothing=SMOOTHING), curves.details([run], smoothing=SMOOTHING))
         self.figure.value = "".join(figure._repr_html_() for figure in figures) if run.train or run.evals else ""
         self._drawn_at, self._drawing_seconds = time.monotonic(), time.process_time() - began

@@ -29,7 +29,7 @@ FOLDED = {
         *("max_restarts", "torch_compile"),
     ),
     "Evaluations, samples and checkpoints": (
-        *("eval_steps", "num_samples", "save_steps", "save_total_limit", "report_to"),
+        *("eval_steps", "num_samples", "eval_tasks", "save_steps", "save_total_limit", "report_to"),
     ),
 }
 DRAFT = "draft.json"
