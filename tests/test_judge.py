@@ -163,7 +163,7 @@ def test_tests_that_prove_nothing_and_values_that_cannot_cross_are_counted_apart
     value = judge(TASK, PROMPT + "    return object()\n")
     assert (value.kind, value.result) == (
         "not judged",
-        "not judged: a returned value of type object cannot be passed between guests",
+        "not judged: a returned value of type object that cannot be passed between guests",
     )
 
 
@@ -246,8 +246,9 @@ def test_what_is_right_passes(name):
         ("    {}['x']", "try:\n        candidate(1)\n    except KeyError as error:\n        assert error.args == ('x',)", "passed"),
         ("    return collections.Counter(n)\nimport collections", "assert candidate('aab').most_common(1) == [('a', 2)]", "passed"),
         ("    n.update(a=1)", "from collections import OrderedDict\n    d = OrderedDict(b=2)\n    candidate(d)\n    assert d == OrderedDict(b=2, a=1)", "passed"),
-        ("    for _ in range(10**5): n = [n]\n    return n", "assert candidate(1)", "not judged: a returned value of type a value nested too deep cannot be passed between guests"),
-        ("    return range(10**9).__iter__()", "assert sum(candidate(1))", "not judged: a returned value of type a very long iterator cannot be passed between guests"),
+        ("    for _ in range(10**5): n = [n]\n    return n", "assert candidate(1)", "not judged: a returned value of type a value nested too deep that cannot be passed between guests"),
+        ("    return range(10**9).__iter__()", "assert sum(candidate(1))", "not judged: a returned value of type a very long iterator that cannot be passed between guests"),
+        ("    return [object()]", "assert candidate(1)", "not judged: a returned value of type list, with parts that cannot be passed between guests"),
         ("    return n", "print('x' * 10**6)\n    assert candidate(1) == 1", "passed"),
         ("    return n", "assert all(map(candidate, [2, 4])) and undefined", "raised: NameError: name 'undefined' is not defined"),
     ],

@@ -134,6 +134,9 @@ def tester(request: dict, ask: Callable, say: Callable) -> None:
             last["raised"] = {name: reply[name] for name in ("error", "message", "traceback")}
             raise raised(reply)
         value = decode(reply["value"])
+        if '["opaque"' in json.dumps(reply["value"]):  # in a text its quotes would be escaped
+            name = value.name if isinstance(value, Opaque) else f"{type(value).__name__}, with parts"
+            found["apart"] = f"a returned value of type {name} that cannot be passed between guests"
         if reply["changed"] is not None:
             change([list(arguments), named], decode(reply["changed"]))
         last["value"] = value
@@ -152,14 +155,12 @@ def tester(request: dict, ask: Callable, say: Callable) -> None:
         check(function)
         is_passed = True
     except CannotCross as error:
-        found["apart"] = f"an argument of type {error} cannot be passed between guests"
+        found["apart"] = f"an argument of type {error} that cannot be passed between guests"
     except BaseException as error:
         found |= last.get("raised") or failure(error)
         found |= assertion(error, request["test"], last)
         if not is_defined:
             found["apart"] = f"the task's own code raises {shown_text(error) or type(error).__name__}"
-        elif isinstance(last.get("value"), Opaque):
-            found["apart"] = f"a returned value of type {last['value'].name} cannot be passed between guests"
     # Last, so that nothing of the candidate's stands in their place.
     last_call = last.get("call", "")
     say(found | {"nonce": request["nonce"], "passed": is_passed, "num_calls": num_calls, "last_call": last_call})

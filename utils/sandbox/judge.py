@@ -92,10 +92,10 @@ def _verdict(message: dict[str, Any], start: float) -> Verdict:
         for name in ("assertion", "last_call", "got", "expected", "traceback")
         if message.get(name)
     }
-    if message.get("passed") is True:
-        if message["num_calls"]:
-            return Verdict(True, "passed", "passed", seconds)
+    if message.get("passed") is True and not message["num_calls"]:
         return Verdict(False, "not judged: the tests never call the function", "not judged", seconds)
+    if message.get("passed") is True and "apart" not in message:
+        return Verdict(True, "passed", "passed", seconds)
     if "apart" in message:
         return Verdict(False, f"not judged: {message['apart']}"[:MAX_SHOWN], "not judged", seconds, facts)
     error, text = (str(message.get(name, ""))[:MAX_SHOWN] for name in ("error", "message"))
