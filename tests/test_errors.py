@@ -98,6 +98,7 @@ import pytest
 from support.metric_lines import train_line
 from utils import files
 from utils.errors import UserError
+from utils import artifacts
 from utils.runs import metrics
 
 folder = Path(sys.argv[1])
@@ -108,6 +109,9 @@ with pytest.raises(UserError, match=r"file cannot be opened or written: .*ulimit
 with pytest.raises(UserError, match=r"metrics.jsonl cannot be opened or written: .*ulimit -f"):
     for step in range(1, 99):
         metrics.append(folder, train_line(step))
+with pytest.raises(UserError, match=r"stage cannot be opened or written: .*ulimit -f"):
+    with artifacts.building(folder / "stage", {}, {}) as building, open(building / "rows", "w") as rows:
+        rows.write("x" * 5000)
 """
 
 

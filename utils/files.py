@@ -62,16 +62,16 @@ def writing(path: Path) -> Generator[None]:
         raise
 
 
-def lock(file: IO, operation: int) -> None:
-    """`flock` a file; raises `BlockingIOError` when another process holds it, `UserError` on storage without locks."""
+def lock(file: IO | int, operation: int) -> None:
+    """`flock` a file or folder; raises `BlockingIOError` when another process holds it, `UserError` without locks."""
     try:
         fcntl.flock(file, operation)
     except BlockingIOError:
         raise
     except OSError as error:
         raise UserError(
-            f"{file.name} cannot be locked ({error.strerror}), so two processes could write the same run. Use a data "
-            "folder on storage with file locks (flock), such as a local disk."
+            f"{getattr(file, 'name', 'The folder')} cannot be locked ({error.strerror}), so two processes could write "
+            "the same files. Use a data folder on storage with file locks (flock), such as a local disk."
         ) from error
 
 
@@ -149,7 +149,7 @@ def make_folder(folder: Path, mode: int | None = None) -> None:
         try:
             folder.mkdir(PRIVATE)
         except FileExistsError:
-            if folder.is_symlink() or not folder.is_dir():
+            if not stat.S_ISDIR(os.lstat(folder).st_mode):
                 raise _refused(folder, "a folder") from None
         else:
             _set_mode(folder, mode)
