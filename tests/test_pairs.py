@@ -156,6 +156,15 @@ def test_faults_of_names_are_reported_once_and_those_of_values_by_row(tmp_path, 
         pairs.prepare(path, tmp_path, fields=Fields.parse("response=output", "id"))
 
 
+def test_only_names_that_no_shell_interprets_are_advised(tmp_path, capsys):
+    path = _file(tmp_path, [_row(**{"it's$(id>&2)": 1, "-x": 1, "a;b": 1, "meta.id": 1})])
+    assert main(["check", path]) == 1
+    assert "If that is right: --ignore 'meta.id'.\n" in capsys.readouterr().out
+    path = _file(tmp_path, [_row(**{"k" * 99 + str(number): 1 for number in range(5)})])
+    assert main(["check", path]) == 1
+    assert f"{path}:1: an unknown field 'kkk" in capsys.readouterr().out
+
+
 def test_reading_stops_where_no_row_can_be_used(tmp_path, monkeypatch):
     monkeypatch.setattr(pairs, "MAX_FAULTS", 1000)
     path = _file(tmp_path, [{}] * 5000)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from utils import files
+from utils import files, paths
 from utils.config import RunConfig
 from utils.errors import UserError
 
@@ -39,8 +39,12 @@ def slug(name: str) -> str:
 
 
 def data_dir(given: str = "") -> Path:
-    """The data folder of a notebook, absolute: as given, or the workbook's own."""
-    return Path(given).expanduser().resolve() if given else ROOT / "data"
+    """The data folder of a notebook, absolute: as given, or the workbook's own. Raises `UserError` for a file."""
+    folder = paths.resolved(given or ROOT / "data")
+    with paths.examining(folder):
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"DATA must be a folder; {folder} is a file. Name another one.")
+    return folder
 
 
 def pairs_dir(data_dir: Path, pairs: str) -> Path:

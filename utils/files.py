@@ -26,7 +26,7 @@ MAX_RECORD_BYTES = 2**20  # of a small JSON file, such as a run's settings
 MAX_LINES_BYTES = 2**27  # of a file of JSON lines
 NUMBER = int | float
 MAX_NUMBER = 1e39  # above the largest float32
-_GONE = "its folder is gone: it was removed, renamed or unmounted"
+_GONE = "its folder is gone, or never existed. Correct the path, or create the folder"
 # Errors of writing that the user can fix, and what to do.
 REMEDIES = {
     errno.ENOSPC: "the disk is full, or has no inodes left (df -h, df -i). Free some space",
