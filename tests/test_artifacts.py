@@ -1,6 +1,8 @@
 """Stage folders: whole or not at all, up to date or said to be stale; runs are never overwritten."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -23,6 +25,42 @@ def test_a_stage_that_fails_leaves_the_folder_as_it_was(tmp_path):
     assert (folder / "rows").read_text() == "old"
     assert artifacts.read_manifest(folder)["inputs"] == {"source": "1"}
     assert [path.name for path in tmp_path.iterdir()] == ["stage"]
+
+
+def test_two_builders_of_one_folder_take_turns_and_both_leave_it_whole(tmp_path):
+    folder = tmp_path / "stage"
+
+    def build(text):
+        with artifacts.building(folder, {"by": text}, {}) as building:
+            for number in range(20):
+                (building / f"{number}").write_text(text)
+
+    (tmp_path / ".stage.tmp").mkdir()
+    (tmp_path / ".stage.tmp" / "left").touch()  # by a process that was killed
+    for _ in range(20):
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(build, "abc"))
+        inputs = artifacts.read_manifest(folder)["inputs"]
+        assert artifacts.is_current(folder, inputs) and len(list(folder.iterdir())) == 21
+        assert {(folder / f"{number}").read_text() for number in range(20)} == {inputs["by"]}
+    assert os.listdir(tmp_path) == ["stage"]
+
+
+@pytest.mark.parametrize("kind", ["notes", "file", "link", "dangling link"])
+def test_what_was_not_made_here_is_not_replaced(tmp_path, kind):
+    folder, other = tmp_path / "stage", tmp_path / "other"
+    other.mkdir()
+    {
+        "notes": lambda: (folder.mkdir(), (folder / "notes").touch()),
+        "file": folder.touch,
+        "link": lambda: folder.symlink_to(other),
+        "dangling link": lambda: folder.symlink_to("nowhere"),
+    }[kind]()
+    message = "was not made by this workbook. Move it away"
+    with pytest.raises(UserError, match=message), artifacts.building(folder, {}, {}):
+        pass
+    assert other.is_dir() and (folder.is_symlink() or folder.is_file() or (folder / "notes").exists())
+    assert sorted(os.listdir(tmp_path)) == ["other", "stage"]
 
 
 def test_a_missing_stage_names_the_notebook_to_run_and_a_stale_one_its_inputs(tmp_path):

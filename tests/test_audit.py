@@ -4,12 +4,13 @@ import gzip
 import html
 import json
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.data import audit, contamination, languages, near_duplicates, ngram_index, pii
+from utils.data import audit, contamination, languages, near_duplicates, ngram_index, pii, secrets
 from utils.errors import UserError
 from utils.widgets import data_doctor
 
@@ -150,6 +151,14 @@ def test_other_names_in_a_benchmark_are_declared_and_never_guessed(tmp_path):
     path = tmp_path / "mbpp.jsonl"
     path.write_text('{"text": "Add.", "code": "return 1", "task_id": 7}\n')
     (task,) = contamination.read([f"{path}:prompt=text,canonical_solution=code"])
+    for declared, message in {
+        "prompt=text=code": "is not a field of a benchmark",
+        "promt=a": "Did you mean 'prompt'",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            contamination.read([f"{path}:{declared}"])
+    with pytest.raises(UserError, match="unknown field of a benchmark 'a'"):
+        contamination.read(["x.jsonl:" + "a=b," * 40 + "!"])  # takes for ever where a pattern backtracks
     assert task == ("mbpp 7", "Add.", "return 1")
     for wrong, message in [(str(path), r"mbpp.jsonl:1: unknown field 'prompt'"), (f"{path}:solution=code", "solution")]:
         with pytest.raises(UserError, match=message):
@@ -343,3 +352,9 @@ def test_gpteacher_beside_what_is_known_of_it(shared_data):
     assert sum(bool(pattern.search(json.dumps(row))) for row in rows) == 51
     assert sum(bool(pattern.search(" ".join(row[name] for name in TEXT))) for row in rows) == 34
     assert found["emails"].count == 7
+
+
+def test_keys_without_an_end_are_searched_in_linear_time():
+    start = time.monotonic()
+    assert not list(secrets.find("-----BEGIN RSA " + "PRIVATE KEY-----\n-----BEGIN RSA PRIVATE KEY-----x" * 20_000))
+    assert time.monotonic() - start < 5

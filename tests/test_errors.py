@@ -13,7 +13,8 @@ from support.metric_lines import train_line
 from utils import files, pages
 from utils.artifacts import ROOT
 from utils.config import RunConfig
-from utils.errors import UserError, mask_logs, masked
+from utils.data import faults
+from utils.errors import UserError, mask_logs, masked, short
 from utils.model import loading
 from utils.runs import launch, metrics
 from utils.training import distributed
@@ -59,6 +60,16 @@ def test_what_holds_none_is_unchanged(text):
     assert masked(text) == text and RunConfig(pairs=text).pairs == text
 
 
+def test_what_is_cut_is_masked_before():
+    text = "x" * 60 + f"https://user:{SECRET}{'y' * 200}@host"
+    assert "s3cr3t" not in short(text) + short({"a": [text]}) + faults.short(text) and "***" in short(text[50:])
+    for overrides in (f'["{"x" * 150}{text}', text):
+        with pytest.raises(UserError) as error:
+            RunConfig.chosen("tiny", "", overrides)
+        assert "s3cr3t" not in str(error.value)
+    assert SECRET not in masked(f"no file /a/https:/user:{SECRET}@host/x.jsonl")
+
+
 def test_a_page_of_make_run_holds_no_credentials():
     from nbformat import v4
 
@@ -98,6 +109,7 @@ import pytest
 from support.metric_lines import train_line
 from utils import files
 from utils.errors import UserError
+from utils import artifacts
 from utils.runs import metrics
 
 folder = Path(sys.argv[1])
@@ -108,6 +120,9 @@ with pytest.raises(UserError, match=r"file cannot be opened or written: .*ulimit
 with pytest.raises(UserError, match=r"metrics.jsonl cannot be opened or written: .*ulimit -f"):
     for step in range(1, 99):
         metrics.append(folder, train_line(step))
+with pytest.raises(UserError, match=r"stage cannot be opened or written: .*ulimit -f"):
+    with artifacts.building(folder / "stage", {}, {}) as building, open(building / "rows", "w") as rows:
+        rows.write("x" * 5000)
 """
 
 
@@ -190,3 +205,12 @@ def test_no_library_speaks_while_the_trainer_is_imported():
     command = [sys.executable, "-c", "from utils import errors; import utils.training.trainer, torchao.optim"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_command_ends_without_a_traceback():
+    program = "from utils.errors import run_command\ndef main():\n  {}\n  return 3\nrun_command(main)"
+    for body, code in (("print('é')", 3), ("raise KeyboardInterrupt", 130), ("raise BrokenPipeError", 141)):
+        command = [sys.executable, "-c", program.format(body)]
+        environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert result.returncode == code and "Traceback" not in result.stderr

@@ -156,6 +156,15 @@ def test_faults_of_names_are_reported_once_and_those_of_values_by_row(tmp_path, 
         pairs.prepare(path, tmp_path, fields=Fields.parse("response=output", "id"))
 
 
+def test_only_names_that_no_shell_interprets_are_advised(tmp_path, capsys):
+    path = _file(tmp_path, [_row(**{"it's$(id>&2)": 1, "-x": 1, "a;b": 1, "meta.id": 1})])
+    assert main(["check", path]) == 1
+    assert "If that is right: --ignore 'meta.id'.\n" in capsys.readouterr().out
+    path = _file(tmp_path, [_row(**{"k" * 99 + str(number): 1 for number in range(5)})])
+    assert main(["check", path]) == 1
+    assert f"{path}:1: an unknown field 'kkk" in capsys.readouterr().out
+
+
 def test_reading_stops_where_no_row_can_be_used(tmp_path, monkeypatch):
     monkeypatch.setattr(pairs, "MAX_FAULTS", 1000)
     path = _file(tmp_path, [{}] * 5000)
@@ -229,6 +238,36 @@ def test_pairs_are_kept_until_something_they_were_made_from_changes(tmp_path, mo
     assert not pairs.prepare(path, tmp_path, fields=fields)[1]
     monkeypatch.setattr(pairs.artifacts, "code_sha256", lambda *modules: "another version")
     assert not pairs.prepare(path, tmp_path, fields=fields)[1]
+
+
+def test_pairs_that_were_damaged_are_made_again(tmp_path):
+    path = _file(tmp_path, [_row(f"Task {number}") for number in range(9)])
+    folder, _ = pairs.prepare(path, tmp_path)
+    whole = {file.name: file.read_bytes() for file in folder.iterdir()}
+    manifest = json.loads(whole["manifest.json"])
+    damages = {
+        "train.jsonl": whole["train.jsonl"][:-20],
+        "report.json": b"{}",
+        "manifest.json": json.dumps(manifest | {"facts": {}}).encode(),
+    }
+    for name, damaged in damages.items():
+        (folder / name).write_bytes(damaged)
+        if name == "train.jsonl":
+            with pytest.raises(UserError, match="damaged: .* Run notebook 01_data again"):
+                pairs.load(folder, "train")
+        assert not pairs.prepare(path, tmp_path)[1]
+        assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
+
+
+@pytest.mark.parametrize("name", ["mine.jsonl", "tasks.jsonl"])
+def test_what_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, name):
+    path = _file(tmp_path, [_row()])
+    _file(tmp_path, [{"prompt": "a"}], "tasks.jsonl")
+    sort_rows, changed = pairs.sort_rows, [_row("Other.", prompt="b")] if name == "tasks.jsonl" else [_row("Other.")]
+    monkeypatch.setattr(pairs, "sort_rows", lambda *rest: _file(tmp_path, changed, name) and sort_rows(*rest))
+    with pytest.raises(UserError, match="changed while it was read. Run this again"):
+        pairs.prepare(path, tmp_path, benchmarks=(str(tmp_path / "tasks.jsonl"),))
+    assert not list((tmp_path / "pairs").iterdir())
 
 
 def test_rows_keep_their_side_when_rows_are_added(tmp_path):

@@ -38,7 +38,7 @@ BAD_LINES = {
     "a byte-order mark": (b"\xef\xbb\xbf" + GOOD, [(":1:1:", "byte-order mark; save")]),
     "UTF-16": (GOOD.decode().encode("utf-16"), [(":1:1:", "not UTF-8 but UTF-16; convert it: iconv")]),
     "UTF-16 without a mark": (GOOD.decode().encode("utf-16-le"), [(":1:1:", "UTF-16-LE")]),
-    "UTF-32": (GOOD.decode().encode("utf-32"), [(":1:1:", "UTF-32")]),
+    "UTF-32": (GOOD.decode().encode("utf-32"), [(":1:1:", "UTF-32; convert it: iconv -f UTF-32 -t")]),
     "a raw NUL": (b'{"instruction": "a\0b"}\n' + GOOD, [(":1:19:", "the control character U+0000 unescaped")]),
     "a raw tab": (GOOD + b'\n{"instruction": "a\tb"}', [(":2:19:", "the control character U+0009 unescaped")]),
     "a NUL between": (GOOD + b'\n\0{"instruction": "a"}', [(":2:1:", "not JSON: expected a value")]),
@@ -191,6 +191,16 @@ def test_a_field_under_another_name_is_mapped_or_ignored_only_on_request(tmp_pat
         Fields.parse("output=response")
     with pytest.raises(UserError, match="OURS=THEIRS"):
         Fields.parse("response")
+    for arguments, message in {
+        ("response=a response=b",): "gives 'response' two names",
+        ("instruction=x response=x",): "makes two fields of 'x'",
+        ("instruction=input",): "makes two fields of 'input'",
+        ("", "input"): "IGNORE holds 'input'",
+        ("response=output", "output"): "IGNORE holds 'output'",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            Fields.parse(*arguments)
+    assert Fields.parse("response=output", "response").ignored == ("response",)
 
 
 @pytest.mark.parametrize("content", [b"not gzip", gzip.compress(GOOD * 99)[:-20], gzip.compress(GOOD)[:12]])
@@ -228,6 +238,36 @@ def test_parquet_is_held_to_the_same_checks(tmp_path):
     assert len(_faults(path)) == 5
 
 
+def test_one_changed_byte_of_a_parquet_file_does_not_end_the_process(tmp_path):
+    import subprocess
+    import sys
+
+    path = _parquet(tmp_path / "x.parquet", instruction=["a", "b"], response=["c", "d"])
+    content = path.read_bytes()
+    for position in range(len(content) * 2 // 3, len(content)):  # where the description of the columns is
+        changed = bytes([content[position] ^ 1])
+        (tmp_path / f"{position}.parquet").write_bytes(content[:position] + changed + content[position + 1 :])
+    program = """if True:
+        import sys
+        from pathlib import Path
+        from utils.data import reader
+        from utils.errors import UserError
+        for path in Path(sys.argv[1]).glob("*.parquet"):
+            try:
+                list(reader.read(path))
+            except UserError:
+                pass"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=True)
+
+
+def test_a_file_without_rows_is_a_fault_and_its_kind_is_its_last_suffix(tmp_path):
+    assert _faults(_parquet(tmp_path / "x.parquet", instruction=[], response=[])) == [
+        ":1: an empty file: it has no rows"
+    ]
+    (tmp_path / "x.jsonl.json").write_bytes(b"[" + GOOD + b"]")
+    assert _faults(tmp_path / "x.jsonl.json") == []
+
+
 def test_any_parquet_column_is_read_or_refused(tmp_path):
     import pyarrow
 
@@ -260,7 +300,7 @@ def test_the_size_of_a_parquet_file_unpacked_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(reader, "MAX_ROW_BYTES", 100)
     path = _parquet(tmp_path / "x.parquet", instruction=["a"] * 3, response=["b", "c" * 1000, "d"])
     assert _faults(path) == [": row 2: 'response' has 1,000 bytes, at most 100 are read"]
-    monkeypatch.setattr(reader, "MAX_COLUMN_BYTES", 200)
+    monkeypatch.setattr(reader, "MAX_GROUP_BYTES", 200)
     with pytest.raises(UserError, match="at most 200 are read; write the file again with smaller row groups"):
         list(reader.read(path))
 

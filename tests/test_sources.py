@@ -4,12 +4,16 @@ import ast
 import hashlib
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 
 import pytest
 
-from utils.data import sources, stdlib_pairs
+from utils import artifacts
+from utils.config import RunConfig, resolved_pairs
+from utils.data import contamination, sources, stdlib_pairs
+from utils.data import pairs as pairs_module
 from utils.errors import UserError
 
 MODULE = '''
@@ -114,6 +118,57 @@ def test_pairs_of_a_small_library(tmp_path, monkeypatch):
     before = sources.find("python-stdlib", tmp_path).sha256
     (tmp_path / "shapes/cubes.py").write_text(MODULE + "\n# Changed.\n")
     assert sources.find("python-stdlib", tmp_path).sha256 != before
+
+
+UNUSABLE = ("~nosuchuser/x.jsonl", "loop.jsonl", "loop/x.jsonl", "n" * 300 + ".jsonl", "a\0b/x.jsonl", "denied/x.jsonl")
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_path_that_cannot_be_used_is_refused_wherever_it_is_given(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for link in ("loop", "loop.jsonl"):
+        (tmp_path / link).symlink_to(link)
+    is_file = Path.is_file
+
+    def denied(path):
+        if "denied" in str(path):  # tests may run as root
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    calls = [
+        lambda: sources.find(name, tmp_path),
+        lambda: pairs_module.prepare(name, tmp_path),
+        lambda: contamination.read([name]),
+        lambda: RunConfig.chosen("tiny", name) and sources.find(name, tmp_path),
+        lambda: sources.find("gpteacher-codegen", tmp_path, name),
+    ]
+    for call in calls:
+        with pytest.raises(UserError):
+            call()
+
+
+def test_a_data_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="DATA must be a folder"):
+        artifacts.data_dir(str(tmp_path / "file"))
+    for name in ("~nosuchuser", "a\0b"):
+        with pytest.raises(UserError, match="cannot be used"):
+            artifacts.data_dir(name)
+
+
+def test_a_link_keeps_its_name_and_a_name_with_a_space_may_be_quoted(tmp_path):
+    folder = tmp_path / "my tasks"
+    folder.mkdir()
+    (folder / "blob").write_text('{"prompt": "a"}')
+    (folder / "x.jsonl").symlink_to("blob")
+    path = str(folder / "x.jsonl")
+    assert resolved_pairs(path) == path == str(sources.find(path, tmp_path).path)
+    assert sources.benchmarks(f"'{path}' y.jsonl", tmp_path) == (path, "y.jsonl")
+    (task,) = contamination.read([path])
+    assert task.name == "x 1"
+    with pytest.raises(UserError, match="Quote names with spaces"):
+        sources.benchmarks("it's.jsonl", tmp_path)
 
 
 def test_an_unknown_source_names_the_nearest(tmp_path):

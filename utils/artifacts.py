@@ -8,15 +8,18 @@ made from (`inputs`), its content (`files`, with sha256) and figures about it (`
 """
 
 import ast
+import fcntl
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from utils import files
+from utils import files, paths
 from utils.config import RunConfig
 from utils.errors import UserError
 
@@ -36,8 +39,12 @@ def slug(name: str) -> str:
 
 
 def data_dir(given: str = "") -> Path:
-    """The data folder of a notebook, absolute: as given, or the workbook's own."""
-    return Path(given).expanduser().resolve() if given else ROOT / "data"
+    """The data folder of a notebook, absolute: as given, or the workbook's own. Raises `UserError` for a file."""
+    folder = paths.resolved(given or ROOT / "data")
+    with paths.examining(folder):
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"DATA must be a folder; {folder} is a file. Name another one.")
+    return folder
 
 
 def pairs_dir(data_dir: Path, pairs: str) -> Path:
@@ -82,26 +89,62 @@ def code_sha256(module: str) -> str:
 def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Generator[Path]:
     """Yield an empty folder that, with its manifest, replaces `folder` when the block ends without an error.
 
-    `facts` can be filled inside the block. After an error `folder` is unchanged.
+    `facts` can be filled inside the block. After an error `folder` is unchanged. A second process waits for the first.
+    Raises `UserError` when `folder` was not made here, and for a failed write that the user can fix.
     """
-    temporary, replaced = (folder.with_name(f".{folder.name}.{state}") for state in ("tmp", "replaced"))
-    files.remove(temporary)
-    files.make_folder(temporary, files.mode_of(folder, is_folder=True) if folder.exists() else None)
-    try:
-        yield temporary
-        made = {path.name: sha256_file(path) for path in sorted(temporary.iterdir()) if path.is_file()}
-        files.write_json(temporary / MANIFEST, {"inputs": inputs, "files": made, "facts": facts})
-        files.hand_down_mode(temporary)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    if folder.exists():
+    temporary, replaced = (folder.with_name(f".{folder.name}.{end}") for end in ("tmp", f"{uuid4().hex}.replaced"))
+    with files.writing(folder):
+        while (descriptor := _locked(temporary, folder)) is None:
+            pass
+        try:
+            _check_replaceable(folder)
+            yield temporary
+            made = {path.name: sha256_file(path) for path in sorted(temporary.iterdir()) if path.is_file()}
+            files.write_json(temporary / MANIFEST, {"inputs": inputs, "files": made, "facts": facts})
+            files.hand_down_mode(temporary)
+            _check_replaceable(folder)
+            if folder.exists():
+                folder.rename(replaced)
+            temporary.rename(folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        finally:
+            os.close(descriptor)
         files.remove(replaced)
-        folder.rename(replaced)
-        temporary.rename(folder)
-        files.remove(replaced)
-    else:
-        temporary.rename(folder)
+
+
+def _locked(temporary: Path, folder: Path) -> int | None:
+    """The descriptor of the temporary folder, empty and locked; None when another process had it, to try again."""
+    descriptor = -1
+    with suppress(FileNotFoundError):  # renamed or removed by the other process
+        files.make_folder(temporary, files.mode_of(folder, is_folder=True) if folder.exists() else None)
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        files.lock(descriptor, fcntl.LOCK_EX)
+        if os.path.samestat(os.fstat(descriptor), os.lstat(temporary)):
+            if not any(temporary.iterdir()):
+                return descriptor
+            shutil.rmtree(temporary)  # left by a process that was killed
+    if descriptor >= 0:
+        os.close(descriptor)
+    return None
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raise `UserError` for anything but a stage folder, which has a manifest, an empty folder, and nothing."""
+    if not os.path.lexists(folder):
+        return
+    is_folder = folder.is_dir() and not folder.is_symlink()
+    if not is_folder or (any(folder.iterdir()) and not (folder / MANIFEST).exists()):
+        kind = f"a folder without {MANIFEST}" if is_folder else "a link or a file"
+        raise UserError(f"{folder} is {kind}, so it was not made by this workbook. Move it away, and try again.")
+
+
+def is_current(folder: Path, inputs: dict[str, str]) -> bool:
+    """Whether `folder` was made from `inputs`, and its files are as they were written."""
+    made = (read_manifest(folder) or {}).get("files", {})
+    is_whole = all((folder / name).is_file() and sha256_file(folder / name) == made[name] for name in made)
+    return bool(made) and is_whole and not stale_inputs(folder, inputs)
 
 
 def read_json(path: Path) -> Any:

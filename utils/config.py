@@ -6,12 +6,13 @@ marked `assumed`.
 """
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from utils import files
+from utils import files, paths
 from utils.errors import UserError, masked, short, unknown
 
 CARD, ASSUMED = "model card", "assumed"
@@ -176,15 +177,15 @@ class RunConfig:
             changes = None
         if not isinstance(changes, dict):
             raise UserError(
-                f'OVERRIDES must be a JSON object such as {{"learning_rate": 1e-4}}, got {overrides[:200]}.'
+                f'OVERRIDES must be a JSON object such as {{"learning_rate": 1e-4}}, got {masked(overrides)[:200]}.'
             )
         return cls.from_preset(preset, **{**changes, **({"pairs": pairs} if pairs else {})})
 
     def resolved(self) -> "RunConfig":
         """A copy with absolute paths, so that a run means the same file and folder wherever it is read."""
         model = self.model_name_or_path
-        is_folder = model != EMBEDDED and (model.startswith((".", "/", "~")) or Path(model).is_dir())
-        model = str(Path(model).expanduser().resolve()) if is_folder else model
+        is_folder = model != EMBEDDED and (model.startswith((".", "/", "~")) or os.path.isdir(model))
+        model = str(paths.resolved(model)) if is_folder else model
         pairs, tasks = resolved_pairs(self.pairs), resolved_pairs(self.eval_tasks)
         return replace(self, pairs=pairs, eval_tasks=tasks, model_name_or_path=model)
 
@@ -216,7 +217,7 @@ class RunConfig:
 
 def resolved_pairs(pairs: str) -> str:
     """A source of pairs or a set of tasks, a file as an absolute path."""
-    return str(Path(pairs).expanduser().resolve()) if pairs.lower().endswith(PAIR_SUFFIXES) else pairs
+    return str(paths.absolute(pairs)) if pairs.lower().endswith(PAIR_SUFFIXES) else pairs
 
 
 def _checked(setting, value: Any) -> Any:
@@ -229,7 +230,7 @@ def _checked(setting, value: Any) -> Any:
     if isinstance(value, str) and re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", value):
         raise UserError(f"{name} must not hold control characters, got {short(value)}.", name)
     if isinstance(value, str) and masked(value) != value:
-        raise UserError(f"{name} must not hold credentials, got {value}. Log in with `hf auth login`.", name)
+        raise UserError(f"{name} must not hold credentials, got {short(value)}. Log in with `hf auth login`.", name)
     if limits["choices"] and value not in limits["choices"]:
         raise unknown(name, str(value), limits["choices"], name)
     low, high = limits["minimum"], limits["maximum"]

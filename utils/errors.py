@@ -1,15 +1,17 @@
 """Errors that the user can act on, and what no message may hold: credentials, and other libraries' own notes."""
 
 import logging
+import os
 import re
 import reprlib
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 # Credentials in a URL, after a parameter of such a name or in a header, and tokens of the hub.
 SECRETS = (
-    (re.compile(r"(\w://)[^/\s?#'\"<>]*@"), r"\1***@"),
+    (re.compile(r"(\w:/+)[^/\s?#'\"<>]*@"), r"\1***@"),
     (
         re.compile(
             r"(?i)([?&;](?:[\w.-]{0,40}(?:token|key|secret|signature|credential|passw|auth)[\w.-]{0,40}|sig)=)[^&\s'\"<>#]+"
@@ -23,7 +25,14 @@ SECRETS = (
 # this module first.
 for _name in ("torchao", "torch.utils._pytree"):
     logging.getLogger(_name).setLevel(logging.ERROR)
-_SHORT = reprlib.Repr()
+
+
+class _Short(reprlib.Repr):
+    def repr_str(self, x: str, level: int) -> str:
+        return super().repr_str(masked(x), level)  # before it is cut: a part of a credential is not recognized
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
@@ -87,3 +96,19 @@ def unknown(what: str, got: str, allowed: Iterable[str], field: str = "") -> Use
 def number_of(count: int, noun: str) -> str:
     """`1 row`, `2,000 rows`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def run_command(main: Callable[[], int]) -> NoReturn:
+    """Exit with what `main` returns, without a traceback where the reader of a pipe left, and 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # ty: ignore[missing-union-attribute]
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at the exit
+        code = 141  # as a shell reports SIGPIPE
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        code = 130
+    sys.exit(code)

@@ -26,7 +26,7 @@ MAX_RECORD_BYTES = 2**20  # of a small JSON file, such as a run's settings
 MAX_LINES_BYTES = 2**27  # of a file of JSON lines
 NUMBER = int | float
 MAX_NUMBER = 1e39  # above the largest float32
-_GONE = "its folder is gone: it was removed, renamed or unmounted"
+_GONE = "its folder is gone, or never existed. Correct the path, or create the folder"
 # Errors of writing that the user can fix, and what to do.
 REMEDIES = {
     errno.ENOSPC: "the disk is full, or has no inodes left (df -h, df -i). Free some space",
@@ -62,16 +62,16 @@ def writing(path: Path) -> Generator[None]:
         raise
 
 
-def lock(file: IO, operation: int) -> None:
-    """`flock` a file; raises `BlockingIOError` when another process holds it, `UserError` on storage without locks."""
+def lock(file: IO | int, operation: int) -> None:
+    """`flock` a file or folder; raises `BlockingIOError` when another process holds it, `UserError` without locks."""
     try:
         fcntl.flock(file, operation)
     except BlockingIOError:
         raise
     except OSError as error:
         raise UserError(
-            f"{file.name} cannot be locked ({error.strerror}), so two processes could write the same run. Use a data "
-            "folder on storage with file locks (flock), such as a local disk."
+            f"{getattr(file, 'name', 'The folder')} cannot be locked ({error.strerror}), so two processes could write "
+            "the same files. Use a data folder on storage with file locks (flock), such as a local disk."
         ) from error
 
 
@@ -149,7 +149,7 @@ def make_folder(folder: Path, mode: int | None = None) -> None:
         try:
             folder.mkdir(PRIVATE)
         except FileExistsError:
-            if folder.is_symlink() or not folder.is_dir():
+            if not stat.S_ISDIR(os.lstat(folder).st_mode):
                 raise _refused(folder, "a folder") from None
         else:
             _set_mode(folder, mode)

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import statistics
 import sys
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts, files
+from utils import artifacts, files, paths
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.data import audit, contamination, pairs, reader, sources
@@ -80,11 +81,11 @@ def make_plan(environment: dict[str, str]) -> Plan:
         given["GPTEACHER_FILE"] = _absolute(given["GPTEACHER_FILE"])
     fields = reader.Fields.parse(given.get("MAP", ""), given.get("IGNORE", ""))
     pairs.check_fields(sources.find(config.pairs, data_dir, given.get("GPTEACHER_FILE", "")), fields)
-    names = given.get("BENCHMARKS", "").split()
+    names = sources.names_in(given.get("BENCHMARKS", ""))
     audit.check_repairs(given.get("REPAIRS", "").split(), names)
-    contamination.read(sources.benchmarks(" ".join(names), data_dir))
+    contamination.read(sources.benchmarks(shlex.join(names), data_dir))
     if names:  # the notebooks run in another folder
-        given["BENCHMARKS"] = " ".join(name if name == sources.HUMANEVAL else _absolute(name) for name in names)
+        given["BENCHMARKS"] = shlex.join(name if name == sources.HUMANEVAL else _absolute(name) for name in names)
     if given.get("TASKS", tasks.BASICS) not in tasks.NAMES:
         tasks.load(given["TASKS"], data_dir)
         given["TASKS"] = _absolute(given["TASKS"])
@@ -102,7 +103,7 @@ def make_plan(environment: dict[str, str]) -> Plan:
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().resolve())
+    return str(paths.absolute(path))
 
 
 def _run(plan: Plan, paths: list[Path]) -> int:

@@ -11,7 +11,7 @@ from utils.data import pairs, sources
 from utils.data.faults import COMMAND, Report
 from utils.data.pairs import Refused
 from utils.data.reader import Fields, Row
-from utils.errors import UserError, number_of, visible
+from utils.errors import UserError, number_of, run_command, visible
 
 MAX_SHOWN = 1000  # faults of `check`
 
@@ -58,14 +58,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out rows with faults, and keep them in rejects.jsonl"
     )
-    parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="the folder that prepare writes to")
+    parser.add_argument("--data", default="", help="the folder that prepare writes to")
     options = parser.parse_args(arguments)
     try:
         fields = Fields.parse(" ".join(options.map), " ".join(options.ignore))
         if options.action == "check":
             return _check_file(Path(options.file), fields)
         folder, is_kept = pairs.prepare(
-            options.file, options.data, fields=fields, skip_bad=options.skip_bad, options=COMMAND
+            options.file, artifacts.data_dir(options.data), fields=fields, skip_bad=options.skip_bad, options=COMMAND
         )
         print(folder, "was up to date" if is_kept else "written")
         print(json.dumps(pairs.row_counts(folder), indent=2, ensure_ascii=False))
@@ -76,4 +76,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from utils import files
+from utils import files, paths
 from utils.data import ngram_index
 from utils.data.json_stream import MAX_ARRAY_BYTES
 from utils.data.reader import PAIR_FIELDS
@@ -49,15 +49,18 @@ def read(benchmarks: Sequence[str]) -> list[Task]:
 
 
 def _read(benchmark: str) -> list[Task]:
-    match = re.fullmatch(r"(.+?)(?::((?:\w+=\w+,?)+))?", benchmark, re.DOTALL)
-    name, declared = match.groups() if match else ("", "")
+    name, colon, declared = benchmark.rpartition(":")
+    if not colon or "=" not in declared or ".jsonl" in declared:
+        name, declared = benchmark, ""
     fields = dict.fromkeys(FIELDS, "")
-    for pair in filter(None, (declared or "").split(",")):
-        known, its_name = pair.split("=")
+    for pair in filter(None, declared.split(",")):
+        known, _, its_name = pair.partition("=")
         if known not in FIELDS:
             raise unknown("field of a benchmark", known, FIELDS)
+        if not its_name or "=" in its_name:
+            raise UserError(f"{pair!r} is not a field of a benchmark. Write FIELD=ITS_NAME, such as prompt=text.")
         fields[known] = its_name
-    path = Path(name).expanduser()
+    path = paths.absolute(name)
     return [_task(path, number, value, fields) for number, value in read_lines(path)]
 
 
@@ -72,7 +75,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if len(content) > MAX_ARRAY_BYTES:
             raise UserError(f"{path.absolute()} has more than {MAX_ARRAY_BYTES:,} bytes.")
         lines = content.decode().split("\n")
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RuntimeError) as error:
         hint = "Tasks are .jsonl or .jsonl.gz files."
         raise UserError(f"{path.absolute()} cannot be read: {error}. {hint}") from error
     for number, line in enumerate(lines, start=1):

@@ -1,12 +1,16 @@
 """Faults of a file of pairs: what is wrong, where, and a bounded report with advice."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from utils.errors import number_of
+from utils.errors import masked, number_of
 
 MAX_KINDS, MAX_NAME = 20, 60
+PASTED = re.compile(
+    r"(\w+=)?[A-Za-z_][\w.-]{,39}", re.ASCII
+)  # what a shell takes as a word; other names are not advised
 
 
 class Advice(NamedTuple):
@@ -63,12 +67,13 @@ class Report:
 
     def add(self, faults: Iterable[Fault], is_row: bool) -> None:
         """Add the faults of one row, or faults that belong to no row."""
-        num_before, self.num_rows = self.num_faults, self.num_rows + is_row
+        num_before, self.num_rows, counted = self.num_faults, self.num_rows + is_row, set()
         for fault in faults:
             self.num_faults += 1
             if fault.is_shared and (fault.reason in self.shared or len(self.shared) < MAX_KINDS):
                 first, number = self.shared.get(fault.reason, (fault, 0))
-                self.shared[fault.reason] = (first, number + 1)
+                self.shared[fault.reason] = (first, number + (fault.reason not in counted))
+                counted.add(fault.reason)
             elif not fault.is_shared and len(self.shown) < self.max_shown:
                 self.shown.append(fault)
         self.num_faulty += is_row and self.num_faults > num_before
@@ -88,7 +93,8 @@ class Report:
     def advice(self, options: Options) -> str:
         """How to map and ignore fields, in the words of `options`; empty where no name is to be changed."""
         advice = list(dict.fromkeys(first.advice for first, _ in self.shared.values() if first.advice))
-        values = {option: [item.value for item in advice if item.option == option] for option in ("map", "ignore")}
+        safe = [item for item in advice if PASTED.fullmatch(item.value)]
+        values = {option: [item.value for item in safe if item.option == option] for option in ("map", "ignore")}
         parts = [getattr(options, option).format(" ".join(chosen)) for option, chosen in values.items() if chosen]
         return f"If that is right: {' and '.join(parts)}." if parts else ""
 
@@ -99,5 +105,5 @@ def position(fault: Fault) -> str:
 
 def short(name: object) -> str:
     """A name from a file, quoted and cut."""
-    text = str(name)
+    text = masked(str(name))
     return repr(text if len(text) <= MAX_NAME else text[:MAX_NAME] + "…")

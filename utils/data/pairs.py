@@ -65,18 +65,25 @@ def prepare(
         "fields": repr(fields),
         "bad rows": "skipped" if skip_bad else "refused",
         "repairs": " ".join(repairs),
-        "benchmarks": artifacts.sha256_text(repr(read_benchmarks(benchmarks))),
+        "benchmarks": _sha256_of(benchmarks),
         "code": artifacts.code_sha256(__name__),
     }
-    is_whole = all((folder / f"{part}.jsonl").exists() for part in PARTS)
-    if is_whole and not artifacts.stale_inputs(folder, inputs):
+    recorded = artifacts.read_manifest(folder)
+    if recorded and recorded["facts"] == artifacts.read_json(folder / REPORT) and artifacts.is_current(folder, inputs):
         return folder, True
     facts: dict[str, Any] = {"source": source.name, "license": source.license}
     with artifacts.building(folder, inputs, facts) as building, ExitStack() as stack:
         outputs = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
         facts |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options)
         files.write_json(building / REPORT, facts)
+        now = {"content": sources.find(pairs, data_dir, gpteacher_file).sha256, "benchmarks": _sha256_of(benchmarks)}
+        if changed := [name for name in now if now[name] != inputs[name]]:
+            raise UserError(f"{source.name}: the {' and '.join(changed)} changed while it was read. Run this again.")
     return folder, False
+
+
+def _sha256_of(benchmarks: tuple[str, ...]) -> str:
+    return artifacts.sha256_text(repr(read_benchmarks(benchmarks)))
 
 
 def check_fields(source: sources.Source, fields: Fields) -> None:
@@ -92,8 +99,12 @@ def stream(folder: Path, part: str) -> Iterator[dict[str, str]]:
     if part not in PARTS:
         raise unknown("part of the pairs", part, PARTS)
     artifacts.require(Path(folder), "01_data")
-    with open(Path(folder) / f"{part}.jsonl", encoding="utf-8") as file:
-        yield from map(json.loads, file)
+    path = Path(folder) / f"{part}.jsonl"
+    try:
+        with open(path, encoding="utf-8") as file:
+            yield from map(json.loads, file)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is missing or damaged: {error}. Run notebook 01_data again.") from error
 
 
 def load(folder: Path, part: str) -> list[dict[str, str]]:

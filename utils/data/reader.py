@@ -19,7 +19,7 @@ from utils.config import PAIR_SUFFIXES
 from utils.data.faults import NOWHERE, Advice, Fault, short
 from utils.data.invisible import is_blank
 from utils.data.json_stream import MAX_ROW_BYTES, Value, elements, lines
-from utils.errors import UserError, unknown
+from utils.errors import UserError, masked, unknown
 
 PAIR_FIELDS = ("instruction", "input", "response")
 # Tabs and line ends are text, form feeds occur in Python source; a model should learn no other control character.
@@ -34,10 +34,10 @@ KNOWN_NAMES = {
         "canonical_solution",
     ),
 }
-# Parquet: a column of a row group that is larger unpacked is refused, since one page of it may be all of it.
-MAX_COLUMN_BYTES = 2**29
+# Parquet: a row group that is larger unpacked is refused, since one page of a column may be all of it.
+MAX_GROUP_BYTES = 2**29
 BATCH_ROWS = 256
-UTF16_REMEDY = "convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"
+NO_ROWS = Fault(1, None, "an empty file: it has no rows")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,18 @@ class Fields:
             if not (is_pair and theirs):
                 raise UserError(f"{part!r} is not a mapping. Write OURS=THEIRS, such as response=output.")
             names.append((ours, theirs))
-        return cls(tuple(names), tuple(ignored.replace(",", " ").split()))
+        fields = cls(tuple(names), tuple(ignored.replace(",", " ").split()))
+        used = [ours for ours, _ in names]
+        if twice := [name for name in used if used.count(name) > 1]:
+            raise UserError(f"MAP {mapping!r} gives {twice[0]!r} two names. Choose one.")
+        used = list(fields.theirs().values())
+        if twice := [name for name in used if used.count(name) > 1]:
+            raise UserError(
+                f"MAP {mapping!r} makes two fields of {twice[0]!r}. Give each its own, or a name that no field has."
+            )
+        if clash := [name for name in fields.ignored if name in used]:
+            raise UserError(f"IGNORE holds {clash[0]!r}, which is a field of the pairs. Leave it out of IGNORE.")
+        return fields
 
     def theirs(self) -> dict[str, str]:
         return {name: name for name in PAIR_FIELDS} | dict(self.names)
@@ -101,14 +112,17 @@ def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
             file = gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else raw
             encoding = json.detect_encoding(file.peek(4)[:4])
             if not encoding.startswith("utf-8"):
-                yield Fault(1, 1, f"not UTF-8 but {encoding.upper()}; {UTF16_REMEDY}")
+                family = encoding[:6].upper()  # without the order of its bytes
+                yield Fault(
+                    1, 1, f"not UTF-8 but {encoding.upper()}; convert it: iconv -f {family} -t UTF-8 FILE > NEW"
+                )
                 return
             is_empty = True
-            for item in (lines if ".jsonl" in name else elements)(file):
+            for item in (lines if name.removesuffix(".gz").endswith(".jsonl") else elements)(file):
                 is_empty = False
                 yield _row(item, fields) if isinstance(item, Value) else item
             if is_empty:
-                yield Fault(1, None, "an empty file: it has no rows")
+                yield NO_ROWS
     # Of pyarrow: each of its errors is also one of these.
     except (
         OSError,
@@ -117,7 +131,7 @@ def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
         ValueError,
         LookupError,
         TypeError,
-        NotImplementedError,
+        RuntimeError,
         MemoryError,
     ) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -137,7 +151,7 @@ def hub_rows(name: str, commit: str, fields: Fields = Fields()) -> Iterator[Row 
         raise UserError(f"{name}@{commit} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _parquet_rows(file, fields: Fields) -> Iterator[Row]:
+def _parquet_rows(file, fields: Fields) -> Iterator[Row | Fault]:
     """The rows of a Parquet file: of the columns of pairs only, with the names of the others."""
     import pyarrow
     from pyarrow.parquet import ParquetFile
@@ -155,20 +169,22 @@ def _parquet_rows(file, fields: Fields) -> Iterator[Row]:
             others[name] = [dict.fromkeys(item.name for item in kind.value_type)]
     number = 0
     for group in range(data.num_row_groups):
-        chunks = [data.metadata.row_group(group).column(index) for index in range(data.metadata.num_columns)]
-        num_bytes = max([chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in columns] or [1])
-        if num_bytes > MAX_COLUMN_BYTES:
+        # Of all columns: `.column()` of a damaged file ends the whole process.
+        num_bytes = max(data.metadata.row_group(group).total_byte_size, 1)
+        if num_bytes > MAX_GROUP_BYTES:
             raise ValueError(
-                f"a column of one row group has {num_bytes:,} bytes, at most {MAX_COLUMN_BYTES:,} are read; write the "
+                f"a row group has {num_bytes:,} bytes, at most {MAX_GROUP_BYTES:,} are read; write the "
                 "file again with smaller row groups"
             )
         # One value can have all bytes of the column, and every row can be this value.
-        size = min(MAX_COLUMN_BYTES // (4 * num_bytes), BATCH_ROWS) or 1
+        size = min(MAX_GROUP_BYTES // (4 * num_bytes), BATCH_ROWS) or 1
         for batch in data.iter_batches(size, [group], columns=columns, use_threads=False):
             for row in range(batch.num_rows):
                 number += 1
                 texts = {name: _text(column[row]) for name, column in zip(columns, batch.columns, strict=True)}
                 yield _row(_value(number, {name: texts.get(name, others[name]) for name in kinds}), fields)
+    if not number:
+        yield NO_ROWS
 
 
 def _text(scalar) -> str | None | Unreadable:
@@ -224,8 +240,7 @@ def faults(value: Any, fields: Fields = Fields(), place: Fault = NOWHERE) -> Ite
         reason = f"no field {name!r}" + (f"; {guess!r} seems to be it" if guess else f", only {only}")
         yield replace(place, reason=reason, is_shared=True, advice=Advice("map", f"{ours}={guess}") if guess else None)
     for name in extra[:MAX_UNKNOWN]:
-        advice = Advice("ignore", name) if len(name) < 40 and not re.search(r"[\s,=]", name) else None
-        yield replace(place, reason=f"an unknown field {short(name)}", is_shared=True, advice=advice)
+        yield replace(place, reason=f"an unknown field {short(name)}", is_shared=True, advice=Advice("ignore", name))
     if len(extra) > MAX_UNKNOWN:
         yield replace(place, reason=f"and {len(extra) - MAX_UNKNOWN:,} more unknown fields", is_shared=True)
 
@@ -264,5 +279,5 @@ def _shown(value: Any) -> str:
     """A value of the wrong type, in JSON terms."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
-    text = json.dumps(value, default=lambda value: type(value).__name__)
+    text = masked(json.dumps(value, default=lambda value: type(value).__name__))
     return text if len(text) <= 40 else text[:40] + "…"

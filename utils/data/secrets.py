@@ -18,7 +18,8 @@ KEYS = {
     "xox": r"\bxox[abeoprs]-[A-Za-z0-9-]{10,200}",
     "AIza": r"\bAIza[\w-]{35}",
     "eyJ": r"\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{10,2000}",
-    "PRIVATE KEY-----": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.{20,20000}?-----END [A-Z ]{0,30}PRIVATE KEY-----",
+    "PRIVATE KEY-----": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:(?!-----BEGIN ).){20,20000}?"
+    r"-----END [A-Z ]{0,30}PRIVATE KEY-----",
 }
 KEY_PATTERNS = {text: re.compile(pattern, re.DOTALL) for text, pattern in KEYS.items()}
 ASSIGNED = re.compile(

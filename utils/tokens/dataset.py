@@ -77,7 +77,7 @@ def prepare(data_dir: Path, config: RunConfig, tokenizer) -> tuple[Path, bool]:
     made_from = artifacts.require(pairs_dir, "01_data")["files"]
     inputs = {f"{split} pairs": made_from[f"{split}.jsonl"] for split in SPLITS}
     inputs |= tokenization(config, tokenizer) | {"code": artifacts.code_sha256(__name__)}
-    if not artifacts.stale_inputs(folder, inputs):
+    if artifacts.is_current(folder, inputs):
         return folder, True
     facts: dict[str, Any] = {"tokenizer": config.model_name_or_path, "template": config.template}
     with artifacts.building(folder, inputs, facts) as temporary:
