@@ -62,7 +62,8 @@ def named(data_dir: Path, run: str) -> Path:
 def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
     """The folder of the named run, or the newest run of this preset on these pairs; raises `UserError` without one."""
     if run:
-        existing = [path for path in runs(data_dir) if path == named(data_dir, run)]
+        run_dir = named(data_dir, run)
+        existing = [path for path in runs(data_dir) if path == run_dir]
     else:
         wanted = config.preset, config.pairs
         existing = [path for path, other in readable(data_dir).items() if (other.preset, other.pairs) == wanted]
