@@ -9,9 +9,11 @@ import pytest
 from support.payloads import PAYLOADS
 from utils import files
 from utils.config import RunConfig
+from utils.errors import UserError
 from utils.evaluation import measure, report
+from utils.evaluation.__main__ import judge_file
 from utils.evaluation.measure import BASE, TUNED, Sample, Settings
-from utils.sandbox.judge import MAX_OUTPUT_BYTES, Task, judge
+from utils.sandbox.judge import MAX_OUTPUT_BYTES, Task, Verdict, judge
 from utils.widgets.evaluation_view import MEANINGS, EvaluationView
 
 FACTS = {"assertion": "assert candidate(1, 2) == 3", "last_call": "add(1, 2)", "got": "-1", "expected": "3"}
@@ -147,6 +149,53 @@ def test_progress_is_shown_and_recorded_answers_are_kept(samples, tmp_path, monk
         assert found == samples[: numbers[-1]]
         samples = samples[:4]
     assert lines[-1] == "4 of 4 answers recorded"
+
+
+def test_a_partial_last_line_is_asked_again_and_others_are_named(samples, tmp_path):
+    lines = [json.dumps(vars(one)) + "\n" for one in samples]
+    path = tmp_path / measure.SAMPLES
+    path.write_text("".join(lines[:2]) + lines[2][:40])
+    assert measure.read(tmp_path) == samples[:2]
+    wrong = [
+        {"task_id": ["t"]},
+        {"model": "other"},
+        {"index": "0"},
+        {"passed": 1},
+        {"facts": {"got": 1}},
+        {"kind": None},
+    ]
+    for text in (*(json.dumps(vars(samples[1]) | change) for change in wrong), "[]", "{}", "[" * 10**5, lines[2][:40]):
+        path.write_text(f"{lines[0]}{text}\n{lines[1]}")
+        with pytest.raises(UserError, match="samples.jsonl:2: .*Delete the line"):
+            measure.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "has no samples"), ('{"task_id": ["1"], "completion": ""}', "sample 1 needs a task_id of .*'1'"),
+     ('{"task_id": 2, "completion": ""}', "got 2 and ''"), ('{"task_id": 1, "completion": 2}', "got 1 and 2")],
+)  # fmt: skip
+def test_samples_that_cannot_be_judged_are_refused(tmp_path, content, message):
+    (tmp_path / "samples.jsonl").write_text(content)
+    with pytest.raises(UserError, match=message):
+        judge_file(tmp_path / "samples.jsonl", numbered(tmp_path), tmp_path, tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_ids_may_be_numbers(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "utils.evaluation.__main__.judge_all", lambda items: [Verdict(True, "passed", "passed", 0.1, {})]
+    )
+    (tmp_path / "samples.jsonl").write_text('{"task_id": 1, "completion": ""}')
+    judge_file(tmp_path / "samples.jsonl", numbered(tmp_path), tmp_path, tmp_path / "out.jsonl")
+    assert "pass@1 of 1 tasks, 1 samples: 100.0 %" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out.jsonl").read_text())["task_id"] == 1
+
+
+def numbered(folder) -> str:
+    """A set of one task whose id is a number."""
+    (folder / "tasks.jsonl").write_text('{"task_id": 1, "prompt": "", "entry_point": "f", "test": ""}')
+    return str(folder / "tasks.jsonl")
 
 
 @pytest.mark.slow

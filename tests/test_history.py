@@ -1,5 +1,6 @@
 """What the playground keeps: records that come back, Markdown that no answer breaks out of, pairs of one's own."""
 
+import json
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from utils.errors import UserError
 from utils.model.prompt_modes import Question
 from utils.playground import history
 from utils.playground.history import Written
+from utils.widgets.history_panel import HistoryPanel
 
 PAIR = {"instruction": "Add.", "input": "", "response": "1 + 1"}
 
@@ -80,6 +82,32 @@ def test_a_pair_is_one_line_whatever_is_in_it(tmp_path):
     path.write_text(path.read_text() + "\n")
     assert history.add_pair(path, PAIR, {}) == 2
     assert [row.pair["response"] for row in reader.read(path)] == [pair["response"], PAIR["response"]]
+
+
+def test_a_pair_and_its_origin_are_written_or_neither(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert history.add_pair("~/mine.jsonl", PAIR, {"settings": {"stop": "\ud800"}}) == 1
+    assert (tmp_path / "mine.origins.jsonl").read_text().count("\n") == 1
+    (tmp_path / "wide.jsonl").write_text('{"instruction": "a"}\n', "utf-16")
+    content = (tmp_path / "wide.jsonl").read_bytes()
+    refused = {tmp_path / "wide.jsonl": "is not UTF-8", "~no-such-user/mine.jsonl": "home folder of an unknown user"}
+    for path, message in refused.items():
+        with pytest.raises(UserError, match=message):
+            history.add_pair(path, PAIR, {})
+    with pytest.raises(UserError, match="not a pair yet"):
+        history.add_pair(tmp_path / "mine.jsonl", PAIR | {"response": "\ud800"}, {})
+    assert (tmp_path / "wide.jsonl").read_bytes() == content and len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_record_that_no_page_can_hold_is_left_out_and_long_names_are_cut(tmp_path):
+    records = [_record(tmp_path), _record(tmp_path, "\ud800"), _record(tmp_path, model="m" * 10**6)]
+    records.append(records[0] | {"time": "T" * 10**6, "mode": "$" * 10**6})
+    (tmp_path / history.HISTORY).write_text("".join(json.dumps(record) + "\n" for record in records))
+    panel = HistoryPanel(tmp_path, tmp_path, print)
+    assert len(panel.records) == 3 and "1 unreadable lines" in panel.message.value
+    for index in range(3):
+        panel.chosen.value = index
+        assert all(len(label) < 300 for label, _ in (*panel.chosen.options, *panel.answer.options))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import folders, launch, metrics
 from utils.training.distributed import Ranks, only_one
+from utils.widgets.run_panel import RunPanel
 
 
 @pytest.mark.slow
@@ -141,3 +142,25 @@ def test_a_checkpoint_replaced_while_it_is_measured_is_passed_over(tmp_path, mon
 
     monkeypatch.setattr("os.scandir", lambda folder: replaced(folder) if "step-1" in str(folder) else scandir(folder))
     assert folders.size_bytes(run_dir) == size > 0
+
+
+@pytest.mark.parametrize("outcome", ["running", "new", "finished", "unreadable", "", "\ud800"])
+def test_only_what_training_writes_is_an_outcome(tmp_path, outcome):
+    run_dir = made_run(tmp_path, "edited")
+    (run_dir / "outcome.json").write_text(json.dumps({"outcome": outcome}))
+    assert launch.state(run_dir) == launch.phase(run_dir) == "failed"
+    assert f"says {outcome!r}, but {run_dir / 'model'} is missing" in launch.failure(run_dir)
+    (run_dir / "outcome.json").write_text('{"outcome": "stopped"}')
+    assert launch.state(run_dir) == "stopped"
+    (run_dir / "model").mkdir()
+    assert launch.state(run_dir) == "finished"
+
+
+@pytest.mark.parametrize("run", ["../../elsewhere/same", "..", ".", ".same.removed", "same/", "x/../same", "/tmp/same"])
+def test_a_run_is_named_by_its_folder_alone(tmp_path, run):
+    for folder in (tmp_path, tmp_path / "elsewhere" / "runs"):
+        made_run(folder, "same")
+    for look_up in (lambda: folders.find_run(tmp_path, RunConfig(), run), lambda: RunPanel(tmp_path, RunConfig(), run)):
+        with pytest.raises(UserError, match="RUN must be the name of a folder in .*got"):
+            look_up()
+    assert folders.find_run(tmp_path, RunConfig(), "same") == tmp_path / "runs" / "same"

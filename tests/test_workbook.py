@@ -6,8 +6,9 @@ import pytest
 from nbformat import v4, write
 
 from support.waiting import wait_until
-from utils import artifacts, pages, workbook
+from utils import artifacts, files, pages, workbook
 from utils.config import RunConfig
+from utils.errors import UserError
 
 SETUP = f"""\
 import json, sys
@@ -138,6 +139,11 @@ def test_sigterm_ends_it_as_ctrl_c_does(world, tmp_path):
         ({"TASKS": "humanevl"}, "Did you mean 'humaneval'?"),
         ({"TASKS": "missing.jsonl"}, "cannot be read"),
         ({"RUN": "missing"}, "there is no run missing"),
+        ({"RUN": "0"}, "there is no run 0"),
+        ({"RUN": "../x"}, "RUN must be the name of a folder"),
+        ({"PRESET": "0"}, "unknown preset '0'"),
+        ({"SKIP_BAD": "false"}, """SKIP_BAD must be "1" (yes), or "0" or "" (no), got 'false'"""),
+        ({"FRESH": "no"}, "FRESH must be"),
         ({"COMPARE": "missing"}, "unknown run in COMPARE 'missing'. Allowed: none."),
         ({"REPAIRS": "email"}, "Did you mean 'emails'?"),
         ({"REPAIRS": "benchmark_overlap"}, "name its file in BENCHMARKS"),
@@ -177,6 +183,22 @@ def test_which_run_the_notebooks_work_on(tmp_path):
     # A named run brings its own settings.
     plan = workbook.make_plan({"DATA": str(tmp_path), "RUN": "tiny-python-stdlib-2"})
     assert json.loads(plan.environment["OVERRIDES"]) == {"learning_rate": 0.25}
+
+
+def test_0_is_no_only_for_a_flag(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = workbook.make_plan({"DATA": "0", "SKIP_BAD": "0", "FRESH": "0"})
+    assert plan.data_dir == tmp_path / "0" and "SKIP_BAD" not in plan.environment
+
+
+@pytest.mark.parametrize("path", [{"pairs": "mine.jsonl"}, {"model_name_or_path": "./model"}])
+def test_an_older_run_on_a_relative_path_is_refused(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.jsonl").write_text("{}\n")
+    (tmp_path / "runs" / "old").mkdir(parents=True)
+    files.write_json(tmp_path / "runs" / "old" / "config.json", path)
+    with pytest.raises(UserError, match=rf"old/config.json has paths relative to .*'{tmp_path}/m"):
+        workbook.make_plan({"DATA": str(tmp_path), "RUN": "old"})
 
 
 def test_paths_count_from_the_callers_folder(tmp_path, monkeypatch):

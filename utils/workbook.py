@@ -1,6 +1,7 @@
 """`make run`: execute the notebooks without a browser, save them as HTML in the run's folder, and print a summary.
 
-The choices (see `CHOICES`) are environment variables, checked before anything starts and passed on to the notebooks.
+The choices are environment variables (see `utils.choices`), checked before anything starts and passed on to the
+notebooks.
 """
 
 import asyncio
@@ -20,17 +21,14 @@ from typing import Any
 
 from utils import artifacts, files, paths
 from utils.artifacts import ROOT
+from utils.choices import CHOICES, FLAGS, flag
 from utils.config import RunConfig
 from utils.data import audit, contamination, pairs, reader, sources
-from utils.errors import UserError, masked, number_of, unknown
+from utils.errors import UserError, masked, number_of, short, unknown
 from utils.evaluation import tasks
 from utils.pages import to_html
 from utils.runs import folders, launch, metrics
 
-CHOICES = (
-    *("PRESET", "PAIRS", "OVERRIDES", "DATA", "RUN", "FRESH", "GPTEACHER_FILE"),
-    *("MAP", "IGNORE", "SKIP_BAD", "REPAIRS", "BENCHMARKS", "COMPARE", "TASKS"),
-)
 PROGRESS_SECONDS = 10
 ANSWER = {"instruction": str, "base": str, "tuned": str}
 
@@ -65,15 +63,23 @@ def main(notebooks: Path = ROOT / "notebooks") -> int:
 def make_plan(environment: dict[str, str]) -> Plan:
     """The plan for these environment variables; relative paths are relative to the current folder.
 
-    Raises `UserError` for an unknown preset, source, field, repair, benchmark or run, and for a missing file.
+    Raises `UserError` for an unknown preset, source, field, repair, benchmark or run, for a missing file, and for a run
+    on a relative path.
     """
-    given = {name: environment[name] for name in CHOICES if environment.get(name, "0") not in ("", "0")}
+    given = {name: environment[name] for name in CHOICES if environment.get(name)}
+    given = {name: value for name, value in given.items() if name not in FLAGS or flag(name, value)}
     data_dir = artifacts.data_dir(given.get("DATA", ""))
     if "RUN" in given:
         if clash := [name for name in ("PRESET", "PAIRS", "OVERRIDES", "FRESH") if name in given]:
             raise UserError(f"RUN names a run with its own settings: leave out {' and '.join(clash)}.")
         run_dir = folders.find_run(data_dir, RunConfig(), given["RUN"])
         config = RunConfig.load(run_dir / "config.json")
+        if (absolute := config.resolved()) != config:  # of an older version
+            was, now = ((one.pairs, one.model_name_or_path) for one in (config, absolute))
+            raise UserError(
+                f"{run_dir / 'config.json'} has paths relative to the folder where the run was started: "
+                f"{short(was)}. From here they would be {short(now)}: if these are the files, write them into it."
+            )
     else:
         config = RunConfig.chosen(given.get("PRESET", "tiny"), given.get("PAIRS", ""), given.get("OVERRIDES", "{}"))
         run_dir = folders.choose_run(data_dir, config, fresh="FRESH" in given)

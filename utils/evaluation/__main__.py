@@ -13,7 +13,7 @@ from pathlib import Path
 from utils import artifacts, files
 from utils.config import RunConfig
 from utils.data.contamination import read_lines
-from utils.errors import UserError, visible
+from utils.errors import UserError, short, visible
 from utils.evaluation import tasks
 from utils.evaluation.pass_at_k import estimate, pass_at_k
 from utils.runs import metrics
@@ -27,16 +27,23 @@ def judge_file(path: Path, name: str, data_dir: Path, out: Path) -> None:
     """Write each sample (`task_id`, `completion`) with `passed` and `result`, and print pass@1."""
     known = {task.task_id: task for task in tasks.load(name, data_dir)}
     samples = [value for _, value in read_lines(path)]
+    if not samples:
+        raise UserError(f"{path} has no samples. Write one on each line, with task_id and completion.")
+    programs = []
     for number, sample in enumerate(samples, start=1):
-        if sample.get("task_id") not in known or not isinstance(sample.get("completion"), str):
-            raise UserError(f"{path}: sample {number} needs a task_id of {name} and a completion that is text.")
-    programs = ((known[one["task_id"]], known[one["task_id"]].prompt + one["completion"]) for one in samples)
+        task = known.get(str(sample.get("task_id")))  # some sets have numbers
+        if task is None or not isinstance(sample.get("completion"), str):
+            raise UserError(
+                f"{path}: sample {number} needs a task_id of {name} and a completion that is text, got "
+                f"{short(sample.get('task_id'))} and {short(sample.get('completion'))}."
+            )
+        programs.append((task, task.prompt + sample["completion"]))
     passed, totals, results = Counter(), Counter(), Counter()
     with files.replacing(out) as file:
-        for sample, verdict in zip(samples, judge_all(programs), strict=True):
+        for sample, (task, _), verdict in zip(samples, programs, judge_all(programs), strict=True):
             file.write(json.dumps(sample | {"passed": verdict.passed, "result": verdict.result}).encode() + b"\n")
-            totals[sample["task_id"]] += 1
-            passed[sample["task_id"]] += verdict.passed
+            totals[task.task_id] += 1
+            passed[task.task_id] += verdict.passed
             results[verdict.kind] += 1
     rates = estimate([pass_at_k(totals[task], passed[task], 1) for task in totals])
     print(f"pass@1 of {len(totals):,} tasks, {len(samples):,} samples: {rates}")

@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from utils import artifacts, files
 from utils.config import RunConfig
 from utils.data import contamination
-from utils.errors import UserError
+from utils.errors import UserError, short
 from utils.evaluation import tasks as task_sets
 from utils.evaluation.pass_at_k import Comparison, Estimate, compare, estimate, pass_at_k
 from utils.model import prompt_modes
@@ -66,6 +67,13 @@ class Sample:
     kind: str
     seconds: float
     facts: dict[str, str]
+
+
+# The fields of a line of `SAMPLES`, and their types.
+SAMPLE = {
+    **dict.fromkeys(("task_id", "model", "asked", "answer", "source", "result", "kind"), str),
+    **{"index": int, "passed": bool, "seconds": files.NUMBER, "facts": {}},
+}
 
 
 def folder_of(run_dir: Path, settings: Settings, tasks: Sequence[Task]) -> Path:
@@ -164,14 +172,26 @@ def _ask(model, tokenizer, tasks, settings: Settings, template: str, seed: int) 
 
 
 def read(folder: Path) -> list[Sample]:
-    """The recorded samples of a folder, each once; raises `UserError` for a file that is none."""
-    samples = {}
-    try:
-        for _, value in contamination.read_lines(folder / SAMPLES) if (folder / SAMPLES).exists() else ():
-            sample = Sample(**value)
-            samples[sample.task_id, sample.model, sample.index] = sample
-    except TypeError as error:
-        raise UserError(f"{folder / SAMPLES} has a line that is no sample: {error}. Move the file away.") from error
+    """The recorded samples of a folder, each once, without a partial last line, which is written again.
+
+    Raises `UserError` for a line that is no sample.
+    """
+    samples, content = {}, b""
+    with suppress(FileNotFoundError):
+        content = files.read_bytes(folder / SAMPLES, files.MAX_LINES_BYTES)
+    *lines, _ = content.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            value = json.loads(line)
+            fault = files.misfit(value, SAMPLE, "the line") or files.misfit([*value["facts"].values()], [str], "facts")
+            if not fault and value["model"] not in (BASE, TUNED):
+                fault = f"'model' must be {BASE} or {TUNED}, got {short(value['model'])}"
+        except (ValueError, RecursionError):
+            fault = "this line is not JSON"
+        if fault:
+            raise UserError(f"{folder / SAMPLES}:{number}: {fault}. Delete the line, and try again.")
+        sample = Sample(**{name: value[name] for name in SAMPLE})
+        samples[sample.task_id, sample.model, sample.index] = sample
     return list(samples.values())
 
 

@@ -6,6 +6,7 @@ ones.
 """
 
 import json
+import os
 import re
 import time
 from contextlib import suppress
@@ -57,6 +58,7 @@ def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
     for line in filter(None, content.split(b"\n")):
         try:
             record = json.loads(line)
+            json.dumps(record, ensure_ascii=False).encode()  # no page or file can hold half a surrogate
         except (ValueError, RecursionError):
             record = None
         is_good = not files.misfit(record, RECORD)
@@ -100,25 +102,31 @@ def save_markdown(run_dir: Path, record: dict[str, Any]) -> Path:
 def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     """Append a pair (`instruction`, `input`, `response`) to a JSON lines file; returns the number of its pairs.
 
-    Its origin is appended to `<name>.origins.jsonl`. Raises `UserError` for a pair that notebook 01 would refuse, and
-    for a duplicate.
+    Its origin is appended to `<name>.origins.jsonl`. Raises `UserError` for a pair that notebook 01 would refuse, for a
+    duplicate, and for a file that is not UTF-8.
     """
     if faults := list(reader.faults(pair)):
         raise UserError(f"This is not a pair yet: {'; '.join(fault.reason for fault in faults)}.")
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
+    if str(path).startswith("~"):
+        raise UserError(f"{path} is in the home folder of an unknown user. Give the whole path.")
     if path.suffix != ".jsonl":
         raise UserError(f"A file of pairs must end in .jsonl, got {path.name!r}.")
     content = ""
     # Not `splitlines`: JSON may contain U+2028 and U+0085 unescaped.
-    with suppress(FileNotFoundError):
-        content = files.read_bytes(path, files.MAX_LINES_BYTES).decode("utf-8", "replace")
+    try:
+        content = files.read_bytes(path, files.MAX_LINES_BYTES).decode()
+    except FileNotFoundError:
+        pass  # the first pair makes it
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error}). Convert it, or choose another file.") from error
     lines = [line for line in content.split("\n") if line.strip()]
     line = json.dumps(pair, ensure_ascii=False)
     if line in lines:
         raise UserError(f"{path.name} has this pair already.")
     files.make_parents(path)
-    origin = {"pair": len(lines) + 1, **origin}
-    for file, text in ((path, line), (path.with_suffix(".origins.jsonl"), json.dumps(origin, ensure_ascii=False))):
+    origin_line = json.dumps({"pair": len(lines) + 1, **origin})
+    for file, text in ((path, line), (path.with_suffix(".origins.jsonl"), origin_line)):
         files.append_line(file, text, keep_unfinished=True, mode=files.PRIVATE)  # an editor may have left no line end
     return len(lines) + 1
 

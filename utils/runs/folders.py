@@ -10,7 +10,7 @@ from pathlib import Path
 
 from utils import artifacts
 from utils.config import RunConfig
-from utils.errors import UserError
+from utils.errors import UserError, short
 from utils.runs.metrics import METRICS
 
 
@@ -49,10 +49,21 @@ def choose_run(data_dir: Path, config: RunConfig, fresh: bool = False) -> Path:
     return same[0] if same else new_run_dir(data_dir, config)
 
 
+def named(data_dir: Path, run: str) -> Path:
+    """The folder of the run of this name, existing or new; raises `UserError` for a path and a hidden folder."""
+    if run != Path(run).name or run.startswith("."):
+        raise UserError(
+            f"RUN must be the name of a folder in {Path(data_dir) / 'runs'}, such as tiny-python-stdlib, got "
+            f"{short(run)}. Leave out the rest of the path; DATA names another data folder."
+        )
+    return Path(data_dir) / "runs" / run
+
+
 def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
     """The folder of the named run, or the newest run of this preset on these pairs; raises `UserError` without one."""
     if run:
-        existing = [path for path in (Path(data_dir) / "runs" / run,) if (path / "config.json").exists()]
+        run_dir = named(data_dir, run)
+        existing = [path for path in runs(data_dir) if path == run_dir]
     else:
         wanted = config.preset, config.pairs
         existing = [path for path, other in readable(data_dir).items() if (other.preset, other.pairs) == wanted]

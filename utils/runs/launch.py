@@ -21,11 +21,12 @@ import psutil
 from utils import files
 from utils.artifacts import ROOT
 from utils.config import RunConfig
-from utils.errors import UserError, masked
+from utils.errors import UserError, masked, short
 from utils.runs import folders
 from utils.runs.metrics import METRICS
 
-STATES = ("new", "running", "finished", "stopped", "failed", "unreadable")
+ENDINGS = ("stopped", "failed")  # of `outcome.json`; a run is finished when it has `model`
+STATES = ("new", "running", "finished", "unreadable", *ENDINGS)
 LOG_TAIL_BYTES = 2**15
 KEPT_SECONDS = 24 * 3600
 # Rendezvous of the processes on one machine: a file that only the user can write, because its content is unpickled.
@@ -155,8 +156,7 @@ def state(run_dir: Path) -> str:
         return "unreadable"
     if os.path.lexists(run_dir / "model"):
         return "finished"
-    outcome = _outcome(run_dir)["outcome"]
-    return outcome if outcome in STATES else "failed"
+    return _outcome(run_dir)["outcome"]
 
 
 def fault(run_dir: Path) -> str:
@@ -169,9 +169,16 @@ def fault(run_dir: Path) -> str:
 
 
 def _outcome(run_dir: Path) -> dict[str, Any]:
-    """`outcome` and `reason`; an unreadable file is the reason for a failure."""
+    """`outcome`, one of `ENDINGS`, and `reason`; an unreadable file is the reason for a failure."""
+    path = run_dir / "outcome.json"
     try:
-        return files.read_json(run_dir / "outcome.json", {"outcome": str, "reason": str | None})
+        recorded = files.read_json(path, {"outcome": str, "reason": str | None})
+        if recorded["outcome"] not in ENDINGS:
+            raise UserError(
+                f"{path} says {short(recorded['outcome'])}, but {run_dir / 'model'} is missing. Resume the run, or put "
+                "its model back."
+            )
+        return recorded
     except FileNotFoundError:
         return {"outcome": "failed"}
     except UserError as error:

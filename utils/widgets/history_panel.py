@@ -58,7 +58,7 @@ class HistoryPanel(widgets.VBox):
     def _list(self) -> None:
         """Update the list; the newest question is selected."""
         newest = [
-            (f"{record['time']} · {record['mode']} · {_short(record)}", index)
+            (" · ".join(map(_short, (record["time"], record["mode"], record["instruction"] or record["text"]))), index)
             for index, record in reversed(list(enumerate(self.records)))
         ][:NUM_SHOWN]
         self.chosen.options = newest or [("no questions yet", None)]
@@ -75,7 +75,7 @@ class HistoryPanel(widgets.VBox):
     def _list_answers(self) -> None:
         record = self.records[self.chosen.value] if self.chosen.value is not None else {"columns": []}
         self.answer.options = [
-            (f"{column['model']}, answer {number + 1}", (place, number))
+            (f"{_short(column['model'])}, answer {number + 1}", (place, number))
             for place, column in enumerate(record["columns"])
             for number in range(len(column["answers"]))
         ]
@@ -114,8 +114,8 @@ class HistoryPanel(widgets.VBox):
         self.pair_message.value = _note(f"Pair {number} of {os.path.relpath(self.path.value)}")
 
 
-def _short(record: dict[str, Any]) -> str:
-    text = " ".join((record["instruction"] or record["text"]).split())
+def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= 70 else text[:69] + "…"
 
 

@@ -35,7 +35,7 @@ class RunPanel(widgets.VBox):
     def __init__(self, data_dir: Path, config: RunConfig, run: str = "", fresh: bool = False):
         self.data_dir = Path(data_dir).resolve()
         config = _decided(config)
-        self.run_dir = self.data_dir / "runs" / run if run else folders.choose_run(self.data_dir, config, fresh)
+        self.run_dir = folders.named(self.data_dir, run) if run else folders.choose_run(self.data_dir, config, fresh)
         self._watching: asyncio.Task | None = None
         self._make_widgets()
         self._config = config
