@@ -32,7 +32,10 @@ class TaskAnswers:
 
     def __init__(self, run_dir: Path, config: RunConfig, tokenizer, ranks: Ranks):
         self.run_dir, self.tokenizer, self.ranks = run_dir, tokenizer, ranks
-        self.tasks = tasks.load(config.eval_tasks, run_dir.parents[1])[:MAX_TASKS] if config.eval_tasks else []
+        self.tasks: list[tasks.Task] = []
+        if config.eval_tasks:  # loaded, and if necessary downloaded, by rank 0
+            loaded = tasks.load(config.eval_tasks, run_dir.parents[1])[:MAX_TASKS] if ranks.is_first else []
+            self.tasks = [tasks.Task(**values) for values in ranks.from_first([vars(task) for task in loaded])]
         texts = [format_prompt(tasks.instruction(task), "", config.template, tokenizer) for task in self.tasks]
         self.prompts = encode_prompts(texts, tokenizer, config.template) if texts else []
         self._recorded: set[int] | None = None  # steps; None: not read yet
