@@ -13,7 +13,7 @@ from utils.errors import UserError
 from utils.evaluation import measure, report
 from utils.evaluation.__main__ import judge_file
 from utils.evaluation.measure import BASE, TUNED, Sample, Settings
-from utils.sandbox.judge import MAX_OUTPUT_BYTES, Task, Verdict, judge
+from utils.sandbox.judge import MAX_SHOWN, Task, Verdict, judge
 from utils.widgets.evaluation_view import MEANINGS, EvaluationView
 
 FACTS = {"assertion": "assert candidate(1, 2) == 3", "last_call": "add(1, 2)", "got": "-1", "expected": "3"}
@@ -204,4 +204,4 @@ def test_what_a_candidate_prints_is_kept():
     verdict = judge(task, "def add(a, b):\n    print('adding', a)\n    return a + b\n")
     assert verdict.passed and verdict.facts["output"] == "adding 1\n"
     verdict = judge(task, "def add(a, b):\n    while True:\n        print('x' * 999)\n")
-    assert verdict.kind == "too much output" and len(verdict.facts["output"]) == MAX_OUTPUT_BYTES
+    assert verdict.kind == "too much output" and len(verdict.facts["output"]) == MAX_SHOWN
