@@ -29,6 +29,7 @@ from utils.pages import to_html
 from utils.runs import folders, launch, metrics
 
 PROGRESS_SECONDS = 10
+MAX_SHARES, MAX_LINE = 10, 400  # in the summary: shares of answers, and characters of a line
 ANSWER = {"instruction": str, "base": str, "tuned": str}
 
 
@@ -262,14 +263,20 @@ def _answer_lines(plan: Plan) -> list[str]:
         for title, field in (("before", "base"), ("after", "tuned")):
             lines += [f"  {title}:", _shorten(answer[field], 6, "    | ")]
         lines.append("")
-    for what, shares in measured.items() if isinstance(measured, dict) else ():
+    for what, shares in list(measured.items())[:MAX_SHARES] if isinstance(measured, dict) else ():
         if not files.misfit(shares, {"base": str, "tuned": str}):
-            lines.append(plain(f"{what}: {shares['base']} of answers before, {shares['tuned']} after"))
+            lines.append(_line(f"{what}: {shares['base']} of answers before, {shares['tuned']} after"))
     results = sorted(plan.run_dir.glob("evaluation/*/result.json"), key=folders.written_at)
     for result in map(artifacts.read_json, results[-1:]):
         if not files.misfit(result, dict.fromkeys(("measure", "tasks", "base", "tuned", "comparison"), str)):
-            lines.append(plain("{measure} on {tasks}: {base} before, {tuned} after. {comparison}".format(**result)))
+            lines.append(_line("{measure} on {tasks}: {base} before, {tuned} after. {comparison}".format(**result)))
     return lines
+
+
+def _line(text: str) -> str:
+    """Text as one line of bounded length."""
+    line = " ".join(plain(text).split())
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
 
 
 def _shorten(text: str, num_lines: int, indent: str) -> str:

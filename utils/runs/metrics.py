@@ -31,6 +31,7 @@ LINES = {
     "eval": {"step", "epoch", "eval_loss"},
 }
 POSITIVE = ("step", "epoch", "num_tokens", "tokens_per_second")  # in training lines
+MAX_STEP = 2**53  # the largest number that tables and figures show exactly
 SAMPLE = {"step": int, "row": int, "prompt": str, "response": str, "answer": str, "reason": str}
 
 
@@ -107,8 +108,8 @@ def _fault(record: Any, file: str) -> str:
         value = record.get(name)
         if type(value) not in (int, float) or not abs(value) <= files.MAX_NUMBER:
             return f"{name!r} must be a finite number, got {short(value)}"
-        if name == "step" and type(value) is not int:
-            return f"'step' must be a whole number, got {short(value)}"
+        if name == "step" and not (type(value) is int and 0 <= value <= MAX_STEP):
+            return f"'step' must be a whole number from 0 to {MAX_STEP:,}, got {short(value)}"
         if value <= 0 and name in POSITIVE and kind == "train":
             return f"{name!r} must be above 0, got {short(value)}"
     return ""
