@@ -23,7 +23,7 @@ from utils.artifacts import ROOT
 from utils.choices import CHOICES, FLAGS, flag
 from utils.config import RunConfig
 from utils.data import audit, contamination, pairs, reader, sources
-from utils.errors import UserError, masked, number_of, short, unknown
+from utils.errors import UserError, masked, number_of, unknown
 from utils.evaluation import tasks
 from utils.pages import to_html
 from utils.runs import folders, launch, metrics
@@ -73,13 +73,7 @@ def make_plan(environment: dict[str, str]) -> Plan:
         if clash := [name for name in ("PRESET", "PAIRS", "OVERRIDES", "FRESH") if name in given]:
             raise UserError(f"RUN names a run with its own settings: leave out {' and '.join(clash)}.")
         run_dir = folders.find_run(data_dir, RunConfig(), given["RUN"])
-        config = RunConfig.load(run_dir / "config.json")
-        if (absolute := config.resolved()) != config:  # of an older version
-            was, now = ((one.pairs, one.model_name_or_path) for one in (config, absolute))
-            raise UserError(
-                f"{run_dir / 'config.json'} has paths relative to the folder where the run was started: "
-                f"{short(was)}. From here they would be {short(now)}: if these are the files, write them into it."
-            )
+        config = folders.settings(run_dir)
     else:
         config = RunConfig.chosen(given.get("PRESET", "tiny"), given.get("PAIRS", ""), given.get("OVERRIDES", "{}"))
         run_dir = folders.choose_run(data_dir, config, fresh="FRESH" in given)
