@@ -13,6 +13,7 @@ from utils.errors import UserError
 from utils.runs import curves, metrics
 from utils.runs.curves import Run
 from utils.widgets.curves_view import CurvesView
+from utils.widgets.run_panel import RunPanel
 
 TINY = RunConfig.from_preset("tiny")
 
@@ -186,7 +187,14 @@ def test_a_name_that_is_not_utf_8_is_shown(tmp_path):
     run_dir = make_run(tmp_path, "\udcff$")
     view = CurvesView(tmp_path, [run_dir])
     assert (
-        view.names.value == ("?$",)
+        view.names.value == ("\\udcff$",)
         and view.view.value.encode().startswith(b"<img")
-        and b"?$" in view.report.value.encode()
+        and b"\\udcff$" in view.report.value.encode()
     )
+
+
+def test_names_that_differ_in_one_byte_are_two_runs(tmp_path):
+    run_dirs = [make_run(tmp_path, name, TINY.with_changes(num_processes=1)) for name in ("a\udcff", "a\udcfe")]
+    view, panel = CurvesView(tmp_path, run_dirs), RunPanel(tmp_path, TINY, run_dirs[0].name)
+    assert len(view.names.value) == len(view.names.options) == 2 and len(panel.list.options) == 3
+    assert all(f"a\\udcf{last}" in view.report.value for last in "fe")

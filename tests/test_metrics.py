@@ -108,6 +108,7 @@ def test_half_a_line_is_never_joined_to_another(tmp_path):
     [({"step": "<b>"}, "'step' must be a finite number, got '<b>'"), ({"step": 1.5}, "'step' must be a whole number"),
      ({"loss": None}, "'loss' must be a finite number, got None"), ({"mfu": "1"}, "'mfu' must be a finite number"),
      ({"seconds": True}, "'seconds' must be a finite number"), ({"kind": ["train"]}, "'kind' must be one of"),
+     ({"step": 10**30}, "'step' must be a whole number from 0 to 9,007"), ({"step": -1}, "from 0 to"),
      ({"memory_bytes": 10**400}, "'memory_bytes' must be a finite number"),
      ({"tokens_per_second": 0}, "must be above 0")],
 )  # fmt: skip

@@ -8,6 +8,7 @@ from matplotlib import colors
 
 from utils import plots
 from utils.artifacts import ROOT
+from utils.widgets import data_doctor
 
 ROWS = [
     {"instruction": "ab", "input": "c", "response": "d" * 50, "source": "s", "kind": "write"},
@@ -68,6 +69,16 @@ def test_pyplot_stays_out():
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "matplotlib.figure" in shown.stdout.split()
     assert "matplotlib.pyplot" not in shown.stdout.split()
+
+
+def test_a_table_is_no_mathematics_whatever_is_made_of_it():
+    table = plots.Table({"a": ["$x$", "y" * 10**6]})
+    for shown in (table, table.fillna(""), table.T, plots.Table.from_dict({"a": [1.5]}).round()):
+        page = shown._repr_html_()
+        assert 'class="dataframe tex2jax_ignore mathjax_ignore"' in page and len(page) < 5_000
+    assert "mathjax_ignore" in data_doctor.table([])
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert '"pandas.DataFrame' not in path.read_text(), "a cell that shows a table shows a `plots.Table`"
 
 
 def test_kinds_are_no_mathematics():

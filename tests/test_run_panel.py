@@ -11,6 +11,7 @@ from utils.errors import UserError
 from utils.planning import planner
 from utils.runs import folders, launch, metrics
 from utils.widgets import run_status
+from utils.widgets.html import alert
 from utils.widgets.run_panel import RunPanel
 from utils.widgets.settings_form import SettingsForm
 
@@ -85,6 +86,24 @@ def test_settings_are_loaded_and_saved_and_no_file_is_overwritten(form, tmp_path
     (tmp_path / "mine.json").write_text('{"lerning_rate": 1}')
     form.load_button.click()
     assert "Did you mean &#x27;learning_rate&#x27;" in form.message.value
+
+
+def test_the_preset_of_an_older_run_is_shown_and_kept(form, tmp_path):
+    older = vars(RunConfig.from_preset("tiny")) | {"preset": "laptop", "seed": 7}
+    files.write_json(tmp_path / "older.json", older)
+    form.path.value = str(tmp_path / "older.json")
+    form.load_button.click()
+    assert "Loaded from" in form.message.value and vars(form.config) == older
+    form.inputs["preset"].value = "starcoder"
+    form.inputs["preset"].value = "laptop"
+    assert form.config.preset == "laptop"
+    draft = {"start": vars(RunConfig.from_preset("tiny")), "config": older}
+    files.write_json(tmp_path / "runs" / "draft.json", draft)
+    assert vars(SettingsForm(RunConfig.from_preset("tiny"), tmp_path).config) == older
+
+
+def test_a_long_message_is_cut():
+    assert len(alert("x" * 10**6)) < 11_000
 
 
 def test_what_the_form_keeps_is_the_users_alone(form, tmp_path):

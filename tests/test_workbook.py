@@ -221,6 +221,16 @@ def test_paths_count_from_the_callers_folder(tmp_path, monkeypatch):
     assert plan.environment["PRESET"] == "tiny" and plan.environment["OTHER"] == "kept"
 
 
+def test_the_summary_has_lines_of_bounded_number_and_length(tmp_path):
+    shares = {"base": "1\n\x1b[2J" * 10**5, "tuned": "2"}
+    files.write_json(tmp_path / "yardstick.json", {f"measure {number}\n": shares for number in range(99)})
+    words = dict.fromkeys(("measure", "tasks", "base", "tuned", "comparison"), "word\n" * 10**5)
+    files.make_folder(tmp_path / "evaluation" / "x")
+    files.write_json(tmp_path / "evaluation" / "x" / "result.json", words)
+    lines = workbook._answer_lines(workbook.Plan(RunConfig(), tmp_path, tmp_path, {}))
+    assert len(lines) == 11 and all(len(line) <= 400 and line.isprintable() for line in lines)
+
+
 def test_a_stage_is_the_heading_above_a_cell():
     cells = [
         v4.new_code_cell("1", id="first"),

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -22,6 +23,7 @@ BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#767676", "#222222"
 SCREEN_DPI = 192  # two pixels per CSS pixel
 NUM_COLUMNS = 1600  # of pixels: an axis 8.3 inches wide at 192 dpi
 MAX_BARS = 12
+MAX_CELL = 500  # characters
 COUNT = "{x:,.0f}"  # a format string of matplotlib
 
 
@@ -34,6 +36,25 @@ class Picture(Figure):
         data, alt = base64.b64encode(buffer.getvalue()).decode(), html.escape(encodable(str(self.get_label())))
         width = round(self.get_figwidth() * 96)
         return f'<img alt="{alt}" src="data:image/png;base64,{data}" style="width: {width}px; max-width: 100%">'
+
+
+class Table(pandas.DataFrame):
+    """A table whose text is no mathematics: JupyterLab would typeset `$…$`. A notebook shows all rows, with cells cut
+    at `MAX_CELL`; `to_html` is in full.
+    """
+
+    @property
+    def _constructor(self) -> type["Table"]:
+        return Table
+
+    def to_html(self, *args, **options):
+        with pandas.option_context("display.html.use_mathjax", False):
+            return super().to_html(*args, **options)
+
+    def _repr_html_(self) -> str | None:
+        whole = ("display.max_rows", None, "display.max_columns", None)
+        with pandas.option_context("display.html.use_mathjax", False, "display.max_colwidth", MAX_CELL, *whole):
+            return super()._repr_html_()
 
 
 def subplots(
@@ -53,8 +74,8 @@ def subplots(
 
 
 def encodable(text: str) -> str:
-    """`text` with `?` for half surrogates, which no page or figure can hold."""
-    return text.encode("utf-8", "replace").decode()
+    """`text` with half surrogates, which no page or figure can hold, as escapes, so that names stay distinct."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def literal(text: str) -> str:

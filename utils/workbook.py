@@ -24,12 +24,13 @@ from utils.artifacts import ROOT
 from utils.choices import CHOICES, FLAGS, flag
 from utils.config import RunConfig
 from utils.data import audit, contamination, pairs, reader, sources
-from utils.errors import UserError, masked, number_of, short, unknown
+from utils.errors import UserError, masked, number_of, unknown
 from utils.evaluation import tasks
 from utils.pages import to_html
 from utils.runs import folders, launch, metrics
 
 PROGRESS_SECONDS = 10
+MAX_SHARES, MAX_LINE = 10, 400  # in the summary: shares of answers, and characters of a line
 ANSWER = {"instruction": str, "base": str, "tuned": str}
 
 
@@ -73,13 +74,7 @@ def make_plan(environment: dict[str, str]) -> Plan:
         if clash := [name for name in ("PRESET", "PAIRS", "OVERRIDES", "FRESH") if name in given]:
             raise UserError(f"RUN names a run with its own settings: leave out {' and '.join(clash)}.")
         run_dir = folders.find_run(data_dir, RunConfig(), given["RUN"])
-        config = RunConfig.load(run_dir / "config.json")
-        if (absolute := config.resolved()) != config:  # of an older version
-            was, now = ((one.pairs, one.model_name_or_path) for one in (config, absolute))
-            raise UserError(
-                f"{run_dir / 'config.json'} has paths relative to the folder where the run was started: "
-                f"{short(was)}. From here they would be {short(now)}: if these are the files, write them into it."
-            )
+        config = folders.settings(run_dir)
     else:
         config = RunConfig.chosen(given.get("PRESET", "tiny"), given.get("PAIRS", ""), given.get("OVERRIDES", "{}"))
         run_dir = folders.choose_run(data_dir, config, fresh="FRESH" in given)
@@ -263,14 +258,20 @@ def _answer_lines(plan: Plan) -> list[str]:
         for title, field in (("before", "base"), ("after", "tuned")):
             lines += [f"  {title}:", _shorten(answer[field], 6, "    | ")]
         lines.append("")
-    for what, shares in measured.items() if isinstance(measured, dict) else ():
+    for what, shares in list(measured.items())[:MAX_SHARES] if isinstance(measured, dict) else ():
         if not files.misfit(shares, {"base": str, "tuned": str}):
-            lines.append(plain(f"{what}: {shares['base']} of answers before, {shares['tuned']} after"))
+            lines.append(_line(f"{what}: {shares['base']} of answers before, {shares['tuned']} after"))
     results = sorted(plan.run_dir.glob("evaluation/*/result.json"), key=folders.written_at)
     for result in map(artifacts.read_json, results[-1:]):
         if not files.misfit(result, dict.fromkeys(("measure", "tasks", "base", "tuned", "comparison"), str)):
-            lines.append(plain("{measure} on {tasks}: {base} before, {tuned} after. {comparison}".format(**result)))
+            lines.append(_line("{measure} on {tasks}: {base} before, {tuned} after. {comparison}".format(**result)))
     return lines
+
+
+def _line(text: str) -> str:
+    """Text as one line of bounded length."""
+    line = " ".join(plain(text).split())
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
 
 
 def _shorten(text: str, num_lines: int, indent: str) -> str:

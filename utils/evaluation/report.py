@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from utils import files, plots
@@ -14,7 +13,7 @@ from utils.evaluation.measure import BASE, TUNED, Result, Sample, Settings
 RESULT = "result.json"
 
 
-def table(samples: Sequence[Sample], k: int, shared: frozenset[str]) -> pd.DataFrame:
+def table(samples: Sequence[Sample], k: int, shared: frozenset[str]) -> plots.Table:
     """pass@k of both models, of tasks that share text with training pairs apart, and how many answers ended how."""
     counted = measure.result(samples, k, shared)
     apart = measure.result([sample for sample in samples if sample.task_id in shared], k)
@@ -25,7 +24,7 @@ def table(samples: Sequence[Sample], k: int, shared: frozenset[str]) -> pd.DataF
     kinds = Counter((sample.kind, sample.model) for sample in samples)
     for kind in dict.fromkeys([*sorted({sample.kind for sample in samples}), "not judged"]):
         rows[f"answers: {kind}"] = {model: kinds[kind, model] for model in (BASE, TUNED)}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[BASE, TUNED]).map(str)
+    return plots.Table(plots.Table.from_dict(rows, orient="index", columns=[BASE, TUNED]).map(str))
 
 
 def figure(result: Result) -> Figure:

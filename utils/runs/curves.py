@@ -59,17 +59,6 @@ class Run:
         return min(self.evals, key=lambda line: line["eval_loss"], default=None)
 
 
-class Table(pandas.DataFrame):
-    """A table shown in full, whose text is no mathematics: JupyterLab would typeset `$…$` in the names of runs."""
-
-    def to_html(self, *args, **options):
-        with pandas.option_context("display.html.use_mathjax", False, "display.max_colwidth", None):
-            return super().to_html(*args, **options)
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-
 def load(run_dirs: Iterable[Path]) -> tuple[list[Run], dict[str, str]]:
     """The readable runs, and of the others their names and why they are unreadable."""
     runs, unreadable = [], {}
@@ -120,8 +109,8 @@ def summary(runs: Sequence[Run], unreadable: Mapping[str, str] | None = None) ->
         if any(run.tasks for run in runs):
             rows[run.name]["best pass rate"] = _reduced(np.max, _values(run.tasks, "pass_rate"), 3)
     rows |= {name: {"state": f"unreadable: {fault}"} for name, fault in (unreadable or {}).items()}
-    table = Table.from_dict(rows, orient="index")
-    return Table(table.astype({"updates": "Int64", "at step": "Int64"})) if runs else table
+    table = plots.Table.from_dict(rows, orient="index")
+    return table.astype({"updates": "Int64", "at step": "Int64"}) if runs else table
 
 
 def _reduced(how: Callable, values: np.ndarray, num_digits: int) -> float:
@@ -135,7 +124,7 @@ def differences(configs: dict[str, RunConfig]) -> pandas.DataFrame:
     first = next(iter(settings.values()), {})
     differing = [field for field in first if any(other[field] != first[field] for other in settings.values())]
     columns = {name: [str(values[field]) for field in differing] for name, values in settings.items()}
-    return Table(columns, index=pandas.Index(differing, name="setting"))
+    return plots.Table(columns, index=pandas.Index(differing, name="setting"))
 
 
 def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perplexity: bool = False) -> plots.Picture:

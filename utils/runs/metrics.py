@@ -35,6 +35,7 @@ LINES = {
     "tasks": {"step", "pass_rate", "num_tasks"},
 }
 POSITIVE = ("step", "epoch", "num_tokens", "tokens_per_second")  # in training lines
+MAX_STEP = 2**53  # the largest number that tables and figures show exactly
 SAMPLE = {"step": int, "row": int, "prompt": str, "response": str, "answer": str, "reason": str}
 
 
@@ -111,8 +112,8 @@ def _fault(record: Any, file: str) -> str:
         value = record.get(name)
         if type(value) not in (int, float) or not abs(value) <= files.MAX_NUMBER:
             return f"{name!r} must be a finite number, got {short(value)}"
-        if name == "step" and type(value) is not int:
-            return f"'step' must be a whole number, got {short(value)}"
+        if name == "step" and not (type(value) is int and 0 <= value <= MAX_STEP):
+            return f"'step' must be a whole number from 0 to {MAX_STEP:,}, got {short(value)}"
         if value <= 0 and name in POSITIVE and kind == "train":
             return f"{name!r} must be above 0, got {short(value)}"
         if name == "pass_rate" and not 0 <= value <= 1:

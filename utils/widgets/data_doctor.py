@@ -74,7 +74,7 @@ def table(findings: Sequence[Finding]) -> str:
         f"<td {left}>{escape(finding.repair if finding.count else '')}</td></tr>"
         for finding in findings
     )
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table class="mathjax_ignore"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def how_many(finding: Finding) -> str:

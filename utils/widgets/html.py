@@ -19,6 +19,7 @@ PRE = (
     "color: var(--jp-content-font-color1, inherit); "
 )
 LINE = "line-height: 1.5; color: var(--jp-content-font-color1, inherit); font-size: var(--jp-ui-font-size1, 13px); "
+MAX_ALERT = 10_000  # characters
 FRAMED = {"border": BORDER, "overflow": "auto"}
 
 
@@ -33,7 +34,8 @@ def pre(text: str, style: str = "") -> str:
 
 
 def alert(text: str) -> str:
-    """An error message as HTML, announced by screen readers."""
+    """An error message as HTML, announced by screen readers; cut at `MAX_ALERT`."""
+    text = text if len(text) <= MAX_ALERT else f"{text[: MAX_ALERT - 1]}…"
     return f'<p role="alert" style="{LINE}color: var(--jp-error-color1, #b00020)"><b>{escape(text)}</b></p>'
 
 

@@ -169,12 +169,12 @@ class RunPanel(widgets.VBox):
         known = folders.runs(self.data_dir)
         is_new = launch.state(self.run_dir) == "new"
         fresh = self.run_dir if is_new else folders.new_run_dir(self.data_dir, self._config)
-        options = {f"new run {fresh.name}, with the settings above": fresh}
+        options = [(f"new run {encodable(fresh.name)}, with the settings above", str(fresh))]
         for run_dir in known:
             size = hardware.format_bytes(folders.size_bytes(run_dir))
-            options[encodable(f"{run_dir.name} · {launch.state(run_dir)} · {size}")] = run_dir
+            options.append((encodable(f"{run_dir.name} · {launch.state(run_dir)} · {size}"), str(run_dir)))
         with muted(self._take, [self.list]):  # new options select the first one for a moment
-            self.list.options = [(label, str(run_dir)) for label, run_dir in options.items()]
+            self.list.options = options
             self.list.value = str(self.run_dir)
 
     async def _watch(self) -> None:

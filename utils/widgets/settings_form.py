@@ -75,6 +75,8 @@ class SettingsForm(widgets.VBox):
         with muted(self._changed, self.inputs.values()):
             for name, field in self.inputs.items():
                 value = getattr(config, name)
+                if isinstance(field, widgets.Dropdown) and value not in field.options:  # the preset of an older run
+                    field.options = (*field.options, value)
                 field.value = value if isinstance(field, widgets.Dropdown | widgets.Checkbox) else _short(value)
         self._accept()
 
@@ -131,7 +133,7 @@ class SettingsForm(widgets.VBox):
         self.message.value = f'<p style="{LINE}">Saved as {escape(str(path))}.</p>'
 
     def _changed(self, change) -> None:
-        if change["owner"] is self.inputs["preset"]:
+        if change["owner"] is self.inputs["preset"] and change["new"] in PRESETS:
             self.show(RunConfig.from_preset(change["new"]))
         else:
             self._accept()
