@@ -112,6 +112,6 @@ def judge_all(items: Iterable[tuple[Task, str]], limits: Limits = LIMITS) -> Ite
     pool = ThreadPoolExecutor(len(cores))
     try:
         yield from pool.map(lambda item: judge(*item, limits, stop), items)
-    finally:  # also after an interrupt: nothing goes on behind the caller's back
+    finally:  # also after an interrupt
         stop.set()
         pool.shutdown(cancel_futures=True)
