@@ -210,6 +210,12 @@ def test_a_damaged_archive_cannot_be_read(tmp_path, content):
         list(reader.read(tmp_path / "x.jsonl.gz"))
 
 
+def test_bytes_after_an_archive_are_named(tmp_path):
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(GOOD + b"\n") + b"junk")
+    with pytest.raises(UserError, match="other bytes follow the archive"):
+        list(reader.read(tmp_path / "x.jsonl.gz"))
+
+
 def test_an_unreadable_file_is_reported(tmp_path):
     for path in (tmp_path / "none.jsonl", tmp_path / "none.parquet"):
         with pytest.raises(UserError, match="cannot be read"):

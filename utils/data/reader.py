@@ -135,6 +135,8 @@ def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
         MemoryError,
     ) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, gzip.BadGzipFile):
+            reason = "not a gzip archive, or other bytes follow the archive; compress the file again"
         raise UserError(f"{path} cannot be read: {reason[0].lower()}{reason[1:].rstrip('.')}.") from error
 
 
