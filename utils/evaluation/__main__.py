@@ -13,7 +13,7 @@ from pathlib import Path
 from utils import artifacts, files
 from utils.config import RunConfig
 from utils.data.contamination import read_lines
-from utils.errors import UserError, short, visible
+from utils.errors import UserError, run_command, short, visible
 from utils.evaluation import tasks
 from utils.evaluation.pass_at_k import estimate, pass_at_k
 from utils.runs import metrics
@@ -101,4 +101,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

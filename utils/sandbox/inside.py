@@ -59,7 +59,7 @@ def raised(reply: dict[str, Any]) -> Exception:
 
 
 def namespace(name: str) -> dict[str, Any]:
-    """The names of a new module, registered as dataclasses and pickle expect it."""
+    """The names of a new module, registered as dataclasses expect it."""
     sys.modules[name] = ModuleType(name)
     return sys.modules[name].__dict__
 
