@@ -153,7 +153,7 @@ def test_other_names_in_a_benchmark_are_declared_and_never_guessed(tmp_path):
     (task,) = contamination.read([f"{path}:prompt=text,canonical_solution=code"])
     for declared, message in {
         "prompt=text=code": "is not a field of a benchmark",
-        "promt=a": "Did you mean 'prompt'",
+        "prompts=a": "Did you mean 'prompt'",
     }.items():
         with pytest.raises(UserError, match=message):
             contamination.read([f"{path}:{declared}"])
