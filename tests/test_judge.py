@@ -278,10 +278,11 @@ def test_what_only_waits_ends_too_also_without_its_parent(tmp_path):
 
 
 def test_an_interrupt_ends_what_is_being_judged():
+    before = set(psutil.Process().children())
     verdicts = judge_all(
         [(TASK, PROMPT + "    return n + 41\n"), *[(TASK, PROMPT + "    while True: pass\n")] * 9],
         Limits(seconds=1000),  # far more than the test would wait
     )
     assert next(verdicts).passed
     verdicts.close()
-    assert not psutil.Process().children()
+    assert set(psutil.Process().children()) <= before

@@ -35,6 +35,7 @@ from utils.errors import UserError
 from utils.runs import metrics
 from utils.tokens import dataset, packing
 from utils.tokens.labels import IGNORE_INDEX
+from utils.training import mfu
 from utils.training.distributed import Ranks
 from utils.training.trainer import Training
 
@@ -219,7 +220,7 @@ def run_ours(spec: dict[str, Any]) -> dict[str, Any]:
         "losses": [line["loss"] for line in lines],
         "times": training.times,
         "num_tokens": [line["num_tokens"] for line in lines],
-        "flop": [training._num_flops(line) for line in lines],
+        "flop": [mfu.num_flops(training.flops_per_token, line) for line in lines],
         "flop_per_second": max(rates, default=None),
         "memory_bytes": max(line["memory_bytes"] for line in lines),
         "load_seconds": load_seconds,
