@@ -49,9 +49,8 @@ def estimate(values: Sequence[float], seed: int = 0, least: float = 0.0) -> Esti
         value, margin = float(array[0]), 1 - 0.025 ** (1 / len(array))
         return Estimate(value, value - margin * (value - least), value + margin * (1 - value), len(array))
     random = np.random.default_rng(seed)
-    # How often each task is drawn, instead of the drawn tasks: the same law in less memory.
-    counts = random.multinomial(len(array), np.full(len(array), 1 / len(array)), size=NUM_RESAMPLES)
-    low, high = np.quantile(counts @ array / len(array), [0.025, 0.975])
+    drawn = array[random.integers(0, len(array), (NUM_RESAMPLES, len(array)))]  # (resamples, tasks)
+    low, high = np.quantile(drawn.mean(-1), [0.025, 0.975])
     return Estimate(float(array.mean()), float(low), float(high), len(array))
 
 
