@@ -8,6 +8,7 @@ import fcntl
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from utils import artifacts, files
@@ -17,10 +18,9 @@ from utils.errors import UserError, run_command, short, visible
 from utils.evaluation import tasks
 from utils.evaluation.pass_at_k import estimate, pass_at_k
 from utils.runs import metrics
-from utils.sandbox import guest
-from utils.sandbox.judge import judge_all
+from utils.sandbox.judge import LIMITS, judge_all
 
-RUN_LIMITS = guest.Limits(seconds=60.0)  # longer, because the training has the cores first
+RUN_LIMITS = replace(LIMITS, seconds=60.0)  # longer, because the training has the cores first
 
 
 def judge_file(path: Path, name: str, data_dir: Path, out: Path) -> None:
@@ -85,7 +85,6 @@ def main(arguments: list[str] | None = None) -> int:
     judge.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="the folder for downloaded tasks")
     options = parser.parse_args(arguments)
     try:
-        guest.compiled()  # once, before programs run at the same time
         if options.action == "judge-run":
             judge_run(options.run_dir.absolute())
             return 0

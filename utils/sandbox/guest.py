@@ -47,7 +47,6 @@ class Limits:
     message_bytes: int = 2**21  # of one value that crosses
 
 
-LIMITS = Limits()
 SCRIPT_LIMITS = Limits(seconds=10.0)
 
 
@@ -147,7 +146,7 @@ def _is_private(path: Path, is_kind) -> bool:
 class Guest:
     """One guest, started with a request; used as a context, at whose end it is gone."""
 
-    def __init__(self, request: dict[str, Any], limits: Limits = LIMITS, stop: Event | None = None):
+    def __init__(self, request: dict[str, Any], limits: Limits, stop: Event | None = None):
         self.limits, self.output, self._stop = limits, b"", stop
         self._received, self._unsent = b"", _program() + json.dumps(request).encode() + b"\n"
         command = [
