@@ -142,9 +142,14 @@ def _check_replaceable(folder: Path) -> None:
 
 def is_current(folder: Path, inputs: dict[str, str]) -> bool:
     """Whether `folder` was made from `inputs`, and its files are as they were written."""
-    made = (read_manifest(folder) or {}).get("files", {})
-    is_whole = all((folder / name).is_file() and sha256_file(folder / name) == made[name] for name in made)
-    return bool(made) and is_whole and not stale_inputs(folder, inputs)
+    manifest = read_manifest(folder)
+    return bool(manifest and manifest["files"]) and not changed_files(folder) and not stale_inputs(folder, inputs)
+
+
+def changed_files(folder: Path) -> list[str]:
+    """The names of the files of `folder` that are missing, or not as its manifest records them."""
+    recorded = (read_manifest(folder) or {}).get("files", {})
+    return [name for name in recorded if not (folder / name).is_file() or sha256_file(folder / name) != recorded[name]]
 
 
 def read_json(path: Path) -> Any:

@@ -107,14 +107,14 @@ def _absolute(path: str) -> str:
     return str(paths.absolute(path))
 
 
-def _run(plan: Plan, paths: list[Path]) -> int:
+def _run(plan: Plan, notebooks: list[Path]) -> int:
     is_finished = (plan.run_dir / "model").exists()
     state = "finished and kept; FRESH=1 starts another one" if is_finished else "unfinished and resumed"
     print(f"Preset {plan.config.preset}, pairs {plan.config.pairs}")
     print(f"Run {os.path.relpath(plan.run_dir)} is {state if plan.run_dir.exists() else 'new'}.")
     start, seconds, pages = time.monotonic(), {}, {}
-    for number, path in enumerate(paths, start=1):
-        print(f"\n[{number}/{len(paths)}] {path.stem}")
+    for number, path in enumerate(notebooks, start=1):
+        print(f"\n[{number}/{len(notebooks)}] {path.stem}")
         began = time.monotonic()
         failure = asyncio.run(_execute(path, plan, pages, start))
         seconds[path.stem] = time.monotonic() - began

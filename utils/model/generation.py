@@ -132,6 +132,7 @@ def generate_rows(model, tokenizer, rows, settings, **options) -> list[Answer]:
 
 
 def generate_batch(model, tokenizer, prompts: list[str], settings, template: str = ALPACA) -> list[Answer]:
+    """The finished answers to prompts made by `format_prompt` with this template; errors as `stream`."""
     return generate_rows(model, tokenizer, encode_prompts(prompts, tokenizer, template), settings)
 
 

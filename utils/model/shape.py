@@ -44,6 +44,7 @@ def config_of(key: str):
 
 @lru_cache(maxsize=32)
 def shape_of(key: str) -> Shape:
+    """The sizes of the model of this configuration (see `config_key`), counted without memory for its weights."""
     network = meta_network(key)
     config = network.config.get_text_config()
     head = (network.get_output_embeddings() or network.get_input_embeddings()).weight

@@ -102,11 +102,7 @@ def verify(folder: Path, config: RunConfig, tokenizer) -> None:
     manifest = artifacts.require(folder, "02_alpaca_format")
     made_with = tokenization(config, tokenizer)
     differing = [name for name, value in made_with.items() if manifest["inputs"].get(name, value) != value]
-    differing += [
-        name for name, sha256 in manifest["files"].items()
-        if not (folder / name).is_file() or artifacts.sha256_file(folder / name) != sha256
-    ]  # fmt: skip
-    if differing:
+    if differing := [*differing, *artifacts.changed_files(folder)]:
         raise UserError(
             f"{folder} was not made with these settings, or was changed since: {', '.join(differing)}. Run notebook "
             "02_alpaca_format again."

@@ -77,6 +77,7 @@ def muted(handler: Callable, fields: Iterable[widgets.Widget]) -> Generator[None
 
 
 def side_by_side(answers: list[dict[str, str]]) -> str:
+    """Recorded answers (`instruction`, `input`, `base`, `tuned`) as an HTML table, everything escaped."""
     cell, rows = 'style="width: 50%; vertical-align: top; text-align: left; padding: 6px" ', []
     for answer in answers:
         texts = ["\n\n".join(part for part in (answer["instruction"], answer["input"]) if part)]

@@ -80,6 +80,7 @@ class Cell:
 
 
 def cells_of(block: Block, rows: list[int], tokenizer) -> list[Cell]:
+    """One cell for each token of a block; `rows` are the rows of its documents."""
     raw_of, control, cells = bytes_of(tokenizer), control_tokens(tokenizer), []
     document, arrays = -1, (block.input_ids, block.position_ids, block.labels)
     for token_id, position, label in zip(*(array.tolist() for array in arrays), strict=True):
