@@ -17,6 +17,7 @@ from typing import Any
 from utils import artifacts, files
 from utils.config import resolved_pairs
 from utils.data import audit, reader, sources, stdlib_pairs
+from utils.data.basics import pairs as basics
 from utils.data.contamination import read as read_benchmarks
 from utils.data.faults import NOTEBOOK, Fault, Options, Report, position
 from utils.data.reader import Fields, Row
@@ -149,7 +150,7 @@ def sort_rows(
         rows, records = _repaired(list(rows), repairs, benchmarks, rejects, counts)
     origins, kinds = set(), Counter()
     for row in rows:
-        split = split_of(row["origin"])
+        split = row.pop("split", "") or split_of(row["origin"])
         counts[f"num_{split}"] += 1
         origins.add(hash(row["origin"]))
         kinds.update([row["kind"]] if "kind" in row else [])
@@ -199,13 +200,13 @@ def clean(text: str) -> str:
 def _clean_row(row: dict[str, str], source: sources.Source) -> dict[str, str]:
     pair = {name: clean(text) for name, text in row.items() if name in reader.PAIR_FIELDS}
     pair["instruction"] = pair["instruction"].lstrip()
-    # Only pairs of the standard library have their own origin and kind.
+    # Only pairs that are made here have their own origin, kind and side of the split.
     pair |= {
         "origin": row.get("origin") or _origin(pair["instruction"]),
         "source": source.name,
         "license": source.license,
     }
-    return pair | {"kind": row["kind"]} if "kind" in row else pair
+    return pair | {name: row[name] for name in ("kind", "split") if name in row}
 
 
 def _origin(instruction: str) -> str:
@@ -242,7 +243,8 @@ def _raw_rows(source: sources.Source, fields: Fields) -> Iterator[Row | Fault]:
     elif source.path:
         yield from reader.read(source.path, fields)
     else:
-        for number, pair in enumerate(stdlib_pairs.standard_library(), start=1):
+        made = basics.python_basics() if source.name == sources.PYTHON_BASICS else stdlib_pairs.standard_library()
+        for number, pair in enumerate(made, start=1):
             yield Row(Fault(None, None, "", number), json.dumps(pair, ensure_ascii=False).encode(), pair)
 
 

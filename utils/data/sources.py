@@ -12,9 +12,10 @@ from pathlib import Path
 from utils import artifacts, files, paths
 from utils.config import PAIR_SUFFIXES
 from utils.data import stdlib_pairs
+from utils.data.basics import pairs as basics
 from utils.errors import UserError, unknown, visible
 
-PYTHON_STDLIB, GPTEACHER = "python-stdlib", "gpteacher-codegen"
+PYTHON_BASICS, PYTHON_STDLIB, GPTEACHER = "python-basics", "python-stdlib", "gpteacher-codegen"
 
 GPTEACHER_URL = (
     "https://raw.githubusercontent.com/teknium1/GPTeacher/481075123c29854bddb82655badeef6a438f2436"
@@ -32,7 +33,7 @@ DOWNLOAD_TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Source:
-    """A file, a data set of the hub at a commit, or neither for pairs made from the standard library."""
+    """A file, a data set of the hub at a commit, or neither for pairs that are made here."""
 
     name: str
     license: str
@@ -46,11 +47,13 @@ class Source:
 
 
 def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
-    """The source that `pairs` names: `python-stdlib`, `gpteacher-codegen`, a file, or `OWNER/NAME@COMMIT` of the hub.
+    """The source that `pairs` names: `python-basics`, `python-stdlib`, `gpteacher-codegen`, a file, or `OWNER/NAME@COMMIT` of the hub.
 
     `gpteacher_file` is a local copy that replaces the download. Raises `UserError` for an unknown name, a missing file,
     an unreachable host and a different checksum. Not covered: faults in the rows.
     """
+    if pairs == PYTHON_BASICS:
+        return Source(pairs, "MIT", basics.sha256())
     if pairs == PYTHON_STDLIB:
         content = "".join(f"{name} {artifacts.sha256_file(path)}\n" for name, path in stdlib_pairs.modules())
         return Source(pairs, "PSF-2.0", artifacts.sha256_text(content))
@@ -62,7 +65,7 @@ def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
     path = paths.absolute(pairs)
     if not path.name.lower().endswith(PAIR_SUFFIXES):
         raise UserError(
-            f"{unknown('source of pairs', pairs, (PYTHON_STDLIB, GPTEACHER))} Or a file ending in "
+            f"{unknown('source of pairs', pairs, (PYTHON_BASICS, PYTHON_STDLIB, GPTEACHER))} Or a file ending in "
             f"{', '.join(PAIR_SUFFIXES)}, or a data set of the hub as OWNER/NAME@COMMIT, with the full 40-character "
             "commit hash."
         )

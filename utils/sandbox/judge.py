@@ -31,6 +31,7 @@ class Task:
     entry_point: str
     test: str
     canonical_solution: str = ""
+    instruction: str = ""  # how a person asks for it, where the set says so
 
 
 @dataclass(frozen=True)

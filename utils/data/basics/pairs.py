@@ -1,0 +1,109 @@
+"""The pairs `python-basics` and the tasks beside them: which functions are trained, and which are only asked for.
+
+Three things are kept for asking: compositions of the grammar that are never trained, the last wording of each everyday
+function, and the everyday functions of the tables `held_out_*`. No trained function behaves like one of these.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+
+from utils import artifacts
+from utils.data.basics import examples, wordings
+from utils.data.basics.compositions import compositions
+from utils.data.basics.functions import TABLES, Function, everyday, held_out
+from utils.sandbox.judge import Task
+
+COMPOSITIONS, WORDINGS, EVERYDAY = SETS = "basics-compositions", "basics-wordings", "basics-everyday"
+NUM_UNSEEN, NUM_TRAINED = 200, 1600  # compositions
+NUM_PAIRS = {"everyday": 12, "composition": 2}  # of each function
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The functions by use; `others` are compositions that are neither trained nor asked for."""
+
+    everyday: list[Function] = field(default_factory=list)
+    held_out: list[Function] = field(default_factory=list)
+    unseen: list[Function] = field(default_factory=list)
+    trained: list[Function] = field(default_factory=list)
+    others: list[Function] = field(default_factory=list)
+
+
+@cache
+def selection(num_others: int = 0) -> Selection:
+    """The same functions every time; compositions are drawn by a hash of their names, each behaviour once."""
+    chosen = Selection(everyday(), held_out())
+    seen = {examples.behaviour(function) for function in (*chosen.everyday, *chosen.held_out)}
+    for function in sorted(compositions(), key=lambda one: artifacts.sha256_text(one.name)):
+        uses = ((chosen.unseen, NUM_UNSEEN), (chosen.trained, NUM_TRAINED), (chosen.others, num_others))
+        use = next((group for group, number in uses if len(group) < number), None)
+        if use is None:
+            break
+        if (behaviour := examples.behaviour(function)) not in seen and len(function.phrases) > 1:
+            seen.add(behaviour)
+            use.append(function)
+    return chosen
+
+
+def sha256() -> str:
+    """Changes with the tables and the code of this package."""
+    paths = sorted(path for folder in (TABLES.parent, TABLES) for path in folder.glob("*.py"))
+    return artifacts.sha256_text("".join(artifacts.sha256_file(path) for path in paths))
+
+
+def python_basics() -> Iterator[dict[str, str]]:
+    """The pairs, in a fixed order: instruction, input, response, kind, origin (the function's name) and split."""
+    chosen = selection()
+    for kind, functions in (("everyday", chosen.everyday), ("composition", chosen.trained)):
+        for function in functions:
+            draw = random.Random(function.name)
+            phrases = list(function.phrases[:-1])
+            for number, template in enumerate(wordings.templates(NUM_PAIRS[kind], draw)):
+                yield _pair(function, phrases[number % len(phrases)], template, number, kind, "train")
+    for function in chosen.everyday:
+        yield _pair(function, function.phrases[-1], _template(function), 0, "everyday", "validation")
+    for function in chosen.unseen:
+        yield _pair(function, function.phrases[0], _template(function), 0, "composition", "validation")
+
+
+def _template(function: Function) -> str:
+    """One of all templates for a question that is asked once."""
+    draw = random.Random(f"asked {function.name}")
+    return draw.choice((*wordings.PLAIN, *wordings.SIGNED))
+
+
+def _pair(function: Function, phrase: str, template: str, number: int, kind: str, split: str) -> dict[str, str]:
+    instruction = _instruction(function, phrase, template, number)
+    origin = function.name if split == "train" or kind == "composition" else f"{function.name}, in other words"
+    return {
+        "instruction": instruction,
+        "input": "",
+        "response": function.source(),
+        "kind": kind,
+        "origin": origin,
+        "split": split,
+    }
+
+
+def _instruction(function: Function, phrase: str, template: str, number: int) -> str:
+    example = examples.example(function, number)
+    if "{call}" in template and example is None:
+        template = wordings.SIGNED[number % len(wordings.SIGNED)]
+    return wordings.ask(function, phrase, template, example or ("", ""))
+
+
+def tasks(name: str) -> list[Task]:
+    """The tasks of one of `SETS`, each with the instruction of a person."""
+    chosen = selection()
+    functions = {COMPOSITIONS: chosen.unseen, WORDINGS: chosen.everyday, EVERYDAY: chosen.held_out}[name]
+    return [
+        examples.task(
+            function,
+            f"{name.removeprefix('basics-')}/{function.name}",
+            _instruction(function, phrase := function.phrases[-1 if name == WORDINGS else 0], _template(function), 0),
+            phrase,
+        )
+        for function in functions
+    ]
