@@ -13,6 +13,7 @@ from pathlib import Path
 from utils import files
 from utils.config import resolved_pairs
 from utils.data import sources
+from utils.data.basics import pairs as basics
 from utils.data.contamination import read_lines
 from utils.errors import UserError, unknown
 from utils.sandbox.judge import Task
@@ -32,6 +33,8 @@ def load(name: str, data_dir: Path) -> list[Task]:
     """
     if name == MBPP:
         return _mbpp(data_dir)
+    if name in basics.SETS:
+        return basics.tasks(name)
     if name == BASICS:
         name = str(Path(__file__).with_name("basic_tasks.jsonl"))
     elif name == sources.HUMANEVAL:
@@ -92,7 +95,7 @@ def _mbpp_task(row: dict) -> Task:
 
 def instruction(task: Task) -> str:
     """What a tuned model is asked."""
-    return f"Write this Python function.\n\n{task.prompt.strip()}"
+    return task.instruction or f"Write this Python function.\n\n{task.prompt.strip()}"
 
 
 def unfenced(answer: str) -> str:
@@ -106,6 +109,9 @@ def source_of(task: Task, answer: str, is_completion: bool) -> str:
     if is_completion:
         return task.prompt + answer
     code = unfenced(answer)
+    if task.instruction and (names := re.findall(r"^def (\w+)", code, re.MULTILINE)) and task.entry_point not in names:
+        code += f"\n\n\n{task.entry_point} = {names[-1]}\n"  # the instruction need not name the function
+        return code
     if re.search(rf"^(?:async )?def {task.entry_point}\b", code, re.MULTILINE):
         imports = [line for line in task.prompt.splitlines() if line.startswith(("import ", "from "))]
         return "\n".join([*imports, code])
