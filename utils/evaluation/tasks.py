@@ -102,9 +102,13 @@ def unfenced(answer: str) -> str:
 
 
 def source_of(task: Task, answer: str, is_completion: bool) -> str:
-    """The program of an answer: with the task's imports in front, a fence removed, a body behind its signature."""
+    """The program of an answer: with the task's imports in front, a fence removed, a body behind its signature.
+
+    A completion ends where its function is over, also if the model was not stopped there.
+    """
     if is_completion:
-        return task.prompt + answer
+        ends = [answer.find(stop) for stop in STOP_STRINGS if stop in answer]
+        return task.prompt + answer[: min(ends, default=None)]
     code = unfenced(answer)
     if re.search(rf"^(?:async )?def {task.entry_point}\b", code, re.MULTILINE):
         imports = [line for line in task.prompt.splitlines() if line.startswith(("import ", "from "))]
