@@ -20,6 +20,7 @@ from transformers import AutoTokenizer
 from support.payloads import PAYLOADS
 from support.world import make_world
 from utils.artifacts import ROOT
+from utils.evaluation import tasks
 from utils.model.prompt_modes import Question
 from utils.playground import history
 from utils.playground.history import Written
@@ -379,6 +380,11 @@ def test_an_answer_runs_in_the_sandbox(lab, page, run_dir):
     ]
     written = [vars(Written(answer, "limit", [5], 1, 0.1, 9.0)) for answer in answers]
     column = {"model": "tuned", "name": str(run_dir / "model"), "prompt": "", "note": "", "answers": written}
+    task = tasks.load(tasks.BASICS, lab.data_dir)[0]
+    wrong = vars(Written(f"print('{PAYLOADS[0]}')\ndef add(a, b):\n    return a - b", "limit", [5], 1, 0.1, 9.0))
+    history.append(
+        run_dir, Question("Instruction", tasks.instruction(task)), [column | {"answers": [written[0], wrong]}]
+    )
     history.append(run_dir, Question("Instruction", "Write code."), [column])
     open_playground(page, lab)
     page.get_by_role("button", name="Show again").click()
@@ -398,6 +404,16 @@ def test_an_answer_runs_in_the_sandbox(lab, page, run_dir):
             look(page, "playground-run")
     page.get_by_text("FileNotFoundError").last.scroll_into_view_if_needed()
     look(page, "playground-run-hostile")
+    page.get_by_label("History").select_option(index=1)
+    page.get_by_role("button", name="Show again").click()
+    expect(page.get_by_label("Call 1")).to_have_attribute("placeholder", "empty: the tests of basics/add")
+    for index, result in enumerate(("✔ tests of basics/add: passed after", "✘ tests of basics/add: failed after")):
+        choice.select_option(index=index)
+        runner.click()
+        expect(page.locator(".playground-column")).to_contain_text(result)
+        expect(runner).to_be_enabled()
+    expect(page.locator(".playground-column")).to_contain_text("Got-1Expected3")
+    look(page, "playground-run-task")
     page.wait_for_timeout(500)
     assert page.evaluate("window.pwned") is None
     assert page.locator(".playground-column img, .playground-column script, .playground-column a").count() == 0

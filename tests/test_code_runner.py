@@ -9,15 +9,22 @@ import pytest
 
 from support.payloads import PAYLOADS
 from utils.errors import UserError
+from utils.evaluation import tasks
+from utils.evaluation.task_questions import task_of
 from utils.model.generation import END_OF_TEXT
 from utils.model.prompt_modes import COMPLETION, CURSOR, FILL, INSTRUCTION, Question
 from utils.playground.history import Written
 from utils.sandbox.guest import Outcome
+from utils.sandbox.judge import Task, Verdict
 from utils.widgets import code_runner
 from utils.widgets.code_runner import CodeRunner
 from utils.widgets.playground_column import Column
 
 ADD = "def add(a, b):\n    return a + b"
+TASK = Task(
+    "own/add", "import math\n\n\ndef add(a, b):\n", "add", "def check(candidate):\n    assert candidate(1, 2) == 3\n"
+)
+ASKED = Question(INSTRUCTION, f"{tasks.instruction(TASK)}\n")
 
 
 def press(runner: CodeRunner) -> str:
@@ -39,7 +46,7 @@ def runner_of(program: str, call: str = "") -> CodeRunner:
 
 
 def column_of(question: Question, *answers: str) -> Column:
-    column = Column({"base": "name"}, "base", SimpleNamespace(), lambda text: [])
+    column = Column({"base": "name"}, "base", SimpleNamespace(), lambda text: [], [TASK])
     answered = [vars(Written(text, END_OF_TEXT, [], 1, 0.1, 9.0)) for text in answers]
     column.restore(question, {"model": "base", "name": "name", "prompt": "", "note": "", "answers": answered})
     column.show()
@@ -143,6 +150,70 @@ def test_of_several_answers_one_is_chosen(monkeypatch):
     column.runner.answer.value = 1
     press(column.runner)
     assert ran == ["2\n"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("question", "answer", "said"),
+    [
+        (ASKED, f"```python\n{ADD}\n```", ["✔ tests of own/add: passed after"]),
+        (ASKED, "    return math.floor(a + b)", ["✔ tests of own/add: passed after"]),
+        (
+            ASKED,
+            ADD.replace("+", "-"),
+            ["✘ tests of own/add: failed after", "<b>Failed assertion</b>", "candidate(1, 2) == 3", ">-1<", ">3<"],
+        ),
+        (ASKED, ADD.replace("return", "return c +"), ["✘ tests of own/add: raised after", "NameError", "Traceback"]),
+        # A model that completes rarely stops after the function.
+        (Question(COMPLETION, text=TASK.prompt), "    return a + b\n\n\ndef next(", ["✔ tests of own/add: passed"]),
+    ],
+)
+def test_the_answer_to_a_task_is_judged_by_its_tests(question, answer, said):
+    page = press(column_of(question, answer).runner)
+    assert [text for text in said if text not in page] == []
+    assert page.startswith("<p role=") and ("✔" in page) == ("✔" in said[0])
+
+
+def test_a_typed_call_runs_also_for_a_task(monkeypatch):
+    ran, runner = [], column_of(ASKED, ADD).runner
+    monkeypatch.setattr(code_runner.guest, "run", lambda source: ran.append(source) or Outcome("ended", "", "3"))
+    monkeypatch.setattr(code_runner.judge, "judge", lambda task, source: pytest.fail("judged"))
+    assert runner.call.placeholder == "empty: the tests of own/add"
+    runner.call.value = "add(1, 2)"
+    assert "✔ ended" in press(runner) and ran == [f"import math\n{ADD}\nadd(1, 2)"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        Question(INSTRUCTION, "Write this Python function."),
+        Question(INSTRUCTION, ASKED.instruction, input="with an input"),
+        Question(INSTRUCTION, TASK.prompt),
+        Question(COMPLETION, ASKED.instruction, text=ASKED.instruction),
+        Question(COMPLETION, text=f"{TASK.prompt}    "),
+        Question(FILL, ASKED.instruction, text=f"{TASK.prompt}{CURSOR}"),
+    ],
+)
+def test_other_questions_are_not_judged(question):
+    assert task_of(question, [TASK]) is None
+    column = column_of(question, ADD)
+    assert column.runner.task is None and column.runner.call.placeholder == code_runner.CALL
+
+
+def test_another_question_removes_the_task_and_its_result(monkeypatch):
+    monkeypatch.setattr(code_runner.judge, "judge", lambda task, source: Verdict(True, "passed", "passed", 0.1))
+    runner = column_of(ASKED, ADD).runner
+    assert "✔ tests of own/add" in press(runner)
+    runner.offer(runner.programs)
+    assert runner.task is None and "own/add" not in runner.status.value + runner.call.placeholder
+
+
+@pytest.mark.parametrize("payload", PAYLOADS[:20])
+def test_nothing_that_a_verdict_says_becomes_html(payload, monkeypatch):
+    facts = dict.fromkeys(("assertion", "last_call", "got", "expected", "traceback", "output"), payload)
+    monkeypatch.setattr(code_runner.judge, "judge", lambda task, source: Verdict(False, payload, payload, 0.1, facts))
+    page = press(column_of(ASKED, ADD).runner)
+    assert payload not in page and page.count(escape(payload)) >= 5
 
 
 def test_without_answers_nothing_can_run():

@@ -118,6 +118,14 @@ def test_every_example_fills_its_fields(panel, name):
     assert shown == set(given)
 
 
+def test_the_answers_to_the_example_with_tests_are_judged(panel):
+    panel.example.value = "A task with tests"
+    run(panel)
+    assert [column.runner.task.task_id for column in panel.columns] == ["basics/add"] * 2
+    panel.instruction.value += " Please."
+    assert [column.runner.task for column in run(panel).columns] == [None, None]
+
+
 def test_a_gap_is_put_back_together(panel):
     panel.mode.value = "Fill in the middle"
     panel.text.value = f"def f(a):\n    {CURSOR}\n\nf(1)\n"

@@ -105,9 +105,13 @@ def unfenced(answer: str) -> str:
 
 
 def source_of(task: Task, answer: str, is_completion: bool) -> str:
-    """The program of an answer: with the task's imports in front, a fence removed, a body behind its signature."""
+    """The program of an answer: with the task's imports in front, a fence removed, a body behind its signature.
+
+    A completion ends where its function is over, also if the model was not stopped there.
+    """
     if is_completion:
-        return task.prompt + answer
+        ends = [answer.find(stop) for stop in STOP_STRINGS if stop in answer]
+        return task.prompt + answer[: min(ends, default=None)]
     code = unfenced(answer)
     if task.instruction and (names := re.findall(r"^def (\w+)", code, re.MULTILINE)) and task.entry_point not in names:
         code += f"\n\n\n{task.entry_point} = {names[-1]}\n"  # the instruction need not name the function

@@ -1,21 +1,29 @@
-"""Runs an answer's code in the sandbox when a button is pressed, and shows what it printed, its value or its error."""
+"""Runs an answer's code in the sandbox when a button is pressed, and shows what it printed, its value or its error.
+
+The answer to a task is judged by the task's tests, unless the user types a call.
+"""
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 from html import escape
 
 import ipywidgets as widgets
 
 from utils.evaluation.tasks import unfenced
-from utils.sandbox import guest
+from utils.sandbox import guest, judge
 from utils.sandbox.guest import SCRIPT_LIMITS as LIMITS
+from utils.widgets import evaluation_view
 from utils.widgets.html import FRAMED, LINE, alert, describe, guarded, pre, update
 
 SANDBOX = (
     "Run executes the code in a sandbox: Python's standard library in WebAssembly, without files, network or processes "
     f"of this machine. Limits: {LIMITS.seconds:.0f} s, {LIMITS.memory_bytes // 2**20} MiB of memory, "
-    f"{LIMITS.output_bytes // 2**10} KiB of output."
+    f"{LIMITS.output_bytes // 2**10} KiB of output. If the question is a task as notebook 06 asks it, and Call is "
+    f"empty, the task's tests judge the answer, within {judge.LIMITS.seconds:.0f} s."
 )
+CALL = "optional: add(1, 2)"
 KINDS = {
     "ended": "✔ ended",
     "raised": "✘ raised an error",
@@ -34,9 +42,10 @@ class CodeRunner(widgets.VBox):
 
     def __init__(self):
         self.programs: list[str] = []
+        self.task: judge.Task | None = None
         self._running: asyncio.Task | None = None
         wide = dict(layout={"width": "auto"}, style={"description_width": "5em"})
-        self.answer, self.call = widgets.Dropdown(**wide), widgets.Text(placeholder="optional: add(1, 2)", **wide)
+        self.answer, self.call = widgets.Dropdown(**wide), widgets.Text(placeholder=CALL, **wide)
         self.button = widgets.Button(icon="play", disabled=True, layout=widgets.Layout(width="7em"))
         self.status, self.result = widgets.HTML(), widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED))
         self.button.on_click(guarded(self._start, self.status))
@@ -47,10 +56,11 @@ class CodeRunner(widgets.VBox):
         for name, control in {"Run": self.button, "Call": self.call, "Answer": self.answer}.items():
             control.description = f"{name} {number}"
 
-    def offer(self, programs: list[str]) -> None:
-        """The programs that can run from now on, one per answer; the result of another one is removed."""
-        if programs != self.programs:
-            self.programs = programs
+    def offer(self, programs: list[str], task: judge.Task | None = None) -> None:
+        """The programs that can run from now on, one per answer to `task`; the result of another one is removed."""
+        if (programs, task) != (self.programs, self.task):
+            self.programs, self.task = programs, task
+            self.call.placeholder = f"empty: the tests of {task.task_id}" if task else CALL
             self.answer.options = [(f"{index + 1} of {len(programs)}", index) for index in range(len(programs))]
             self.answer.index = 0 if programs else None
             self._show()
@@ -60,17 +70,15 @@ class CodeRunner(widgets.VBox):
             await self._running
 
     def _start(self) -> None:
-        source = f"{self.programs[self.answer.value]}\n{self.call.value.strip()}"
-        self._running = asyncio.get_running_loop().create_task(self._run(source))
+        source, call = self.programs[self.answer.value], self.call.value.strip()
+        work = partial(_judge, self.task, source) if self.task and not call else partial(_run, f"{source}\n{call}")
+        self._running = asyncio.get_running_loop().create_task(self._work(work))
         self._show("running (the first time, the sandbox is compiled: up to a minute)")
 
-    async def _run(self, source: str) -> None:
-        programs, start = self.programs, time.monotonic()
+    async def _work(self, work: Callable[[], tuple[str, str]]) -> None:
+        programs = self.programs
         try:
-            outcome = await asyncio.to_thread(guest.run, source)
-            ending = f"{KINDS.get(outcome.kind, f'✘ {outcome.kind}')} after {time.monotonic() - start:.1f} s"
-            found = texts(outcome)
-            shown = ending if found or outcome.kind != "ended" else f"{ending}: no output and no value", found
+            shown = await asyncio.to_thread(work)
         except Exception as error:  # in a task it would not be shown
             shown = "", "", describe(error)
         self._running = None
@@ -90,7 +98,20 @@ def program(answer: str, before: str = "", after: str = "") -> str:
     return before + answer + after if before or after else unfenced(answer)
 
 
-def texts(outcome: guest.Outcome) -> str:
-    """What a program printed, and the value of its last expression or its error, as HTML."""
-    named = {"Printed": outcome.output, "Value": outcome.value, "Error": outcome.error}
+def _run(source: str) -> tuple[str, str]:
+    """How a program ended; and what it printed, and the value of its last expression or its error, as HTML."""
+    start, outcome = time.monotonic(), guest.run(source)
+    ending = f"{KINDS.get(outcome.kind, f'✘ {outcome.kind}')} after {time.monotonic() - start:.1f} s"
+    result = _texts({"Printed": outcome.output, "Value": outcome.value, "Error": outcome.error})
+    return ending if result or outcome.kind != "ended" else f"{ending}: no output and no value", result
+
+
+def _judge(task: judge.Task, source: str) -> tuple[str, str]:
+    """Whether a program passes a task's tests; and why not, and what it printed, as HTML."""
+    verdict = judge.judge(task, source)
+    ending = f"{'✔' if verdict.passed else '✘'} tests of {task.task_id}: {verdict.kind} after {verdict.seconds:.1f} s"
+    return ending, _texts(evaluation_view.reasons(verdict))
+
+
+def _texts(named: dict[str, str]) -> str:
     return "".join(f'<p style="{LINE}margin: 0"><b>{name}</b></p>{pre(text)}' for name, text in named.items() if text)

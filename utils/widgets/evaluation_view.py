@@ -8,6 +8,7 @@ import ipywidgets as widgets
 
 from utils.evaluation import measure
 from utils.evaluation.measure import BASE, TUNED, Sample
+from utils.sandbox.judge import Verdict
 from utils.widgets import answer_view
 from utils.widgets.html import BORDER, LINE, pre, update
 from utils.widgets.run_status import COLUMNS
@@ -89,19 +90,23 @@ def _answer(sample: Sample) -> str:
     verdict = f"{sample.model}: {'✔' if sample.passed else '✘'} {sample.kind}, {sample.seconds:.1f} s"
     asked = "to continue the function" if is_completion else "by an instruction"
     answer = answer_view.answer(sample.answer, before=sample.asked if is_completion else "")
-    values = {"result": sample.result} | sample.facts
-    if "assertion" in values:  # which says more than the result and the place in the test
-        values |= {"result": "", "traceback": ""}
-    names = [name for name in (("output",) if sample.passed else FACTS) if values.get(name)]
     parts = [
         _line(verdict),
         _folded(f"The prompt: asked {asked}", sample.asked),
         f'<div style="{SCROLLING}">{answer}</div>',
         *([] if sample.answer.strip() else [_line("The model wrote nothing.")]),
-        *(_line(FACTS[name]) + pre(values[name], SCROLLING) for name in names),
+        *(_line(name) + pre(text, SCROLLING) for name, text in reasons(sample).items()),
         _folded("The program that was judged", sample.source),
     ]
     return f"<div>{''.join(parts)}</div>"
+
+
+def reasons(judged: Sample | Verdict) -> dict[str, str]:
+    """What is known of a failure, and what the program printed, each by its name on the page."""
+    values = {"result": judged.result} | judged.facts
+    if "assertion" in values:  # which says more than the result and the place in the test
+        values |= {"result": "", "traceback": ""}
+    return {FACTS[name]: values[name] for name in (("output",) if judged.passed else FACTS) if values.get(name)}
 
 
 def _folded(title: str, text: str) -> str:

@@ -16,6 +16,8 @@ import ipywidgets as widgets
 
 from utils.config import RunConfig
 from utils.errors import UserError
+from utils.evaluation import task_questions
+from utils.evaluation.tasks import instruction
 from utils.hardware import format_bytes
 from utils.model import loading
 from utils.model.generation import GenerationSettings
@@ -44,7 +46,9 @@ class Playground(widgets.VBox):
     def __init__(self, run_dir: Path, data_dir: Path, models: LoadedModels | None = None, **texts: str):
         self.run_dir, self.data_dir, self.models = Path(run_dir), Path(data_dir), models or LoadedModels()
         self.config = RunConfig.load(self.run_dir / "config.json")
-        self.choices = model_pool.choices(self.run_dir)
+        self.choices, self.tasks = model_pool.choices(self.run_dir), task_questions.known(self.run_dir, self.data_dir)
+        task = {"instruction": instruction(self.tasks[0]), "input": ""}
+        self.examples = EXAMPLES | {"A task with tests": (INSTRUCTION, task)}
         self._stop, self._index_lock, self._index = Event(), Lock(), None
         # One thread per column for all questions: a CUDA graph belongs to the thread that recorded it.
         self._workers = [ThreadPoolExecutor(1) for _ in range(MAX_COLUMNS)]
@@ -62,7 +66,7 @@ class Playground(widgets.VBox):
     def _make_fields(self, texts: dict[str, str]) -> None:
         wide = dict(layout={"width": "auto"}, style={"description_width": "9em"})
         self.mode = widgets.ToggleButtons(options=MODES, description="Mode", style={"description_width": "9em"})
-        self.example = widgets.Dropdown(options=["choose one…", *EXAMPLES], description="Example", **wide)
+        self.example = widgets.Dropdown(options=["choose one…", *self.examples], description="Example", **wide)
         self.instruction = widgets.Textarea(texts.get("instruction", ""), description="Instruction", rows=4, **wide)
         self.input = widgets.Textarea(texts.get("input", ""), description="Input (optional)", rows=3, **wide)
         self.text = widgets.Textarea(texts.get("text", ""), description="Text", rows=10, **wide)
@@ -181,7 +185,7 @@ class Playground(widgets.VBox):
             raise UserError("The models are still generating: wait, or press Stop.")
 
     def _column(self, chosen: str) -> Column:
-        column = Column(self.choices, chosen, self.models, self._find)
+        column = Column(self.choices, chosen, self.models, self._find, self.tasks)
         column.free_button.on_click(guarded(lambda: self._free(column), self.message))
         column.remove_button.on_click(guarded(lambda: self._remove(column), self.message))
         return column
@@ -252,8 +256,8 @@ class Playground(widgets.VBox):
             self.prompt.value = pre(str(error))
 
     def _take_example(self) -> None:
-        if self.example.value in EXAMPLES:
-            mode, texts = EXAMPLES[self.example.value]
+        if self.example.value in self.examples:
+            mode, texts = self.examples[self.example.value]
             self.mode.value = mode
             for name, text in texts.items():
                 getattr(self, name).value = text

@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 
 import ipywidgets as widgets
 
+from utils.evaluation.task_questions import task_of
+from utils.evaluation.tasks import source_of
 from utils.model import generation, prompt_modes
 from utils.model.prompt_modes import Question
 from utils.model.shape import context_of
@@ -17,6 +19,7 @@ from utils.playground import token_logprobs
 from utils.playground.attribution import Span
 from utils.playground.history import Written
 from utils.playground.model_pool import LoadedModels
+from utils.sandbox.judge import Task
 from utils.tokens.prompts import ALPACA, encode_texts, end_id
 from utils.widgets import answer_view
 from utils.widgets.code_runner import CodeRunner, program
@@ -29,12 +32,21 @@ ROW = "margin: 0; min-height: 1.5em; "  # also when empty, so that columns stay 
 class Column(widgets.VBox):
     """The widgets of one model: its choice, status, answers and their sources.
 
-    `choices` maps labels to names; `find` returns the stretches of a text that occur in the training data.
+    `choices` maps labels to names; `find` returns the stretches of a text that occur in the training data. Answers to
+    a question that asks one of `tasks` are judged by its tests.
     """
 
-    def __init__(self, choices: dict[str, str], chosen: str, models: LoadedModels, find: Callable[[str], list[Span]]):
-        self.choices, self.models, self.find = choices, models, find
+    def __init__(
+        self,
+        choices: dict[str, str],
+        chosen: str,
+        models: LoadedModels,
+        find: Callable[[str], list[Span]],
+        tasks: Sequence[Task] = (),
+    ):
+        self.choices, self.models, self.find, self.tasks = choices, models, find, tasks
         self.question: Question | None = None
+        self.task: Task | None = None
         self.writer = ("", "")  # label and name of the model that answered; the choice may have changed
         self.written: list[Written] = []
         self.spans: list[list[Span]] = []
@@ -165,7 +177,11 @@ class Column(widgets.VBox):
         before, after = self.question.around if self.question else ("", "")
         whole = "\n\n".join(before + one.text + after for one in self.written)
         update(self.copy, text=whole)
-        self.runner.offer([] if self.is_writing else [program(one.text, before, after) for one in self.written])
+        programs = [
+            source_of(self.task, one.text, bool(before)) if self.task else program(one.text, before, after)
+            for one in self.written
+        ]
+        self.runner.offer([] if self.is_writing else programs, self.task)
 
     def _answer(self, index: int, has_probabilities: bool) -> str:
         one, number = self.written[index], len(self.written)
@@ -195,6 +211,7 @@ class Column(widgets.VBox):
         self.writer = writer
         self.question, self.written, self.spans, self.scores, self.losses = question, [], [], [], []
         self.note = self.prompt = self.stage = ""
+        self.task = task_of(question, self.tasks)
 
     def _chosen(self, change) -> None:
         self.other.layout.visibility = "visible" if change["new"] == OTHER else "hidden"
