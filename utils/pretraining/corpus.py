@@ -17,7 +17,8 @@ from utils.data.pairs import TRAIN, VALIDATION
 from utils.errors import UserError
 from utils.model import loading
 from utils.pretraining.code_files import Document, distinct, documents
-from utils.pretraining.presets import FIM_RATES, PRESETS, PYTHON_CORPUS
+from utils.pretraining import textbook
+from utils.pretraining.presets import BASE_TEXTBOOK, FIM_RATES, PRESETS, PYTHON_CORPUS
 from utils.runs import curves
 from utils.tokens import dataset
 from utils.tokens.prompts import encode_texts
@@ -31,8 +32,15 @@ CHARACTER_RATE = 1 / 3  # of the gaps, cut between any two characters; the other
 NUM_GAP_LINES = (1, 1, 1, 1, 2, 3)
 SUFFIX_FIRST_RATE = 0.7  # with the prefix right before the middle, the easier order to learn
 LINE = re.compile(r"\S[^\n]*")
+REPEATED_SHARE = 0.03  # of the files, in the third run
 NUM_STDLIB_COPIES = 3  # the library that the pairs are made from
 ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
+
+
+def _is_repeated(document: Document) -> bool:
+    """Whether a file is also read in the third run, so that the model does not forget the others."""
+    share = int(artifacts.sha256_text(document.name)[:8], 16) / 16**8
+    return document.split == VALIDATION or share < REPEATED_SHARE
 
 
 def _copies(document: Document) -> list[Document]:
@@ -128,6 +136,8 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
     if not artifacts.stale_inputs(folder, inputs):
         return folder, True
     files_of_code = distinct(files_of_code)
+    if config.preset == BASE_TEXTBOOK.preset:
+        files_of_code = [one for one in files_of_code if _is_repeated(one)] + textbook.documents()
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
         for split, rate in ((TRAIN, fim_rate), (VALIDATION, 0.0)):

@@ -1,0 +1,57 @@
+"""Textbook code of the small world of `python-basics`, without instructions: functions with docstrings and examples.
+
+Left out: the functions that are kept for asking only, everyday ones and compositions, and the wordings kept for tests.
+"""
+
+import random
+from collections.abc import Iterator
+
+from utils.data.basics import examples, pairs
+from utils.data.basics.functions import Function
+from utils.data.basics.wordings import sentence
+from utils.data.pairs import TRAIN
+from utils.pretraining.code_files import Document
+
+NUM_OTHERS = 5000  # compositions that are not among the pairs
+NUM_EVERYDAY, NUM_TRAINED = 9, 2  # times that each function occurs
+NUM_FUNCTIONS = 12  # of one file
+# How a function is documented.
+STYLES = ("docstring", "docstring", "doctest", "doctest", "comment", "asserts")
+
+
+def documents() -> list[Document]:
+    """Files of functions in a fixed order."""
+    chosen = pairs.selection(NUM_OTHERS)
+    copies = [(function, number) for function in chosen.everyday for number in range(NUM_EVERYDAY)]
+    copies += [(function, number) for function in chosen.trained for number in range(NUM_TRAINED)]
+    copies += [(function, 0) for function in chosen.others]
+    random.Random(0).shuffle(copies)
+    return [
+        Document(f"basics{start}", "python-basics", "Apache-2.0", _file(copies[start : start + NUM_FUNCTIONS]), TRAIN)
+        for start in range(0, len(copies), NUM_FUNCTIONS)
+    ]
+
+
+def _file(functions: list[tuple[Function, int]]) -> str:
+    imports = sorted({line for function, _ in functions for line in function.imports.split("\n") if line})
+    parts = ["\n".join(imports)] * bool(imports)
+    return "\n\n\n".join([*parts, *(text for function, number in functions for text in _texts(function, number))]) + "\n"
+
+
+def _texts(function: Function, number: int) -> Iterator[str]:
+    draw = random.Random(f"{function.name} {number}")
+    phrases = function.phrases[:-1] or function.phrases
+    said, style = sentence(phrases[number % len(phrases)]), draw.choice(STYLES)
+    code = function.source().removeprefix(f"{function.imports}\n\n\n" if function.imports else "")
+    header, body = code.split("\n", 1)
+    example = examples.example(function, draw.randrange(8))
+    if style == "comment":
+        yield f"# {said}.\n{code}"
+    elif style == "doctest" and example:
+        call, value = example
+        yield f'{header}\n    """{said}.\n\n    >>> {call}\n    {value}\n    """\n{body}'
+    else:
+        yield f'{header}\n    """{said}."""\n{body}'
+    if style == "asserts" and example:
+        call, value = example
+        yield f"assert {call} == {value}"
