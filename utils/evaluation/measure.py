@@ -225,8 +225,14 @@ def result(samples: Sequence[Sample], k: int = 1, shared: frozenset[str] = froze
 
 
 def shared_with(pairs: Sequence[dict[str, str]], tasks: Sequence[Task]) -> frozenset[str]:
-    """The ids of tasks that share text with training pairs, as `data.contamination` finds it."""
-    known = [contamination.Task(task.task_id, task.prompt, task.canonical_solution) for task in tasks]
+    """The ids of tasks that share text with training pairs, as `data.contamination` finds it.
+
+    Not covered: tasks with an instruction of their own. All sentences of their small world are alike; their source
+    proves by running that no trained function solves one (`data.basics`).
+    """
+    known = [
+        contamination.Task(one.task_id, one.prompt, one.canonical_solution) for one in tasks if not one.instruction
+    ]
     found = contamination.overlaps(pairs, known).values()
     return frozenset(overlap.task.name for overlaps in found for overlap in overlaps)
 
