@@ -41,8 +41,13 @@ def selection(num_others: int = 0) -> Selection:
         use = next((group for group, number in uses if len(group) < number), None)
         if use is None:
             break
-        if (behaviour := examples.behaviour(function)) not in seen and len(function.phrases) > 1:
-            seen.add(behaviour)
+        behaviour = examples.behaviour(function)
+        if behaviour in seen or len(function.phrases) < 2:
+            continue
+        seen.add(behaviour)
+        # Also functions of other kinds, and those that a test cannot tell apart.
+        asked = () if use is chosen.unseen else (*chosen.held_out, *chosen.unseen)
+        if not any(examples.passes(function, other) for other in asked):
             use.append(function)
     return chosen
 
