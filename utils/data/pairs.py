@@ -18,6 +18,7 @@ from utils import artifacts, files
 from utils.config import resolved_pairs
 from utils.data import audit, reader, sources, stdlib_pairs
 from utils.data.basics import pairs as basics
+from utils.data.basics import verification
 from utils.data.contamination import read as read_benchmarks
 from utils.data.faults import NOTEBOOK, Fault, Options, Report, position
 from utils.data.reader import Fields, Row
@@ -53,6 +54,8 @@ def prepare(
     rejects.jsonl (rows left out, byte for byte, with position and reason) and report.json (the row counts). Memory
     holds one row at a time, with `repairs` (of `utils.data.audit`) all of them.
 
+    The functions of `python-basics` are executed against their tests where there is a sandbox.
+
     Raises `UserError` when the source cannot be read or has no usable row, and `Refused` for faults and duplicates in
     a source from outside, unless `skip_bad`. The folder is then left as it was.
     """
@@ -73,6 +76,8 @@ def prepare(
     if recorded and recorded["facts"] == artifacts.read_json(folder / REPORT) and artifacts.is_current(folder, inputs):
         return folder, True
     facts: dict[str, Any] = {"source": source.name, "license": source.license}
+    if source.name == sources.PYTHON_BASICS:
+        facts["verified"] = verification.verify()
     with artifacts.building(folder, inputs, facts) as building, ExitStack() as stack:
         outputs = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
         facts |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options)

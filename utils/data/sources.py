@@ -47,7 +47,7 @@ class Source:
 
 
 def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
-    """The source that `pairs` names: `python-basics`, `python-stdlib`, `gpteacher-codegen`, a file, or `OWNER/NAME@COMMIT` of the hub.
+    """The source that `pairs` names: `python-basics`, `python-stdlib`, `gpteacher-codegen`, a file, or one of the hub.
 
     `gpteacher_file` is a local copy that replaces the download. Raises `UserError` for an unknown name, a missing file,
     an unreachable host and a different checksum. Not covered: faults in the rows.

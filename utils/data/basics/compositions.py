@@ -39,9 +39,10 @@ def _function(source: Source, which: Filter | None, what: Map | None, fold: Fold
     loop, test = f"for {element} in {source.code}", f" if {condition}" if condition else ""
     is_plain = not which and not what
     values = source.code if is_plain else f"{expression} {loop}{test}"
+    argument = values if is_plain else f"({values})"
     code = fold.code.format(
-        values=values, argument=values if is_plain else f"({values})", e=expression, v=element, loop=loop, test=test, c=condition
-    )  # fmt: skip
+        values=values, argument=argument, e=expression, v=element, loop=loop, test=test, c=condition
+    )
     name = "_".join(part.name for part in (fold, which, what, source) if part)
     draw = random.Random(name)
     if fold.start and (len(code) > MAX_LINE or (which and draw.random() < LOOP_SHARE)):

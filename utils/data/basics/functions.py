@@ -48,7 +48,7 @@ def _table(path: Path) -> list[Function]:
     imports = [
         (alias.asname or alias.name, ast.unparse(node))
         for node in tree.body
-        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.module.startswith("utils"))
+        if isinstance(node, ast.Import | ast.ImportFrom) and "utils." not in ast.unparse(node)
         for alias in node.names
     ]
     return [_read(node, lines, imports) for node in tree.body if isinstance(node, ast.FunctionDef)]

@@ -1,4 +1,4 @@
-"""How people ask for a function: a phrase such as "count the vowels in a text" in a command, a question or a request."""
+"""How people ask for a function: a phrase such as "count the vowels in a text" in a command or a question."""
 
 import random
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ PLAIN = (
     "Can you write a function that {third}?",
     "Please write a function that {third}.",
     "How do I {base}?",
-    "How can I {base} in Python?",
+    "In Python, how can I {base}?",
     "{sentence}.",
 )
 SIGNED = (

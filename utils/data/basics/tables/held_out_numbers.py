@@ -6,6 +6,7 @@ from utils.data.basics.arguments import (
     Number,
     Numbers,
     NumberSet,
+    Numeral,
     Points,
     Positive,
     Scores,
@@ -15,7 +16,7 @@ from utils.data.basics.arguments import (
 )
 
 
-def sum_of_digits(n: Natural):
+def sum_of_digits(n: Numeral):
     """compute the sum of the digits of a number
     add up all digits of a whole number
     return the digit sum of an integer
@@ -35,7 +36,7 @@ def is_prime(n: Natural):
     """check whether a number is prime
     tell if a whole number is a prime number
     determine if an integer has no divisors except one and itself
-    test a given number for being prime"""
+    test whether a given number is a prime"""
     return n > 1 and all(n % divisor != 0 for divisor in range(2, n))
 
 

@@ -1,4 +1,4 @@
-"""Everyday functions on texts, lists and dictionaries that are only asked for: drawn at random from all, never trained."""
+"""Everyday functions on texts, lists and dictionaries that are only asked for: drawn at random, never trained."""
 
 from itertools import groupby
 
@@ -33,7 +33,7 @@ def count_letter_ignoring_case(text: Lines, letter: Letter):
     """count how many times a given letter occurs in a text, ignoring case
     return the number of occurrences of a character in a string, in upper or lower case
     find how often a letter appears in a string, whether capital or small
-    tell how many times a text contains a letter regardless of case"""
+    determine how many times a text contains a letter regardless of case"""
     return text.lower().count(letter.lower())
 
 
@@ -156,7 +156,7 @@ def last_characters(text: Text, n: Positive):
     """return the last n characters of a text
     get the end of a string, of a given length
     take a given number of characters from the end of a text
-    give back only the last so many characters of a string"""
+    return only the last so many characters of a string"""
     return text[-n:]
 
 
@@ -213,7 +213,7 @@ def word_length_map(text: Text):
 def reverse_each_word(text: Text):
     """reverse every word of a text, keeping the order of the words
     return a sentence in which each word is spelled backwards in its place
-    write each of the words of a string backwards without moving the words
+    spell each of the words of a string backwards without moving the words
     turn the letters of every word of a sentence around, but leave the word order"""
     return " ".join(word[::-1] for word in text.split())
 
@@ -222,12 +222,12 @@ def remove_duplicate_words(text: Line):
     """remove repeated words from a text, keeping the first of each
     return a sentence with only the first occurrence of every word
     drop all words of a string that have occurred before in it
-    delete duplicate words from a sentence and keep the order of the others"""
+    delete duplicate words from a sentence, keeping the order of the others"""
     return " ".join(dict.fromkeys(text.split()))
 
 
 def pig_latin(text: Line):
-    """move the first letter of every word of a text to the word's end and add ay
+    """move the first letter of every word of a text to the word's end, followed by ay
     turn a sentence into pig latin, each first letter going to the word's end before ay
     change each word of a string so that its first letter and then ay follow the rest
     convert a sentence to pig latin by moving every word's first letter back, plus ay"""

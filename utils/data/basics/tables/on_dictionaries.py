@@ -11,14 +11,6 @@ def dictionary_values(labels: Labels):
     return list(labels.values())
 
 
-def swap_keys_and_values(labels: Labels):
-    """swap the keys and values of a dictionary
-    invert a dict so that each value maps to its key
-    turn the values of a dictionary into keys and the keys into values
-    make a new dictionary from the values to the keys of a given one"""
-    return {value: key for key, value in labels.items()}
-
-
 def find_keys(labels: Labels, word: Word):
     """list the keys of a dictionary that have a given value
     find all keys that map to a given word in a dict, as a list
@@ -47,7 +39,7 @@ def key_of_longest_value(labels: Labels):
     """return the key with the longest value in a dictionary of texts
     find the key whose string is the longest in a dict of strings
     get the key of the value with the most characters in a dictionary
-    tell which key of a dictionary maps to the longest text"""
+    determine which key of a dictionary maps to the longest text"""
     return max(labels, key=lambda key: len(labels[key]))
 
 
@@ -55,7 +47,7 @@ def longest_group(groups: Groups):
     """return the name of the longest list in a dictionary of lists
     find the key whose list has the most items in a dict of lists
     get the name of the largest group by number of members
-    tell which key of a dictionary of lists has the longest list"""
+    determine which key of a dictionary of lists has the longest list"""
     return max(groups, key=lambda name: len(groups[name]))
 
 

@@ -2,10 +2,10 @@
 
 import math
 
-from utils.data.basics.arguments import Bits, Natural, Positive, Year
+from utils.data.basics.arguments import Bits, Natural, Numeral, Positive, Year
 
 
-def product_of_digits(n: Natural):
+def product_of_digits(n: Numeral):
     """compute the product of the digits of a number
     multiply all digits of a whole number together
     return the result of multiplying the digits of an integer
@@ -17,19 +17,19 @@ def count_binary_ones(n: Natural):
     """count the ones in the binary form of a number
     find out how many bits of a whole number are set to 1
     return the number of 1 digits of an integer written in base 2
-    tell how many ones a given number has in binary"""
+    determine how many ones a given number has in binary"""
     return format(n, "b").count("1")
 
 
-def count_even_digits(n: Natural):
+def count_even_digits(n: Numeral):
     """count the even digits of a number
     find out how many digits of a whole number are even
     return the number of even digits in an integer
-    tell how many even digits a given number has"""
+    determine how many even digits a given number has"""
     return sum(int(digit) % 2 == 0 for digit in str(n))
 
 
-def reverse_digits(n: Natural):
+def reverse_digits(n: Numeral):
     """reverse the digits of a number
     return a whole number with its digits in reverse order
     turn an integer around so that its last digit comes first
@@ -37,7 +37,7 @@ def reverse_digits(n: Natural):
     return int(str(n)[::-1])
 
 
-def digits(n: Natural):
+def digits(n: Numeral):
     """return the digits of a number as a list
     split a whole number into a list of its digits
     turn an integer into a list of single digits
@@ -45,31 +45,31 @@ def digits(n: Natural):
     return [int(digit) for digit in str(n)]
 
 
-def largest_digit(n: Natural):
+def largest_digit(n: Numeral):
     """find the largest digit of a number
     return the biggest digit in a whole number
     get the maximum digit of an integer
-    give the highest digit that a given number contains"""
+    return the highest digit that a given number contains"""
     return max(int(digit) for digit in str(n))
 
 
-def smallest_digit(n: Natural):
+def smallest_digit(n: Numeral):
     """find the smallest digit of a number
     return the lowest digit in a whole number
     get the minimum digit of an integer
-    give the least digit that a given number contains"""
+    return the least digit that a given number contains"""
     return min(int(digit) for digit in str(n))
 
 
-def first_digit(n: Natural):
+def first_digit(n: Numeral):
     """return the first digit of a number
     get the leading digit of an integer
     find the leftmost digit of a whole number
-    give the digit that a given number starts with"""
+    return the digit that a given number starts with"""
     return int(str(n)[0])
 
 
-def digital_root(n: Natural):
+def digital_root(n: Numeral):
     """compute the digital root of a number
     sum the digits of a number again and again until one digit is left
     return the single digit got by repeatedly adding up the digits of a number
@@ -79,7 +79,7 @@ def digital_root(n: Natural):
     return n
 
 
-def is_palindrome_number(n: Natural):
+def is_palindrome_number(n: Numeral):
     """check whether a number is a palindrome
     tell if the digits of a whole number read the same backwards
     determine if an integer stays the same when its digits are reversed
@@ -87,7 +87,7 @@ def is_palindrome_number(n: Natural):
     return str(n) == str(n)[::-1]
 
 
-def is_armstrong_number(n: Natural):
+def is_armstrong_number(n: Numeral):
     """check whether a number is an Armstrong number
     tell if a number is the sum of its digits each raised to the number of digits
     determine if a given integer is an Armstrong number
@@ -190,7 +190,7 @@ def count_divisors(n: Positive):
     """count the divisors of a number
     find out how many numbers divide a whole number evenly
     return the number of factors of an integer, one and itself included
-    tell how many divisors a given number has"""
+    determine how many divisors a given number has"""
     return sum(n % number == 0 for number in range(1, n + 1))
 
 
@@ -206,7 +206,7 @@ def century(year: Year):
     """return the century that a year belongs to, 1900 being in the 19th
     compute the century of a year, with 1901 to 2000 as the 20th
     find the number of the century in which a year lies (2000 is in the 20th)
-    tell which century a year is in, where 2001 begins the 21st"""
+    determine which century a year is in, where 2001 begins the 21st"""
     return (year - 1) // 100 + 1
 
 
@@ -246,7 +246,7 @@ def collatz_steps(n: Positive):
     """count the Collatz steps that a number takes to reach 1
     find how many Collatz steps (halve if even, else triple plus one) lead to 1
     return the number of steps of the Collatz sequence from a number to 1
-    tell how many steps of the Collatz rule bring a given number down to 1"""
+    determine how many steps of the Collatz rule bring a given number down to 1"""
     steps = 0
     while n != 1:
         n = n // 2 if n % 2 == 0 else 3 * n + 1
@@ -256,7 +256,7 @@ def collatz_steps(n: Positive):
 
 def fizz_buzz(n: Positive):
     """return Fizz if 3 divides a number, Buzz if 5, FizzBuzz if both, else it as text
-    give the FizzBuzz word of one number, or the number itself as a string
+    return the FizzBuzz word of one number, or the number itself as a string
     turn one number into Fizz, Buzz, FizzBuzz or its own text by the FizzBuzz rules
     get the FizzBuzz answer for a single number, as a string in every case"""
     word = "Fizz" * (n % 3 == 0) + "Buzz" * (n % 5 == 0)

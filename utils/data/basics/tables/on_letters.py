@@ -8,14 +8,14 @@ from utils.data.basics.arguments import Letter, Lines, Text, Word
 def count_vowels(text: Text):
     """count the vowels in a text
     find out how many vowels a string has, in either case
-    tell how many letters of a text are vowels
+    determine how many letters of a text are vowels
     get the number of vowels in a given string"""
     return sum(letter in "aeiou" for letter in text.lower())
 
 
 def count_digits(text: Lines):
     """count the digits in a text
-    tell how many characters of a string are digits
+    determine how many characters of a string are digits
     determine how many digits occur in a piece of text
     return the number of digits in a string"""
     return sum(letter.isdigit() for letter in text)
@@ -25,7 +25,7 @@ def count_uppercase(text: Text):
     """count the upper-case letters in a text
     find how many capital letters a string contains
     return the number of uppercase characters in a text
-    tell how many letters of a string are capitals"""
+    determine how many letters of a string are capitals"""
     return sum(letter.isupper() for letter in text)
 
 
@@ -33,13 +33,13 @@ def count_lowercase(text: Text):
     """count the lower-case letters in a text
     find how many small letters a string contains
     return the number of lowercase characters in a text
-    tell how many letters of a string are in lower case"""
+    determine how many letters of a string are in lower case"""
     return sum(letter.islower() for letter in text)
 
 
 def count_spaces(text: Text):
     """count the spaces in a text
-    tell how many space characters there are in a string
+    determine how many space characters there are in a string
     get the number of blanks in a piece of text
     find out how many spaces a string contains"""
     return text.count(" ")
@@ -48,7 +48,7 @@ def count_spaces(text: Text):
 def count_punctuation(text: Text):
     """count the punctuation characters in a text
     find out how many punctuation marks a string has
-    tell how many characters of a text are punctuation
+    determine how many characters of a text are punctuation
     return the number of punctuation marks in a string"""
     return sum(letter in string.punctuation for letter in text)
 
@@ -57,7 +57,7 @@ def count_letter(text: Text, letter: Letter):
     """count how many times a given letter occurs in a text
     return the number of occurrences of a character in a string
     find how often one letter appears in a string
-    tell how many times a text contains a certain character"""
+    determine how many times a text contains a certain character"""
     return text.count(letter)
 
 
@@ -212,7 +212,7 @@ def unique_letters(word: Word):
     """list the different letters of a word in sorted order
     return a sorted list of the distinct letters in a word
     get the letters that occur in a word, each once, as a sorted list
-    find the unique letters of a word and return them in a sorted list"""
+    return a sorted list of the letters that a word consists of, each once"""
     return sorted(set(word))
 
 
@@ -220,7 +220,7 @@ def remove_duplicate_letters(text: Text):
     """remove repeated characters from a text, keeping the first of each
     return a string with only the first occurrence of every character
     drop all characters of a string that have occurred before in it
-    delete duplicate characters from a text and keep the order of the others"""
+    delete duplicate characters from a text, keeping the order of the others"""
     return "".join(dict.fromkeys(text))
 
 
@@ -246,7 +246,7 @@ def has_digit(text: Text):
 def double_letters(text: Text):
     """double every character of a text
     repeat each character of a string twice in a row
-    write every character of a text two times
+    turn every character of a text into two of the same
     return a string in which each character is doubled"""
     return "".join(letter * 2 for letter in text)
 

@@ -10,7 +10,7 @@ def first_item(items: Items):
     """return the first item of a list
     get the element at the start of a list
     find the item that a list begins with
-    give the very first element of a list"""
+    return the very first element of a list"""
     return items[0]
 
 
@@ -18,7 +18,7 @@ def last_item(items: Items):
     """return the last item of a list
     get the element at the end of a list
     find the item that a list ends with
-    give the final element of a list"""
+    return the final element of a list"""
     return items[-1]
 
 
@@ -98,16 +98,8 @@ def count_distinct(items: Items):
     """count the distinct items in a list
     find out how many different elements a list has
     return the number of unique values in a list, counting repeated ones once
-    tell how many different items there are in a list"""
+    determine how many different items there are in a list"""
     return len(set(items))
-
-
-def most_common_item(items: Items):
-    """find the most common item in a list, the first one on a tie
-    return the element that occurs most often, the earliest one if several do
-    get the most frequent item of a list, on a tie the one that comes first
-    determine which element appears most often in a list, taking the first on a tie"""
-    return max(items, key=items.count)
 
 
 def has_duplicates(items: Items):

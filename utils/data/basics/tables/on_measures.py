@@ -61,14 +61,6 @@ def inches_to_centimeters(inches: Float):
     return inches * 2.54
 
 
-def rectangle_area(width: Float, height: Float):
-    """compute the area of a rectangle
-    return the area of a rectangle from its width and height
-    find how much area a rectangle with two given sides covers
-    calculate the area of a rectangle of a given width and height"""
-    return width * height
-
-
 def rectangle_perimeter(width: Float, height: Float):
     """compute the perimeter of a rectangle
     return the perimeter of a rectangle from its width and height

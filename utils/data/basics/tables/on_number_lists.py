@@ -109,7 +109,7 @@ def count_negative(numbers: Numbers):
     """count the negative numbers in a list
     find out how many values are less than zero
     return the number of values below zero in a list
-    tell how many numbers of a list are negative"""
+    determine how many numbers of a list are negative"""
     return sum(number < 0 for number in numbers)
 
 
@@ -117,7 +117,7 @@ def count_even(numbers: Numbers):
     """count the even numbers in a list
     find out how many values are divisible by two
     return the number of even integers in a list
-    tell how many of the given numbers are even"""
+    determine how many of the given numbers are even"""
     return sum(number % 2 == 0 for number in numbers)
 
 
@@ -217,7 +217,7 @@ def count_greater(numbers: Numbers, limit: Number):
     """count the numbers in a list that are greater than a limit
     find out how many values of a list exceed a given number
     return the number of values above a given threshold
-    tell how many numbers in a list are bigger than a given one"""
+    determine how many numbers in a list are bigger than a given one"""
     return sum(number > limit for number in numbers)
 
 

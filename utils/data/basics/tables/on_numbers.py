@@ -72,7 +72,7 @@ def round_down(number: Float):
 def absolute_value(number: Number):
     """return the absolute value of a number
     compute the magnitude of a number without its sign
-    give a number without its minus sign
+    return a number without its minus sign
     get the absolute value of a given integer"""
     return abs(number)
 
@@ -81,7 +81,7 @@ def double(number: Number):
     """return the double of a number
     multiply a number by two
     compute twice a given value
-    give two times a number"""
+    return two times a number"""
     return number * 2
 
 
@@ -162,7 +162,7 @@ def safe_divide(a: Number, b: Number):
 def quotient_and_remainder(a: Positive, b: Positive):
     """return the quotient and the remainder of a whole-number division
     compute both the integer quotient and the remainder of two numbers
-    divide two integers and give whole quotient and remainder as a pair
+    return the pair of whole quotient and remainder of a division of two integers
     get the integer quotient and remainder of one number divided by another"""
     return divmod(a, b)
 
@@ -178,7 +178,7 @@ def average_of_two(a: Float, b: Float):
 def larger_of_two(a: Number, b: Number):
     """return the larger of two numbers
     find the maximum of two values
-    give the bigger one of two numbers
+    return the bigger one of two numbers
     get the greater of two given integers"""
     return max(a, b)
 
@@ -186,7 +186,7 @@ def larger_of_two(a: Number, b: Number):
 def smaller_of_two(a: Number, b: Number):
     """return the smaller of two numbers
     find the minimum of two values
-    give the lesser one of two numbers
+    return the lesser one of two numbers
     get the lower of two given integers"""
     return min(a, b)
 
@@ -194,7 +194,7 @@ def smaller_of_two(a: Number, b: Number):
 def largest_of_three(a: Number, b: Number, c: Number):
     """return the largest of three numbers
     find the maximum of three values
-    give the biggest one of three numbers
+    return the biggest one of three numbers
     get the greatest of three given integers"""
     return max(a, b, c)
 
@@ -202,15 +202,15 @@ def largest_of_three(a: Number, b: Number, c: Number):
 def middle_of_three(a: Number, b: Number, c: Number):
     """return the middle one of three numbers
     find the median of three values
-    give the number that is neither largest nor smallest among three
+    return the number that is neither largest nor smallest among three
     get the middle value of three given integers"""
     return sorted([a, b, c])[1]
 
 
 def swap(a: Number, b: Number):
-    """swap two numbers and return them as a pair
+    """return two numbers as a pair with the second one first
     return two values in exchanged order as a tuple
-    give back two numbers with their order swapped
+    return two numbers with their order swapped
     exchange two given values, returning the second before the first"""
     return b, a
 
@@ -243,5 +243,5 @@ def last_digit(number: Number):
     """return the last digit of a number
     get the ones digit of an integer, ignoring its sign
     find the final digit of a whole number
-    give the rightmost digit of a given number"""
+    return the rightmost digit of a given number"""
     return abs(number) % 10

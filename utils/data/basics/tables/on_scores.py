@@ -46,7 +46,7 @@ def score_range(scores: Scores):
 def best_name(scores: Scores):
     """return the name with the highest score in a dictionary of scores
     find the key that has the largest value in a dictionary of numbers
-    tell who has the most points, given a dict of names to points
+    determine who has the most points, given a dict of names to points
     get the name of the winner from a dictionary of names to scores"""
     return max(scores, key=scores.get)
 
@@ -54,7 +54,7 @@ def best_name(scores: Scores):
 def worst_name(scores: Scores):
     """return the name with the lowest score in a dictionary of scores
     find the key that has the smallest value in a dictionary of numbers
-    tell who has the fewest points, given a dict of names to points
+    determine who has the fewest points, given a dict of names to points
     get the name of the person with the minimum score in a dict of scores"""
     return min(scores, key=scores.get)
 
@@ -72,7 +72,7 @@ def best_pair(scores: Scores):
     """return the name with the highest score and that score as a pair
     find the key and value of the largest value in a dictionary, as a tuple
     get a tuple of the winner and the number of points from a dict of scores
-    give the name and score of the best in a dictionary of scores, as a tuple"""
+    return the name and score of the best in a dictionary of scores, as a tuple"""
     return max(scores.items(), key=lambda pair: pair[1])
 
 
@@ -160,7 +160,7 @@ def top_names(scores: Scores, n: Positive):
 def score_ranks(scores: Scores):
     """compute the rank of each name by score, 1 for the highest score
     map every name to 1 plus the number of names with a higher score
-    give each key its place, 1 for the largest value, equal values sharing a place
+    map each key to its place, 1 for the largest value, equal values sharing a place
     determine the rank of every name in a dict of scores, where the best is first"""
     return {name: 1 + sum(other > score for other in scores.values()) for name, score in scores.items()}
 
@@ -180,7 +180,7 @@ def add_score(scores: Scores, name: Word, number: Number):
     """return a new dictionary of scores with the score of a name set to a number
     add a name with a number to a copy of a dictionary of scores
     make a copy of a dict of scores in which a name has a given score
-    give a new dictionary like the given scores, but with one name and score added"""
+    return a new dictionary like the given scores, but with one name and score added"""
     return {**scores, name: number}
 
 
@@ -211,7 +211,7 @@ def common_names(a: Scores, b: Scores):
 def count_above(scores: Scores, number: Number):
     """count the names with a score above a number
     find how many values of a dictionary are greater than a limit
-    tell how many people in a dict of scores have more than a given number of points
+    determine how many people in a dict of scores have more than a given number of points
     get the number of entries in a dictionary whose value exceeds a given number"""
     return sum(score > number for score in scores.values())
 
@@ -227,7 +227,7 @@ def double_scores(scores: Scores):
 def add_bonus(scores: Scores, number: Number):
     """add a number to every score in a dictionary, giving a new dictionary
     increase each value of a dictionary of numbers by a given amount
-    give all names in a dict of scores the same bonus, as a new dict
+    return a new dict with the same bonus added for every name in a dict of scores
     make a new dictionary in which every score is higher by a given number"""
     return {name: score + number for name, score in scores.items()}
 

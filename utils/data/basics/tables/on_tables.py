@@ -48,7 +48,7 @@ def row_maxima(matrix: Matrix):
 def count_zeros(matrix: Matrix):
     """count the zeros in a matrix
     find how many entries of a table of numbers are 0
-    tell how often zero occurs in a two-dimensional list
+    determine how often zero occurs in a two-dimensional list
     get the number of elements of a matrix that equal zero"""
     return sum(row.count(0) for row in matrix)
 
@@ -81,7 +81,7 @@ def rotate_clockwise(matrix: Matrix):
     """rotate a matrix by 90 degrees clockwise
     turn a table of numbers to the right by a quarter turn
     rotate a list of rows clockwise once, giving a list of lists
-    give a matrix turned by 90 degrees to the right"""
+    return a matrix turned by 90 degrees to the right"""
     return [list(row) for row in zip(*matrix[::-1])]
 
 
@@ -97,7 +97,7 @@ def first_column(matrix: Matrix):
     """return the first column of a matrix as a list
     list the first number of every row in a table of numbers
     get the leftmost column of a list of rows
-    give the list of the first items of all rows of a matrix"""
+    return the list of the first items of all rows of a matrix"""
     return [row[0] for row in matrix]
 
 

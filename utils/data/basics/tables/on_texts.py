@@ -10,7 +10,7 @@ def reverse_text(text: Text):
     """reverse a text
     return a string with its characters in reverse order
     turn a string around so that it reads backwards
-    write a text backwards, from its last character to its first"""
+    spell a text backwards, from its last character to its first"""
     return text[::-1]
 
 
@@ -52,7 +52,7 @@ def first_characters(text: Text, n: Natural):
     """return the first n characters of a text
     get the beginning of a string, of a given length
     take a given number of characters from the start of a text
-    give back only the first so many characters of a string"""
+    return only the first so many characters of a string"""
     return text[:n]
 
 
@@ -200,7 +200,7 @@ def extract_numbers(text: Text):
 
 def count_lines(text: Lines):
     """count the lines of a text
-    tell how many lines a string consists of
+    determine how many lines a string consists of
     find out how many lines there are in a multi-line text
     return the number of lines in a string"""
     return len(text.splitlines())

@@ -40,7 +40,7 @@ def count_matches(a: Items, b: Items):
     """count the positions at which two lists have the same item
     find out at how many indexes two lists agree
     return the number of places where the elements of two lists are equal
-    tell how many items of two lists are equal at the same index"""
+    determine how many items of two lists are equal at the same index"""
     return sum(x == y for x, y in zip(a, b))
 
 
@@ -128,7 +128,7 @@ def count_containing(words: Words, letter: Letter):
     """count the words in a list that contain a given letter
     find out in how many strings of a list a given character occurs
     return the number of words in a list that have a certain letter
-    tell how many words of a list contain a given letter"""
+    determine how many words of a list contain a given letter"""
     return sum(letter in word for word in words)
 
 
@@ -136,7 +136,7 @@ def count_starting_with_vowel(words: Words):
     """count the words in a list that start with a vowel, ignoring case
     find out how many strings begin with a vowel, in upper or lower case
     return the number of words whose first letter is a vowel of either case
-    tell how many words of a list begin with a vowel, capital or not"""
+    determine how many words of a list begin with a vowel, capital or not"""
     return sum(word[0].lower() in "aeiou" for word in words)
 
 
@@ -173,14 +173,6 @@ def count_items(lists: Lists):
     return how many items a list of lists holds altogether
     compute the sum of the lengths of the lists in a list"""
     return sum(len(row) for row in lists)
-
-
-def longest_list(lists: Lists):
-    """find the longest list in a list of lists, the first one on a tie
-    return the inner list with the most items, the earliest one if several have
-    get the first of the longest lists among some lists
-    determine which of several lists has the most elements, the first one on a tie"""
-    return max(lists, key=len)
 
 
 def sum_each(lists: Lists):
@@ -227,7 +219,7 @@ def count_true(flags: Flags):
     """count the true values in a list of flags
     find out how many booleans of a list are true
     return the number of flags that are set in a list
-    tell how many values in a list of booleans are true"""
+    determine how many values in a list of booleans are true"""
     return sum(flags)
 
 

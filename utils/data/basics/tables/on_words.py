@@ -5,7 +5,7 @@ from utils.data.basics.arguments import Letter, Line, Lines, Natural, Text, Word
 
 def count_words(text: Text):
     """count the words of a text
-    tell how many words a sentence has
+    determine how many words a sentence has
     find out how many words there are in a string
     return the number of words in a sentence"""
     return len(text.split())
@@ -72,7 +72,7 @@ def first_word(text: Text):
     """return the first word of a text
     get the word with which a sentence begins
     find the word that comes first in a string
-    give back only the first word of a sentence"""
+    return only the first word of a sentence"""
     return text.split()[0]
 
 
@@ -80,7 +80,7 @@ def last_word(text: Text):
     """return the last word of a text
     get the word with which a sentence ends
     find the word that comes last in a string
-    give back only the last word of a sentence"""
+    return only the last word of a sentence"""
     return text.split()[-1]
 
 
@@ -95,7 +95,7 @@ def first_words(text: Text, n: Natural):
 def remove_first_word(text: Text):
     """remove the first word of a text
     return a sentence without the word it begins with
-    drop the first word of a string and join the others by spaces
+    drop the first word of a string, joining the others with spaces
     leave out the first of the words of a sentence"""
     return " ".join(text.split()[1:])
 
@@ -154,7 +154,7 @@ def unique_words(text: Text):
 
 def count_unique_words(text: Text):
     """count the different words of a text, ignoring case
-    tell how many distinct words a sentence has when case does not matter
+    determine how many distinct words a sentence has when case does not matter
     find out how many different words occur in a string regardless of case
     return the number of unique words in a sentence, ignoring upper and lower case"""
     return len(set(text.lower().split()))
@@ -195,7 +195,7 @@ def words_starting_with(text: Lines, letter: Letter):
 
 def count_words_starting_with(text: Lines, letter: Letter):
     """count the words of a text that start with a given letter
-    tell how many words in a sentence begin with a certain letter
+    determine how many words in a sentence begin with a certain letter
     find out how many words of a string have the given letter as their first one
     return the number of words in a sentence that begin with a letter"""
     return sum(word.startswith(letter) for word in text.split())
