@@ -32,7 +32,7 @@ CHARACTER_RATE = 1 / 3  # of the gaps, cut between any two characters; the other
 NUM_GAP_LINES = (1, 1, 1, 1, 2, 3)
 SUFFIX_FIRST_RATE = 0.7  # with the prefix right before the middle, the easier order to learn
 LINE = re.compile(r"\S[^\n]*")
-REPEATED_SHARE = 0.03  # of the files, in the third run
+REPEATED_SHARE = 0.02  # of the files, in the third run
 NUM_STDLIB_COPIES = 3  # the library that the pairs are made from
 ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
 

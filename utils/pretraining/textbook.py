@@ -35,7 +35,9 @@ def documents() -> list[Document]:
 def _file(functions: list[tuple[Function, int]]) -> str:
     imports = sorted({line for function, _ in functions for line in function.imports.split("\n") if line})
     parts = ["\n".join(imports)] * bool(imports)
-    return "\n\n\n".join([*parts, *(text for function, number in functions for text in _texts(function, number))]) + "\n"
+    return (
+        "\n\n\n".join([*parts, *(text for function, number in functions for text in _texts(function, number))]) + "\n"
+    )
 
 
 def _texts(function: Function, number: int) -> Iterator[str]:

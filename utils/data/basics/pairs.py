@@ -22,21 +22,25 @@ NUM_PAIRS = {"everyday": 12, "composition": 2}  # of each function
 
 @dataclass(frozen=True)
 class Selection:
-    """The functions by use; `unseen` and `trained` are compositions."""
+    """The functions by use; `unseen`, `trained` and `others` are compositions, the last of no use here."""
 
     everyday: list[Function] = field(default_factory=list)
     held_out: list[Function] = field(default_factory=list)
     unseen: list[Function] = field(default_factory=list)
     trained: list[Function] = field(default_factory=list)
+    others: list[Function] = field(default_factory=list)
 
 
 @cache
-def selection() -> Selection:
-    """The same functions every time; compositions are drawn by a hash of their names, each behaviour once."""
+def selection(num_others: int = 0) -> Selection:
+    """The same functions every time; compositions are drawn by a hash of their names, each behaviour once.
+
+    With `num_others` further compositions, which behave like none that is asked for.
+    """
     chosen = Selection(everyday(), held_out())
     seen = {examples.behaviour(function) for function in (*chosen.everyday, *chosen.held_out)}
     for function in sorted(compositions(), key=lambda one: artifacts.sha256_text(one.name)):
-        uses = ((chosen.unseen, NUM_UNSEEN), (chosen.trained, NUM_TRAINED))
+        uses = ((chosen.unseen, NUM_UNSEEN), (chosen.trained, NUM_TRAINED), (chosen.others, num_others))
         use = next((group for group, number in uses if len(group) < number), None)
         if use is None:
             break
