@@ -16,8 +16,8 @@ from utils.config import EMBEDDED, RunConfig
 from utils.data.pairs import TRAIN, VALIDATION
 from utils.errors import UserError
 from utils.model import loading
-from utils.pretraining.code_files import Document, distinct, documents
 from utils.pretraining import textbook
+from utils.pretraining.code_files import Document, distinct, documents
 from utils.pretraining.presets import BASE_TEXTBOOK, FIM_RATES, PRESETS, PYTHON_CORPUS
 from utils.runs import curves
 from utils.tokens import dataset
