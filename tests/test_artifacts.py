@@ -12,7 +12,7 @@ from utils.data import pairs
 from utils.errors import UserError
 from utils.runs import folders
 
-CONFIG = RunConfig.from_preset("tiny")
+CONFIG = RunConfig.from_preset("tiny", pairs="python-stdlib")
 
 
 def test_a_stage_that_fails_leaves_the_folder_as_it_was(tmp_path):

@@ -23,7 +23,7 @@ from utils.widgets.curves_view import CurvesView
 from utils.widgets.run_panel import RunPanel
 
 INJECTED = '"><img src=x onerror=alert(1)><b id="injected">$x^$'
-CONFIG = RunConfig.from_preset("tiny", num_processes=1)
+CONFIG = RunConfig.from_preset("tiny", pairs="python-stdlib", num_processes=1)
 STEP = "checkpoints/step-00000001"
 NAMES = (
     *("config.json", "pid.json", "outcome.json", MANIFEST, "metrics.jsonl", "samples.jsonl", "train.log", "lock"),

@@ -13,6 +13,7 @@ import pytest
 
 from utils import workbook
 from utils.artifacts import ROOT
+from utils.config import RunConfig
 
 NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground", "06_evaluate"]
 MAX_CODE_LINES, MAX_DEF_LINES = 15, 5
@@ -125,7 +126,7 @@ def test_the_summary_agrees_with_the_books(small_run):
     _, data_dir = small_run
     (run_dir,) = (data_dir / "runs").iterdir()
     summary = (run_dir / "summary.txt").read_text()
-    row_counts = json.loads((data_dir / "pairs" / "python-stdlib" / "report.json").read_text())
+    row_counts = json.loads((data_dir / "pairs" / RunConfig.from_preset("tiny").pairs / "report.json").read_text())
     assert row_counts["num_read"] == row_counts["num_kept"] + row_counts["num_rejected"] + row_counts["num_duplicates"]
     assert f"{row_counts['num_read']:,} read = {row_counts['num_kept']:,} kept" in summary
     assert summary.count("  before:") == summary.count("  after:") == 3

@@ -130,7 +130,7 @@ def made_run(data_dir, config, name="one", outcome="stopped"):
 
 
 def test_the_panel_shows_a_run_and_escapes_what_its_model_wrote(tmp_path):
-    config = RunConfig.from_preset("tiny", num_processes=1)
+    config = RunConfig.from_preset("tiny", pairs="python-stdlib", num_processes=1)
     made_run(tmp_path, config, "tiny-python-stdlib", outcome="failed")
     panel = RunPanel(tmp_path, config)
     assert "failed" in panel.state.value and "&lt;b&gt;no&lt;/b&gt; memory" in panel.state.value
@@ -141,7 +141,7 @@ def test_the_panel_shows_a_run_and_escapes_what_its_model_wrote(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_is_removed_after_a_question_only(tmp_path):
-    config = RunConfig.from_preset("tiny", num_processes=1)
+    config = RunConfig.from_preset("tiny", pairs="python-stdlib", num_processes=1)
     run_dir = made_run(tmp_path, config, "tiny-python-stdlib")
     panel = RunPanel(tmp_path, config)
     panel.remove_button.click()
@@ -155,7 +155,7 @@ def test_a_run_is_removed_after_a_question_only(tmp_path):
 
 @pytest.mark.slow
 def test_other_settings_show_the_run_that_has_them_or_a_new_one(tmp_path):
-    config = RunConfig.from_preset("tiny", num_processes=1)
+    config = RunConfig.from_preset("tiny", pairs="python-stdlib", num_processes=1)
     made_run(tmp_path, config, "tiny-python-stdlib")
     panel = RunPanel(tmp_path, config)
     panel.choose(config.with_changes(seed=7))
@@ -169,7 +169,7 @@ def test_other_settings_show_the_run_that_has_them_or_a_new_one(tmp_path):
 
 
 def test_a_new_run_in_the_list_does_not_take_the_place_of_the_one_that_is_shown(tmp_path):
-    config = RunConfig.from_preset("tiny", num_processes=1)
+    config = RunConfig.from_preset("tiny", pairs="python-stdlib", num_processes=1)
     panel = RunPanel(tmp_path, config)
     made_run(tmp_path, config, panel.run_dir.name)  # as Start training does
     panel._show_run()

@@ -171,8 +171,13 @@ def test_a_link_keeps_its_name_and_a_name_with_a_space_may_be_quoted(tmp_path):
         sources.benchmarks("it's.jsonl", tmp_path)
 
 
+def test_pairs_that_the_workbook_makes_have_its_licence(tmp_path):
+    source = sources.find("python-basics", tmp_path)
+    assert source.is_made_here and source.license == "Apache-2.0"
+
+
 def test_an_unknown_source_names_the_nearest(tmp_path):
-    with pytest.raises(UserError, match=r"Did you mean 'gpteacher-codegen'.*'python-stdlib'.*\.jsonl"):
+    with pytest.raises(UserError, match=r"Did you mean 'gpteacher-codegen'.*'python-basics', 'python-stdlib'.*\.jsonl"):
         sources.find("gpteacher-codgen", tmp_path)
     with pytest.raises(UserError, match=r"no file /.*mine\.jsonl"):
         sources.find("mine.jsonl", tmp_path)

@@ -10,6 +10,7 @@ from utils import artifacts, files, pages, workbook
 from utils.config import RunConfig
 from utils.errors import UserError
 
+NAME = f"tiny-{RunConfig.from_preset('tiny').pairs}"  # of a run of the default
 SETUP = f"""\
 import json, sys
 from os import environ
@@ -76,7 +77,7 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
     assert shown.index("[1/3] 01_prepare") < shown.index("1/1 About 01_prepare") < shown.index("[3/3] 03_show")
     assert "the pairs were up to date" in shown
     assert "\x1b" not in shown and "\x07" not in shown and "\u202e" not in shown
-    run_dir = tmp_path / "data" / "runs" / "tiny-python-stdlib"
+    run_dir = tmp_path / "data" / "runs" / NAME
     summary = (run_dir / "summary.txt").read_text()
     assert shown.endswith(summary)
     for expected in (
@@ -90,7 +91,7 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
 
     pages = {path.name: path.read_text() for path in (run_dir / "notebooks").iterdir()}
     assert sorted(pages) == ["01_prepare.html", "02_train.html", "03_show.html"]
-    assert f"tiny-python-stdlib {tmp_path / 'data'} notebooks 0.25 ''" in pages["03_show.html"]
+    assert f"{NAME} {tmp_path / 'data'} notebooks 0.25 ''" in pages["03_show.html"]
 
 
 def test_a_page_loads_and_runs_nothing():
@@ -113,7 +114,7 @@ def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
     assert "no tea" in message and "\x1b" not in message
     assert ("Traceback" not in message) == is_short
     assert not (world / "ran").exists()
-    assert "no tea" in (tmp_path / "data/runs/tiny-python-stdlib/notebooks/01_fails.html").read_text()
+    assert "no tea" in (tmp_path / "data" / "runs" / NAME / "notebooks" / "01_fails.html").read_text()
 
 
 @pytest.mark.slow
@@ -170,18 +171,18 @@ def test_which_run_the_notebooks_work_on(tmp_path):
         (tmp_path / "runs" / name).mkdir(parents=True)
         RunConfig.from_preset("tiny", **changes).save(tmp_path / "runs" / name / "config.json")
 
-    assert run_of() == "tiny-python-stdlib"
-    made("tiny-python-stdlib", num_processes=2)  # found by the launcher, where the preset says 0
-    assert run_of() == run_of(FRESH="0") == "tiny-python-stdlib"
-    assert run_of(FRESH="1") == "tiny-python-stdlib-2"
+    assert run_of() == NAME
+    made(NAME, num_processes=2)  # found by the launcher, where the preset says 0
+    assert run_of() == run_of(FRESH="0") == NAME
+    assert run_of(FRESH="1") == f"{NAME}-2"
     # Other settings are another run, and the first one is found again without them.
     other = '{"learning_rate": 0.25}'
-    assert run_of(OVERRIDES=other) == "tiny-python-stdlib-2"
-    made("tiny-python-stdlib-2", learning_rate=0.25)
-    assert run_of(OVERRIDES=other) == "tiny-python-stdlib-2"
-    assert run_of() == "tiny-python-stdlib"
+    assert run_of(OVERRIDES=other) == f"{NAME}-2"
+    made(f"{NAME}-2", learning_rate=0.25)
+    assert run_of(OVERRIDES=other) == f"{NAME}-2"
+    assert run_of() == NAME
     # A named run brings its own settings.
-    plan = workbook.make_plan({"DATA": str(tmp_path), "RUN": "tiny-python-stdlib-2"})
+    plan = workbook.make_plan({"DATA": str(tmp_path), "RUN": f"{NAME}-2"})
     assert json.loads(plan.environment["OVERRIDES"]) == {"learning_rate": 0.25}
 
 

@@ -245,17 +245,17 @@ def _checked(setting, value: Any) -> Any:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # A laptop without GPU: the embedded model on some of the embedded pairs.
+    # A laptop without GPU: the embedded model on some of the pairs of its small world.
     "tiny": dict(
         model_name_or_path=EMBEDDED,
-        pairs="python-stdlib",
-        # Short pairs: many fit into two minutes, and a small model learns to end its answers.
-        max_length=160,
+        pairs="python-basics",
+        max_length=200,  # more than any of these pairs has
         learning_rate=1e-3,
         train_batch_size=16,
         tokens_per_device=2048,
         reshard_after_forward=False,
         num_train_epochs=1.0,
+        max_train_samples=1500,  # so many fit into two minutes
         max_eval_samples=256,
         eval_steps=40,
         save_steps=50,

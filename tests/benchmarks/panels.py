@@ -9,7 +9,7 @@ import psutil
 from benchmarks import table
 from utils import artifacts, files
 from utils.config import RunConfig
-from utils.runs import curves, diagnostics, launch, metrics
+from utils.runs import curves, diagnostics, folders, launch, metrics
 from utils.widgets.run_panel import RunPanel
 
 NUM_LINES, WATCH_SECONDS = 100_000, 20.0
@@ -18,7 +18,7 @@ NUM_LINES, WATCH_SECONDS = 100_000, 20.0
 def compare(data_dir: Path, num_lines: int = NUM_LINES, watch_seconds: float = WATCH_SECONDS) -> list[list[str]]:
     """Notebook 04 on a run with many lines of metrics, and the share of a core that its live panel takes."""
     config = RunConfig.from_preset("tiny", num_processes=1)
-    run_dir = long_run(data_dir / "runs" / "tiny-python-stdlib", config, num_lines)
+    run_dir = long_run(folders.new_run_dir(data_dir, config), config, num_lines)
     start = time.perf_counter()
     run = curves.Run.load(run_dir)
     for figure in (curves.compare([run], smoothing=0.8), curves.details([run], smoothing=0.8)):

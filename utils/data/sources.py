@@ -1,4 +1,4 @@
-"""Sources of raw pairs: the interpreter's standard library, GPTeacher's code file, a file, or a data set of the hub.
+"""Sources of raw pairs: small functions, the standard library, GPTeacher's code file, a file, or a data set of the hub.
 
 `find` pins the content of a source by its sha256; `data.pairs` reads and checks the rows.
 """
@@ -49,11 +49,11 @@ class Source:
 def find(pairs: str, data_dir: Path, gpteacher_file: str = "") -> Source:
     """The source that `pairs` names: `python-basics`, `python-stdlib`, `gpteacher-codegen`, a file, or one of the hub.
 
-    `gpteacher_file` is a local copy that replaces the download. Raises `UserError` for an unknown name, a missing file,
-    an unreachable host and a different checksum. Not covered: faults in the rows.
+    The hub's are `OWNER/NAME@COMMIT`. `gpteacher_file` is a local copy that replaces the download. Raises `UserError`
+    for an unknown name, a missing file, an unreachable host and a different checksum. Not covered: faults in the rows.
     """
     if pairs == PYTHON_BASICS:
-        return Source(pairs, "MIT", basics.sha256())
+        return Source(pairs, "Apache-2.0", basics.sha256())
     if pairs == PYTHON_STDLIB:
         content = "".join(f"{name} {artifacts.sha256_file(path)}\n" for name, path in stdlib_pairs.modules())
         return Source(pairs, "PSF-2.0", artifacts.sha256_text(content))

@@ -53,7 +53,7 @@ def named(data_dir: Path, run: str) -> Path:
     """The folder of the run of this name, existing or new; raises `UserError` for a path and a hidden folder."""
     if run != Path(run).name or run.startswith("."):
         raise UserError(
-            f"RUN must be the name of a folder in {Path(data_dir) / 'runs'}, such as tiny-python-stdlib, got "
+            f"RUN must be the name of a folder in {Path(data_dir) / 'runs'}, such as tiny-python-basics, got "
             f"{short(run)}. Leave out the rest of the path; DATA names another data folder."
         )
     return Path(data_dir) / "runs" / run

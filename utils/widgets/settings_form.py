@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from utils import files
 from utils.config import ASSUMED, PRESETS, RunConfig
-from utils.data.sources import GPTEACHER, PYTHON_STDLIB
+from utils.data.sources import GPTEACHER, PYTHON_BASICS, PYTHON_STDLIB
 from utils.errors import UserError
 from utils.widgets.html import LINE, alert, escape, guarded, muted
 
@@ -198,6 +198,8 @@ def _input(setting, value: Any) -> widgets.Widget:
     if setting.type is bool:
         return widgets.Checkbox(value, **look)
     if setting.name == "pairs":
-        return widgets.Combobox(value=value, options=(PYTHON_STDLIB, GPTEACHER), continuous_update=False, **look)
+        return widgets.Combobox(
+            value=value, options=(PYTHON_BASICS, PYTHON_STDLIB, GPTEACHER), continuous_update=False, **look
+        )
     # Jupyter's number fields would show 1.5 and return 1.
     return widgets.Text(_short(value), continuous_update=False, **look)
