@@ -380,7 +380,7 @@ def test_an_answer_runs_in_the_sandbox(lab, page, run_dir):
     ]
     written = [vars(Written(answer, "limit", [5], 1, 0.1, 9.0)) for answer in answers]
     column = {"model": "tuned", "name": str(run_dir / "model"), "prompt": "", "note": "", "answers": written}
-    task = tasks.load(tasks.BASICS, lab.data_dir)[0]
+    (task,) = (task for task in tasks.load("basics-everyday", lab.data_dir) if task.task_id == "everyday/add")
     wrong = vars(Written(f"print('{PAYLOADS[0]}')\ndef add(a, b):\n    return a - b", "limit", [5], 1, 0.1, 9.0))
     history.append(
         run_dir, Question("Instruction", tasks.instruction(task)), [column | {"answers": [written[0], wrong]}]
@@ -406,8 +406,8 @@ def test_an_answer_runs_in_the_sandbox(lab, page, run_dir):
     look(page, "playground-run-hostile")
     page.get_by_label("History").select_option(index=1)
     page.get_by_role("button", name="Show again").click()
-    expect(page.get_by_label("Call 1")).to_have_attribute("placeholder", "empty: the tests of basics/add")
-    for index, result in enumerate(("✔ tests of basics/add: passed after", "✘ tests of basics/add: failed after")):
+    expect(page.get_by_label("Call 1")).to_have_attribute("placeholder", "empty: the tests of everyday/add")
+    for index, result in enumerate(("✔ tests of everyday/add: passed after", "✘ tests of everyday/add: failed after")):
         choice.select_option(index=index)
         runner.click()
         expect(page.locator(".playground-column")).to_contain_text(result)
@@ -428,11 +428,11 @@ def test_an_evaluation_is_run_and_looked_through(lab, page, run_dir):
     expect(cell(page, "evaluate")).to_contain_text("6 of 6 answers recorded")
     expect(cell(page, "result")).to_contain_text("No difference shown with these 3 tasks")
     expect(cell(page, "figure").get_by_role("img", name=re.compile("neither 3"))).to_be_visible()
-    view = cell(page, "view")
-    expect(view.get_by_role("status")).to_contain_text("basics/add: neither")
+    view, asked = cell(page, "view"), tasks.load(tasks.BASICS, lab.data_dir)
+    expect(view.get_by_role("status")).to_contain_text(f"{asked[0].task_id}: neither")
     view.get_by_role("button", name="Next").focus()
     page.keyboard.press("Space")
-    expect(view.get_by_role("status")).to_contain_text("basics/square: neither")
+    expect(view.get_by_role("status")).to_contain_text(f"{asked[1].task_id}: neither")
     look(page, "evaluation")
     view.get_by_label("Tasks", exact=True).select_option(index=1)
     expect(view.get_by_role("status")).to_contain_text("There are no tasks in this group")

@@ -49,8 +49,13 @@ def test_an_answer_is_judged_by_what_was_asked(answer, parses, is_asked):
 def test_only_instructions_with_a_signature_are_asked():
     assert form.signature("Write a function.") is None
     assert form.signature("Write this.\n\n@property\nasync def size(self):").name == "size"
-    row = {"instruction": ASK, "kind": "write"}
-    rows = [row, {"instruction": ASK, "kind": "explain"}, {"instruction": "x", "kind": "write"}] * 10
+    with_docstring = (
+        'Write this.\n\nimport math\n\ndef root(x):\n    """The square root.\n\n    >>> root(4)\n    2.0\n    """'
+    )
+    assert form.signature(with_docstring).name == "root"
+    assert form.signature(with_docstring + "\nBe brief.") is None
+    row = {"instruction": ASK}
+    rows = [row, {"instruction": "x"}, {"instruction": f"Explain {ASK}\n\nIn words."}] * 10
     assert form.instructions(rows, 4) == [row] * 4 and len(form.instructions(rows, 99)) == 10
 
 

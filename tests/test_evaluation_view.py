@@ -10,7 +10,7 @@ from support.payloads import PAYLOADS
 from utils import files
 from utils.config import RunConfig
 from utils.errors import UserError
-from utils.evaluation import measure, report
+from utils.evaluation import measure, report, tasks
 from utils.evaluation.__main__ import judge_file
 from utils.evaluation.measure import BASE, TUNED, Sample, Settings
 from utils.sandbox.judge import MAX_SHOWN, Task, Verdict, judge
@@ -113,6 +113,23 @@ def test_the_table_counts_shared_tasks_apart(samples, tmp_path):
     report.save(tmp_path, Settings(), result)
     record = json.loads((tmp_path / report.RESULT).read_text())
     assert record["measure"] == "pass@1" and record["comparison"] == str(result.comparison)
+
+
+def test_groups_of_tasks_have_their_own_rates(samples):
+    assert not any(name.endswith(("t", "others")) for name in report.table(samples, 1, frozenset()).index)
+    others = [sample("alone", BASE, True), sample("alone", TUNED, False)]
+    table = report.table([*samples, *others], 1, frozenset({"t/gained"}))
+    assert table.loc["pass@1 of 3 tasks: t", BASE].startswith("66.7 % (")
+    assert table.loc["pass@1 of 1 tasks: others", TUNED].startswith("0.0 % (")
+    many = [sample(f"{number}/x", BASE, True) for number in range(99)]
+    assert len(report.table(many, 1, frozenset())) == 4
+
+
+def test_phrases_of_the_small_world_are_not_counted_as_shared(tmp_path):
+    asked = tasks.load("basics-compositions", tmp_path)[:20]
+    pairs = [{"instruction": task.prompt, "input": "", "response": ""} for task in asked]
+    assert not measure.shared_with(pairs, asked)
+    assert len(measure.shared_with(pairs, [replace(task, instruction="") for task in asked])) == len(asked)
 
 
 def test_an_evaluation_without_tasks_is_shown_too():

@@ -121,7 +121,7 @@ def test_every_example_fills_its_fields(panel, name):
 def test_the_answers_to_the_example_with_tests_are_judged(panel):
     panel.example.value = "A task with tests"
     run(panel)
-    assert [column.runner.task.task_id for column in panel.columns] == ["basics/add"] * 2
+    assert [column.runner.task.task_id for column in panel.columns] == [panel.tasks[0].task_id] * 2
     panel.instruction.value += " Please."
     assert [column.runner.task for column in run(panel).columns] == [None, None]
 

@@ -1,4 +1,4 @@
-"""The tasks that the playground knows: the bundled ones and those of the run's evaluations, without a download."""
+"""The tasks that the playground knows: those made here and those of the run's evaluations, without a download."""
 
 import json
 import shutil
@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from utils.data import sources
+from utils.data.basics.pairs import SETS
 from utils.evaluation import task_questions, tasks
 from utils.evaluation.measure import SETTINGS
 from utils.model.prompt_modes import COMPLETION, INSTRUCTION, Question
@@ -15,7 +16,7 @@ OWN = {"task_id": "own/1", "prompt": "def one():\n", "entry_point": "one", "test
 
 @pytest.fixture
 def basics(tmp_path):
-    return tasks.load(tasks.BASICS, tmp_path)
+    return [task for name in SETS for task in tasks.load(name, tmp_path)]
 
 
 def evaluated(run_dir, number: int, content) -> None:
@@ -24,7 +25,14 @@ def evaluated(run_dir, number: int, content) -> None:
     (folder / SETTINGS).write_text(json.dumps(content))
 
 
-def test_every_bundled_task_is_found_by_both_ways_of_asking(basics):
+def test_a_quick_look_has_as_many_tasks_of_each_set_in_turn(basics, tmp_path):
+    few = tasks.load(tasks.BASICS, tmp_path)
+    groups = [task.task_id.partition("/")[0] for task in few]
+    assert groups == ["compositions", "wordings", "everyday"] * 20
+    assert len({task.task_id for task in few}) == len(few) and all(task in basics for task in few)
+
+
+def test_every_task_made_here_is_found_by_both_ways_of_asking(basics):
     for task in basics:
         assert task_questions.task_of(Question(INSTRUCTION, tasks.instruction(task)), basics) == task
         assert task_questions.task_of(Question(COMPLETION, text=task.prompt.strip("\n")), basics) == task

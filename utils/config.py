@@ -127,7 +127,8 @@ class RunConfig:
     )
     eval_tasks: str = _setting(
         "",
-        "Tasks whose pass rate is measured at every evaluation: `basics`, `humaneval` or a .jsonl file; empty: none.",
+        "Tasks whose pass rate is measured at every evaluation: `basics`, one of its sets, such as `basics-everyday`, "
+        "`humaneval` or a .jsonl file; empty: none.",
     )
     report_to: str = _setting("", "Trackers besides metrics.jsonl, such as `tensorboard,wandb`; empty: none.")
     seed: int = _setting(

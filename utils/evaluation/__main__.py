@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("run_dir", type=Path, help="the run's folder")
     judge = actions.add_parser("judge", help="judge the samples of a file")
     judge.add_argument("samples", type=Path, help="a .jsonl or .jsonl.gz file with task_id and completion on each line")
-    judge.add_argument("--tasks", required=True, help="basics, humaneval, mbpp, or a file in HumanEval's form")
+    judge.add_argument("--tasks", required=True, help=f"{', '.join(tasks.NAMES)}, or a file in HumanEval's form")
     judge.add_argument("--out", type=Path, help="default: SAMPLES with _results before its suffix")
     judge.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="the folder for downloaded tasks")
     options = parser.parse_args(arguments)

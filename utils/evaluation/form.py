@@ -56,14 +56,13 @@ class Share:
 
 def instructions(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:
     """At most `number` pairs, evenly spread, that ask to write a function with a given signature."""
-    asking = [row for row in rows if row.get("kind") == "write" and signature(row["instruction"])]
-    return spread(asking, number)
+    return spread([row for row in rows if signature(row["instruction"])], number)
 
 
 def signature(instruction: str) -> Function | None:
-    """The function that an instruction of the embedded pairs asks for, from the signature at its end."""
-    matches = list(SIGNATURE.finditer(instruction))
-    tree = _parsed(matches[-1][0] + " pass") if matches else None
+    """The function that an instruction asks for, from the signature at its end, with or without a docstring."""
+    header = next((match[0] for match in [*SIGNATURE.finditer(instruction)][-1:]), "")
+    tree = _parsed(header + " pass") or _parsed(header)
     return next(iter(_functions(tree)), None) if tree else None
 
 

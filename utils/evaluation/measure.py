@@ -227,8 +227,8 @@ def result(samples: Sequence[Sample], k: int = 1, shared: frozenset[str] = froze
 def shared_with(pairs: Sequence[dict[str, str]], tasks: Sequence[Task]) -> frozenset[str]:
     """The ids of tasks that share text with training pairs, as `data.contamination` finds it.
 
-    Not covered: tasks with an instruction of their own. All sentences of their small world are alike; their source
-    proves by running that no trained function solves one (`data.basics`).
+    Not covered: tasks with an instruction of their own. All sentences of their small world are alike; what of them was
+    not trained, their source proves by running (`data.basics`).
     """
     known = [
         contamination.Task(one.task_id, one.prompt, one.canonical_solution) for one in tasks if not one.instruction

@@ -11,16 +11,27 @@ from utils.evaluation import measure
 from utils.evaluation.measure import BASE, TUNED, Result, Sample, Settings
 
 RESULT = "result.json"
+MAX_GROUPS = 12
 
 
 def table(samples: Sequence[Sample], k: int, shared: frozenset[str]) -> plots.Table:
-    """pass@k of both models, of tasks that share text with training pairs apart, and how many answers ended how."""
+    """pass@k of both models, also by group of tasks, and of those that share text with training pairs apart.
+
+    The group of `wordings/add` is `wordings`. Below are the numbers of answers by how they ended.
+    """
     counted = measure.result(samples, k, shared)
     apart = measure.result([sample for sample in samples if sample.task_id in shared], k)
     rows = {
         f"pass@{k} of {counted.comparison.difference.num_tasks:,} tasks": counted.rates,
         f"pass@{k} of {len(shared):,} tasks that share text with training pairs": apart.rates,
     }
+    groups: dict[str, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.task_id.rpartition("/")[0], []).append(sample)
+    if 1 < len(groups) <= MAX_GROUPS:
+        for name, ones in groups.items():
+            of_group = measure.result(ones, k, shared)
+            rows[f"pass@{k} of {of_group.comparison.difference.num_tasks:,} tasks: {name or 'others'}"] = of_group.rates
     kinds = Counter((sample.kind, sample.model) for sample in samples)
     for kind in dict.fromkeys([*sorted({sample.kind for sample in samples}), "not judged"]):
         rows[f"answers: {kind}"] = {model: kinds[kind, model] for model in (BASE, TUNED)}

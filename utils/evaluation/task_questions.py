@@ -6,6 +6,7 @@ from pathlib import Path
 
 from utils import files
 from utils.data import sources
+from utils.data.basics import pairs as basics
 from utils.errors import UserError
 from utils.evaluation import tasks as task_sets
 from utils.evaluation.measure import SETTINGS
@@ -14,13 +15,15 @@ from utils.sandbox.judge import Task
 
 
 def known(run_dir: Path, data_dir: Path) -> list[Task]:
-    """The bundled tasks and those of the run's evaluations, of sets that need no download and can be read."""
-    names = [task_sets.BASICS]
+    """The tasks made here and those of the run's evaluations, of sets that need no download and can be read."""
+    names = [*basics.SETS]
     for path in sorted(run_dir.glob(f"evaluation/*/{SETTINGS}")):
         with suppress(UserError, FileNotFoundError):
             names.append(files.read_json(path, {"tasks": str})["tasks"])
     tasks: list[Task] = []
     for name in dict.fromkeys(names):
+        if name == task_sets.BASICS:  # tasks of the sets above
+            continue
         is_cached = name == sources.HUMANEVAL and any((data_dir / "raw" / name).glob("*.gz"))
         if is_cached or name not in (sources.HUMANEVAL, task_sets.MBPP):
             with suppress(UserError):

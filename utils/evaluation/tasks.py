@@ -1,4 +1,4 @@
-"""Tasks whose solutions are judged by running them: HumanEval, MBPP, a file in HumanEval's form, or the bundled ones.
+"""Tasks whose solutions are judged by running them: HumanEval, MBPP, a file in HumanEval's form, or those made here.
 
 A model is asked in its own way: a tuned one by an instruction in its run's template, a base by the beginning of the
 function, which it continues.
@@ -19,7 +19,8 @@ from utils.errors import UserError, unknown
 from utils.sandbox.judge import Task
 
 BASICS, MBPP = "basics", "mbpp"
-NAMES = (BASICS, sources.HUMANEVAL, MBPP)
+NAMES = (BASICS, *basics.SETS, sources.HUMANEVAL, MBPP)
+NUM_OF_EACH = 20  # tasks of each set in `basics`
 MBPP_HUB = "google-research-datasets/mbpp"
 FENCE = re.compile(r"```[\w+-]*\n(.*?)(?:```|\Z)", re.DOTALL)
 # Where the continuation of a function is over: at the next thing at the left margin.
@@ -27,17 +28,20 @@ STOP_STRINGS = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\n@", "\n```"
 
 
 def load(name: str, data_dir: Path) -> list[Task]:
-    """The tasks `basics`, `humaneval`, `mbpp`, or of a .jsonl or .jsonl.gz file in HumanEval's form.
+    """The tasks of one of `NAMES`, or of a .jsonl or .jsonl.gz file in HumanEval's form.
 
-    Raises `UserError` for an unknown name, a file that cannot be read, and a line that is no task.
+    `basics` are a few of each of the `basics-…` sets, in turn. Raises `UserError` for an unknown name, a file
+    that cannot be read, and a line that is no task.
     """
     if name == MBPP:
         return _mbpp(data_dir)
     if name in basics.SETS:
         return basics.tasks(name)
     if name == BASICS:
-        name = str(Path(__file__).with_name("basic_tasks.jsonl"))
-    elif name == sources.HUMANEVAL:
+        sets = [basics.tasks(name) for name in basics.SETS]
+        few = [tasks[:: len(tasks) // NUM_OF_EACH][:NUM_OF_EACH] for tasks in sets]
+        return [task for some in zip(*few, strict=True) for task in some]
+    if name == sources.HUMANEVAL:
         (name,) = sources.benchmarks(name, data_dir)
     elif not name.lower().endswith((".jsonl", ".jsonl.gz")):
         hint = " Or the path of a .jsonl or .jsonl.gz file in HumanEval's form."
