@@ -20,7 +20,7 @@ from utils.model import generation
 from utils.model.generation import GenerationSettings
 from utils.model.prompt_modes import CURSOR, Question
 from utils.playground import history
-from utils.playground.examples import EXAMPLES
+from utils.playground.examples import EXAMPLES, SQUARE_ROOT, questions
 from utils.playground.model_pool import LoadedModels
 from utils.tokens.prompts import format_prompt
 from utils.widgets import playground_column as columns
@@ -116,6 +116,18 @@ def test_every_example_fills_its_fields(panel, name):
     assert {field: getattr(panel, field).value for field in given} == given
     shown = {field for field in ("instruction", "input", "text") if getattr(panel, field).layout.display != "none"}
     assert shown == set(given)
+
+
+def test_the_same_questions_are_asked_one_of_each_kind_and_plain_ones_first():
+    texts = [*(f"Do {number}." for number in range(9)), "x" * 999, "Write f(a).", "No kind."]
+    rows = [{"instruction": text, "input": "", "kind": "ab"[index % 2]} for index, text in enumerate(texts)]
+    asked = questions(rows)
+    assert {row["kind"] for row in asked} == {"a", "b"} and all(len(row["instruction"]) < 9 for row in asked)
+    assert questions(rows[::-1]) == asked
+    without_kinds = [{"instruction": text, "input": ""} for text in texts]
+    assert len(questions(without_kinds)) == 3 and questions([]) == []
+    basics = questions([row | {"source": "python-basics"} for row in rows])
+    assert basics[0]["instruction"] == SQUARE_ROOT and len(basics) == 3
 
 
 def test_the_answers_to_the_example_with_tests_are_judged(panel):
