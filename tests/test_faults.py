@@ -1,11 +1,11 @@
-"""A short form of `make faults`: two ranks, killed twice and told to end, make the run that nothing befell."""
+"""A short form of `make faults`: kills and a full disk."""
 
 import random
 import signal
 
 import pytest
 
-from faults import processes, run
+from faults import files, processes, run
 from support.forked_ranks import train_on
 
 pytestmark = pytest.mark.faults
@@ -39,3 +39,16 @@ def test_killed_twice_and_told_to_end_it_is_the_run_it_would_have_been(large_wor
     assert run.newest_step(run_dir) == run.last_step(run_dir)
     train_on(2, run_dir)
     assert run.assert_same(run_dir, whole) > 20
+
+
+@pytest.fixture
+def small_world(tmp_path):
+    data_dir, config = run.build_world(tmp_path, 30)
+    return data_dir, config.with_changes(max_restarts=0)
+
+
+def test_a_disk_that_fills_up_while_a_checkpoint_is_written_is_named(small_world):
+    try:
+        files.fill_at(*small_world, "tensors")
+    except run.Skipped as reason:
+        pytest.skip(str(reason))

@@ -89,7 +89,9 @@ def fill_at(data_dir: Path, config: RunConfig, phase: str) -> None:
             status = run.finish(run_dir, process, 120)
         said = run.said(run_dir)
         assert status != 0 and not (run_dir / "model").exists(), f"{name}: ended with {status}"
-        assert re.search(r"error: .*needs [\d,]+ bytes", said), f"{name}: no word of the space needed:\n{said[-1500:]}"
+        # What is not a checkpoint is small: the full disk is named without a size.
+        word = r"the disk is full" if phase in ("metrics", "model") else r"needs [\d,]+ bytes"
+        assert re.search(f"error: .*{word}", said), f"{name}: no word of the space needed:\n{said[-1500:]}"
         (run_dir / FILLER).unlink()
         expected = {"metrics": 15, "model": config.save_steps * (run.last_step(whole) // config.save_steps)}
         assert run.newest_step(run_dir) >= expected.get(phase, 10), f"{name}: the earlier checkpoint is gone"
@@ -109,5 +111,5 @@ def full_disk(data_dir: Path, config: RunConfig) -> dict[str, str]:
             print(f"  disk full, {phase}, {num_ranks} ranks: MISSED: {error}", flush=True)
             misses.append(f"{phase} on {num_ranks}")
     assert not misses, f"missed: {', '.join(misses)}"
-    held = "earlier checkpoint kept, the space needed named, went on to the same bits"
+    held = "earlier checkpoint kept, the full disk named, with the bytes of a checkpoint; went on to the same bits"
     return run.row("disk full at " + ", ".join(PHASES), len(cases), held)

@@ -35,7 +35,7 @@ def nan(data_dir: Path, config: RunConfig) -> dict[str, str]:
         rows = dataset.load(artifacts.tokens_dir(data_dir, config), "train")
         chosen = packing.choose_rows(rows, config.max_length, config.max_train_samples, config.seed)
         listed = packing.update_rows(chosen, config.train_batch_size, config.seed, step - 1).tolist()
-        for part in (f"update {step}: loss nan", f"[{num_ranks - 1}]", "weights were not changed", str(listed)):
+        for part in (f"update {step}: loss nan", f"[{num_ranks - 1}]", "this update was not made", str(listed)):
             assert part in said, f"{run_dir.name}: nothing about {part!r}:\n{said[-1500:]}"
         assert status != 0 and run.last_step(run_dir) == step - 1, f"{run_dir.name}: logged a step that was not made"
         if step > config.save_steps:

@@ -64,7 +64,7 @@ class Saver:
                 "are kept. Free some space, or lower save_total_limit, and start again: the run resumes from the last "
                 "one."
             )
-        self._thread = Thread(target=self._write, args=(step, shards, first_rows, state), daemon=True)
+        self._thread = Thread(target=self._write, args=(step, shards, first_rows, state, needed_bytes), daemon=True)
         self._thread.start()
 
     def check(self) -> None:
@@ -78,7 +78,7 @@ class Saver:
             self._thread.join()
         self.check()
 
-    def _write(self, step: int, shards, first_rows, state) -> None:
+    def _write(self, step: int, shards, first_rows, state, needed_bytes: int) -> None:
         temporary = self.folder / f"step-{step:08d}.tmp"
         try:
             files.make_folder(temporary)
@@ -91,7 +91,8 @@ class Saver:
                 self._complete(temporary, state)
         except Exception as error:
             explanation = files.explained(error, self.folder)
-            self._error = UserError(f"{explanation} The earlier checkpoints are kept.") if explanation else error
+            needs = f"A checkpoint needs {needed_bytes:,} bytes; the earlier ones are kept."
+            self._error = UserError(f"{explanation} {needs}") if explanation else error
             shutil.rmtree(temporary, ignore_errors=True)
 
     def _complete(self, temporary: Path, state: dict[str, Any]) -> None:
