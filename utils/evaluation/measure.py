@@ -161,7 +161,8 @@ def _ask(model, tokenizer, tasks, settings: Settings, template: str, seed: int) 
         prompts = [format_prompt(task_sets.instruction(task), "", template, tokenizer) for task in tasks]
         rows = encode_prompts(prompts, tokenizer, template)
     else:
-        prompts = [task.prompt for task in tasks]
+        # As the field's harnesses do: a line end is one token with the indentation that the model writes after it.
+        prompts = [task.prompt.rstrip() for task in tasks]
         rows = [prompt_modes.completion(text, tokenizer, context, settings.max_new_tokens).ids for text in prompts]
     fitting = [number for number, row in enumerate(rows) if len(row) < context]
     answers = [""] * len(rows)

@@ -70,6 +70,7 @@ class Decoder:
 
     def __init__(self, model: PreTrainedModel, rows: Sequence[list[int]], settings: GenerationSettings):
         self.model, self.settings = model, settings
+        self.suppressed: list[int] = model.generation_config.suppress_tokens or []  # as transformers' `generate` has it
         # On the CPU, so that a seed gives the same numbers on every device.
         self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
         self.seen: torch.Tensor | None = None  # (rows, vocabulary): tokens to penalize
@@ -84,6 +85,8 @@ class Decoder:
     def step(self) -> list[int]:
         """The next id of every row."""
         logits = self.logits()  # (rows, vocabulary)
+        if self.suppressed:
+            logits[:, self.suppressed] = -torch.inf
         if self.seen is not None:
             logits = penalize(logits, self.seen, self.settings.repetition_penalty)
         next_ids = sample(logits, self.settings, self.generators)  # (rows,)

@@ -173,6 +173,8 @@ def export(run_dir: Path, folder: Path) -> None:
     if config.model_name_or_path == EMBEDDED:
         facts["went_on_from"] = artifacts.require(folder, "utils.pretraining")["facts"]
     with artifacts.building(folder, {}, facts) as temporary:
+        # They begin the parts of a masked span, and are never part of an answer.
+        network.generation_config.suppress_tokens = [PREFIX, MIDDLE, SUFFIX]
         loading.save(network.bfloat16(), tokenizer, temporary)
         earlier = [path for path in _earlier(run_dir, config) if path.exists()]
         figure = curves.compare([curves.Run.load(path) for path in (*earlier, run_dir)], x="tokens", smoothing=0.95)
