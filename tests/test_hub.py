@@ -158,6 +158,12 @@ def test_a_hub_that_refuses_or_dies_is_explained(release, server, caplog, step, 
     assert len(server.repositories[REPO].commits) == 2
 
 
+def test_a_token_of_another_form_is_in_no_message(release, server, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "a-token-of-another-form")
+    server.faults, server.message = {STEPS["login"]: 403}, "no, a-token-of-another-form"
+    assert "a-token-of-another-form" not in refused(release, r"\*\*\*")
+
+
 def test_a_conflict_says_that_somebody_else_pushed(release, server, monkeypatch):
     server.faults, server.message = {STEPS["commit"]: 409}, "another push"
     refused(release, "409.*push again")
