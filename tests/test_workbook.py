@@ -45,7 +45,11 @@ answer = dict(instruction="Add.", input="", base=before, tuned="def add(a, b): .
 """
 SHOW = """\
 from IPython.display import HTML, display
+import ipywidgets
 display(HTML("<script src='https://example.org/x.js'></script>"))
+field = ipywidgets.Text("before", description="Field")
+display(field)
+field.value = "<after>"
 print(environ["RUN"], environ["DATA"], Path.cwd().name, config.learning_rate, repr(environ["FRESH"]))
 """
 
@@ -90,8 +94,9 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
     assert summary.count("bad") == 5  # nine lines, shortened to six with the mark
 
     pages = {path.name: path.read_text() for path in (run_dir / "notebooks").iterdir()}
-    assert sorted(pages) == ["01_prepare.html", "02_train.html", "03_show.html"]
-    assert f"{NAME} {tmp_path / 'data'} notebooks 0.25 ''" in pages["03_show.html"]
+    assert sorted(pages) == ["01_prepare.html", "02_train.html", "03_show.html", "index.html"]
+    assert f"{NAME} … notebooks 0.25 ''" in pages["03_show.html"]  # the data folder is the user's own
+    assert "&lt;after&gt;</span>" in pages["03_show.html"] and 'href="02_train.html"' in pages["03_show.html"]
 
 
 def test_a_page_loads_and_runs_nothing():

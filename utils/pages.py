@@ -1,23 +1,81 @@
-"""Executed notebooks as pages that need no Jupyter."""
+"""Executed notebooks as pages that need no Jupyter, in a light and a dark theme, linked to one another."""
 
+from collections.abc import Mapping
+from copy import deepcopy
+from html import escape
+from pathlib import Path
+
+from utils import paths
 from utils.errors import masked
+from utils.static_view import STATE, STYLE, VIEW, panel
 
-# The page runs no scripts and loads nothing, whatever a model wrote into it.
-TEMPLATE = """{%- extends 'index.html.j2' -%}
+INDEX = "index.html"
+NOTE = "<p><em>Widgets are live in JupyterLab: make lab.</em></p>"  # in place of one that has nothing to show
+LINKS = "<!-- links to the other pages -->"
+# A page runs no scripts and loads nothing, whatever a model wrote into it.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+META = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+TEMPLATE = (
+    """{%- extends 'index.html.j2' -%}
 {%- block html_head_js -%}
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+META
 {%- endblock -%}
+{%- block notebook_css -%}
+{{ super() }}
+{%- set dark = resources.include_css("static/theme-dark.css") -%}
+{{ dark | replace('<style type="text/css">', '<style type="text/css">@media screen and (prefers-color-scheme: dark) {')
+  | replace('</style>', 'body { background: var(--jp-layout-color0); color-scheme: dark; } }</style>') | safe }}
+<style type="text/css">STYLE
+.pages { padding: 8px 16px; font-family: var(--jp-ui-font-family, sans-serif); line-height: 2; }
+.pages a { margin-right: 16px; color: var(--jp-content-link-color, royalblue); }
+.pages a[aria-current] { color: inherit; font-weight: bold; text-decoration: none; }
+</style>
+{%- endblock -%}
+{%- block body_header -%}{{ super() }}LINKS{%- endblock -%}
 {%- block jupyter_widgets -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
-{%- block data_widget_view -%}<p><em>Widgets are live in JupyterLab: make lab.</em></p>{%- endblock -%}
-"""
+""".replace("META", META)
+    .replace("STYLE", STYLE)
+    .replace("LINKS", LINKS)
+)
+CONTENTS = """<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+META
+<title>Notebooks</title>
+<style>:root { color-scheme: light dark; font: 16px/1.8 system-ui, sans-serif; } body { margin: 2em; }</style></head>
+<body><main><h1>Notebooks</h1><ol>LINKS</ol></main></body>
+</html>
+""".replace("META", META)
 
 
-def to_html(notebook, title: str) -> str:
-    """A self-contained page: embedded images, no scripts, no requests, no widgets, no credentials."""
+def to_html(notebook, title: str, *folders: Path) -> str:
+    """A self-contained page: images inside, panels as they were at the end; no scripts, requests and credentials.
+
+    The user's own folders and `folders` become `…`, so that the page can be sent to somebody else.
+    """
     from nbconvert import HTMLExporter
 
+    notebook = deepcopy(notebook)
+    models = notebook.metadata.pop("widgets", {}).get(STATE, {}).get("state", {})
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if view := output.get("data", {}).get(VIEW):
+                output["data"] = {"text/html": panel(models, view["model_id"]) or NOTE}
     exporter = HTMLExporter(raw_template=TEMPLATE, embed_images=True)
     exporter.log.setLevel("ERROR")  # it warns about figures without alternative text
-    return masked(exporter.from_notebook_node(notebook, {"metadata": {"name": title}})[0])
+    page = masked(exporter.from_notebook_node(notebook, {"metadata": {"name": title}})[0])
+    return paths.own_folders(*folders).sub("…", page)
+
+
+def linked(pages: Mapping[str, str]) -> dict[str, str]:
+    """Pages by name as files by name: each with links to all of them, and an index."""
+    links = {name: f'<a href="{escape(name)}.html">{escape(name)}</a>' for name in pages}
+    contents = CONTENTS.replace("LINKS", "".join(f"<li>{link}</li>" for link in links.values()))
+    linked_pages = {INDEX: contents}
+    for name, page in pages.items():
+        here = links | {name: links[name].replace("<a ", '<a aria-current="page" ', 1)}
+        bar = f'<nav class="pages" aria-label="Notebooks"><a href="{INDEX}">All</a>{"".join(here.values())}</nav>'
+        linked_pages[f"{name}.html"] = page.replace(LINKS, bar, 1)
+    return linked_pages

@@ -26,7 +26,7 @@ from utils.config import RunConfig
 from utils.data import audit, contamination, pairs, reader, sources
 from utils.errors import UserError, masked, number_of, unknown
 from utils.evaluation import tasks
-from utils.pages import to_html
+from utils.pages import linked, to_html
 from utils.runs import folders, launch, metrics
 
 PROGRESS_SECONDS = 10
@@ -120,8 +120,8 @@ def _run(plan: Plan, notebooks: list[Path]) -> int:
         seconds[path.stem] = time.monotonic() - began
         if plan.run_dir.exists():  # since notebook 03
             files.make_folder(plan.run_dir / "notebooks")
-            for name, html in pages.items():
-                files.write_bytes(plan.run_dir / "notebooks" / f"{name}.html", html.encode(errors="replace"))
+            for name, html in linked(pages).items():
+                files.write_bytes(plan.run_dir / "notebooks" / name, html.encode(errors="replace"))
         if failure:
             print(f"\n{failure}", file=sys.stderr)
             return 1
@@ -162,7 +162,7 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
             asyncio.get_running_loop().remove_signal_handler(number)
         interrupt_on_sigterm()
 
-    options: dict[str, Any] = dict(timeout=None, kernel_name="python3", store_widget_state=False)
+    options: dict[str, Any] = dict(timeout=None, kernel_name="python3")
     options["extra_arguments"] = ["--log-level=CRITICAL"]  # a kernel that is stopped would log a traceback
     options |= dict(on_notebook_start=on_notebook_start, on_cell_start=on_cell_start, on_cell_executed=on_cell_executed)
     client = NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **options)
@@ -180,7 +180,8 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
     finally:
         interrupt_on_sigterm()  # nbclient has set the default
         ticker.cancel()
-        pages[path.stem] = to_html(notebook, path.stem)
+        client.set_widgets_metadata()  # also after an error
+        pages[path.stem] = to_html(notebook, path.stem, plan.data_dir)
 
 
 def interrupt_on_sigterm() -> None:

@@ -1,0 +1,1 @@
+"""Stage 07: a release of a run: card, licences, ledger, exports, and the push to the hub."""

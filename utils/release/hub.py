@@ -1,0 +1,214 @@
+"""A release in a repository of the Hugging Face Hub: what is uploaded, checked first, and the push.
+
+The token is that of `hf auth login`; it is never an argument, printed or written. The hub is `HF_ENDPOINT`, or the
+public one. A push that was cut off is repeated: files whose upload was complete are not sent again. Tested with the
+real client against a stand-in for the hub's HTTP interface with Xet off (`HF_HUB_DISABLE_XET=1`). Not covered: Xet, the
+hub itself, and parts of one large file, which starts again.
+"""
+
+import html
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from utils import artifacts, files, paths
+from utils.data import secrets
+from utils.errors import MAX_LISTED, UserError, mask_logs, masked, number_of, short, visible
+
+# All that is ever uploaded. Weights by their exact names: an optimizer's state is a safetensors file, too.
+BINARY = r"(adapter_)?model(-\d{5}-of-\d{5})?\.safetensors|gguf/[\w.-]+\.gguf|tokenizer\.model"
+TEXT = (
+    r"README\.md|ledger\.json|manifest\.json|(LICENSE|NOTICE)[\w.-]*|(adapter_|generation_)?config\.json|Modelfile"
+    r"|tokenizer(_config)?\.json|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt"
+    r"|(adapter_)?model\.safetensors\.index\.json|chat_template[\w.-]*|pages/[\w.-]+\.html"
+)
+ALLOWED = re.compile(rf"{BINARY}|{TEXT}")
+VOCABULARIES = {"tokenizer.json", "vocab.json", "merges.txt"}  # their words are the base's, paths among them
+MAX_TEXT_BYTES = 2**26
+REQUIRED = ("README.md", "config.json", artifacts.MANIFEST)
+# A person's name in a path of another machine, but not the names that examples use.
+PERSONAL = re.compile(
+    r"(?<![\w.~-])(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)(?!(?:user|username|you|me)\b)\w[\w.-]*"
+)
+# What a new repository on the hub may hold already.
+STARTING_FILES = {".gitattributes", ".gitignore", "README.md", "LICENSE"}
+MAX_REPLY = 300  # characters of the hub's own words
+RESUME = "The same command resumes: what was uploaded is not sent again."
+REMEDIES = {
+    400: "it refused the request, usually for the metadata at the top of README.md. Correct it, and build again.",
+    401: "it does not accept the token, or does not show you this repository. Log in with a token that can write "
+    "(hf auth login), and check the name.",
+    402: "your account's storage is used up, or does not include this. See the plan and storage in its settings.",
+    403: "the token may not write there. Log in with one that can (hf auth login), or push to your own name.",
+    404: "it has no such repository, or you may not see it. Check the name, the token, and HF_ENDPOINT.",
+    409: "the repository changed meanwhile, or another push is in progress. Wait for it, and push again.",
+    412: "the repository changed meanwhile, or another push is in progress. Wait for it, and push again.",
+    413: "it does not take files of this size. Release fewer formats.",
+    429: f"it has had too many requests. Wait some minutes. {RESUME}",
+}
+
+
+def listing(release_dir: Path) -> list[tuple[str, int]]:
+    """The path and size in bytes of every file that `push` uploads.
+
+    Raises `UserError` for links and files that no release has, and for a release with files missing or added. Not
+    covered: their content, which `push` checks.
+    """
+    return [(name, path.stat().st_size) for name, path in _whole(Path(release_dir)).items()]
+
+
+def push(release_dir: Path, repo_id: str, private: bool = True) -> str:
+    """Upload a release as one commit, to a new repository or that of an earlier release; returns the commit's URL.
+
+    What an earlier release had and this one has not is deleted in the commit. Raises `UserError` as `listing`; for
+    content that changed since the release was made, secrets, and paths of a person's machine; without a login; for a
+    repository that holds something else, or is public although `private`; and when the hub refuses or breaks off.
+    """
+    from huggingface_hub import CommitOperationDelete, HfApi
+
+    if not re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", repo_id):
+        raise UserError(f"a repository is named owner/name, such as me/starcoder-alpaca, got {short(repo_id)}.")
+    mask_logs("huggingface_hub")
+    additions = _additions(Path(release_dir))
+    names = {addition.path_in_repo for addition in additions}
+    with _explained(repo_id):
+        api = HfApi(token=True)
+        api.whoami()
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        before = api.model_info(repo_id)
+        present = {file.rfilename for file in before.siblings or ()}
+        _check_repository(repo_id, present, is_public=before.private is not True and private)
+        gone = [CommitOperationDelete(name) for name in sorted(present - names) if ALLOWED.fullmatch(name)]
+        commit = api.create_commit(
+            repo_id,
+            [*additions, *gone],
+            commit_message=f"Release of {number_of(len(additions), 'file')}",
+            parent_commit=before.sha,  # the hub refuses when somebody else has pushed meanwhile
+        )
+        after = api.model_info(repo_id, revision=commit.oid)
+        missing = names - {file.rfilename for file in after.siblings or ()}
+    if missing:
+        raise UserError(
+            f"the commit in {repo_id} lacks {', '.join(sorted(missing))}: its .gitignore excludes them. Remove that "
+            "file there, and push again."
+        )
+    return visible(masked(commit.commit_url))
+
+
+def _whole(release_dir: Path) -> dict[str, Path]:
+    """The files of a release by their path in it; raises `UserError` for others, links, and missing ones."""
+    recorded = artifacts.require(release_dir, "07_release")["files"]
+    with paths.examining(release_dir):
+        found = {
+            path.relative_to(release_dir).as_posix(): path
+            for path in sorted(release_dir.rglob("*"))
+            if path.is_symlink() or not path.is_dir()
+        }
+    for name, path in found.items():
+        if path.is_symlink() or not path.is_file() or not ALLOWED.fullmatch(name):
+            kind = "a link" if path.is_symlink() else "not a file that a release has"
+            raise UserError(f"{short(name)} in {release_dir} is {kind}; nothing was uploaded. Move it away.")
+    changed = sorted((found.keys() ^ recorded.keys()) - {artifacts.MANIFEST}) or [
+        name for name in REQUIRED if name not in found
+    ]
+    if changed:
+        raise _changed(release_dir, changed)
+    return found
+
+
+def _additions(release_dir: Path) -> list[Any]:
+    """The files of a release as operations of a commit, with content that is checked, and as it was made."""
+    from huggingface_hub import CommitOperationAdd
+
+    release_dir = paths.resolved(release_dir)
+    recorded = (artifacts.read_manifest(release_dir) or {}).get("files", {})
+    machine = paths.own_folders(Path.cwd(), *release_dir.parents[:3])  # of the run, all runs, and the data
+    additions = []
+    for name, path in _whole(release_dir).items():
+        content = path if re.fullmatch(BINARY, name) else files.read_bytes(path, MAX_TEXT_BYTES)
+        if isinstance(content, bytes):
+            _check_text(name, content, machine)
+        additions.append(CommitOperationAdd(name, content))
+    digests = {addition.path_in_repo: addition.upload_info.sha256.hex() for addition in additions}
+    if changed := [name for name in recorded if digests.get(name) != recorded[name]]:
+        raise _changed(release_dir, changed)
+    return additions
+
+
+def _changed(release_dir: Path, names: list[str]) -> UserError:
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    listed = ", ".join(map(short, names[:MAX_LISTED]))
+    return UserError(
+        f"{release_dir} is not as it was made; missing, added or changed: {listed}{more}. Nothing was uploaded. "
+        "Build the release again."
+    )
+
+
+def _check_text(name: str, content: bytes, machine: re.Pattern) -> None:
+    """Raise `UserError` for secrets, and paths of a person's machine, in a text; of a page also in what it shows."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name} is not text in UTF-8 ({error}). Nothing was uploaded. Build it again.") from error
+    for seen in (text, html.unescape(re.sub(r"<[^<>]*>", "", text))) if name.endswith(".html") else (text,):
+        for *_, masked_key in secrets.find(seen):
+            raise UserError(
+                f"{name} has what looks like a secret, {masked_key}. Nothing was uploaded. Remove it where it comes "
+                "from, make it invalid where it is used, and build the release again."
+            )
+        if name not in VOCABULARIES and (found := machine.search(seen) or PERSONAL.search(seen)):
+            raise UserError(
+                f"{name} has a path of this or another person's machine, {short(found[0])}. Nothing was uploaded. "
+                "Remove it where it comes from, and build the release again."
+            )
+
+
+def _check_repository(repo_id: str, present: set[str], is_public: bool) -> None:
+    """Raise `UserError` for a public repository where a private one is wanted, and for one that is not a release."""
+    if is_public:
+        raise UserError(
+            f"{repo_id} is public, and a private repository was asked for. Nothing was uploaded. Make it private in "
+            "its settings, name another one, or push with private=False."
+        )
+    if present - STARTING_FILES and artifacts.MANIFEST not in present:
+        raise UserError(
+            f"{repo_id} holds files of something else, such as {short(min(present - STARTING_FILES))}, and no "
+            f"{artifacts.MANIFEST} of a release. Nothing was uploaded. Name another repository."
+        )
+
+
+@contextmanager
+def _explained(repo_id: str) -> Generator[None]:
+    """In the block, raise `UserError`, without the token, for every failure of the hub, the client and the network."""
+    from huggingface_hub import get_token
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
+
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # also what the client raises for answers that are not the hub's
+        cause: BaseException = error
+        while cause.__cause__ and not isinstance(cause, HTTPError):  # an upload wraps it in an error of its own
+            cause = cause.__cause__
+        if isinstance(cause, LocalTokenNotFoundError):
+            text = "there is no login. Log in with a token that can write: hf auth login."
+        elif isinstance(cause, OfflineModeIsEnabled):
+            text = "HF_HUB_OFFLINE is set. Unset it, and push again."
+        elif isinstance(cause, HfHubHTTPError):
+            status = cause.response.status_code
+            remedy = REMEDIES.get(status, f"it cannot answer now. Wait some minutes, and push again. {RESUME}")
+            reply = f" ({cause.server_message[:MAX_REPLY]})" if cause.server_message else ""
+            text = f"the hub answered {status}{reply}: {remedy}"
+        elif isinstance(cause, HTTPError):
+            text = f"the connection failed or broke off ({cause}). Check the network, and HF_ENDPOINT. {RESUME}"
+        else:
+            detail = f"{type(cause).__name__}: {cause}"[:MAX_REPLY]
+            text = (
+                f"the hub's answer, or a file, cannot be used ({detail}). Check HF_ENDPOINT, and push again. {RESUME}"
+            )
+        if token := get_token():
+            text = text.replace(token, "***")
+        raise UserError(f"{repo_id} was not pushed: {text}") from error
