@@ -1,0 +1,1 @@
+"""From a run to a release: its model card, ledger, exports and upload."""
