@@ -61,11 +61,12 @@ class Exported:
 
 @dataclass(frozen=True)
 class Answers:
-    """A model's greedy answers to prompts: ids, nats per token and logits of prompt and answer, in float32."""
+    """A model's greedy answers to prompts, in float32, with nats per token and logits of prompt and answer."""
 
     prompts: list[str]
-    rows: list[list[int]]
-    ids: list[list[int]]
+    rows: list[list[int]]  # ids of the prompts
+    ids: list[list[int]]  # of the answers, without the token that ends them
+    next_ids: list[int]  # the likeliest after each answer
     losses: list[float]
     logits: list[torch.Tensor]
     tokens_per_second: float
@@ -144,7 +145,7 @@ def _answers(network, tokenizer, template: str) -> Answers:
     prompts = [format_prompt(instruction, "", template, tokenizer) for instruction in INSTRUCTIONS]
     rows = encode_prompts(prompts, tokenizer, template)
     settings = GenerationSettings(temperature=0.0, max_new_tokens=MAX_NEW_TOKENS)
-    ids, losses, logits = [], [], []
+    ids, next_ids, losses, logits = [], [], [], []
     start = time.perf_counter()
     for row in rows:
         drafts = deque(stream(network, tokenizer, [row], settings), maxlen=1)[0]
@@ -153,8 +154,10 @@ def _answers(network, tokenizer, template: str) -> Answers:
     for row, answer in zip(rows, ids, strict=True):
         whole = torch.tensor([row + answer], device=network.device)  # (1, tokens)
         logits.append(network(whole).logits[0].cpu())  # (tokens, vocabulary)
-        losses.append(float(functional.cross_entropy(logits[-1][:-1], whole[0, 1:].cpu())))
-    return Answers(prompts, rows, ids, losses, logits, sum(map(len, ids)) / seconds)
+        next_ids.append(int(logits[-1][-1].argmax()))
+        targets = torch.tensor([*row[1:], *answer, next_ids[-1]])
+        losses.append(float(functional.cross_entropy(logits[-1], targets)))
+    return Answers(prompts, rows, ids, next_ids, losses, logits, sum(map(len, ids)) / seconds)
 
 
 def _in_llama(
@@ -163,7 +166,8 @@ def _in_llama(
     """What llama.cpp's ids, answers and losses are beside ours, and its tokens per second."""
     texts = [(text, False, False) for text in SPLIT_TEXTS]
     texts += [(prompt, not is_chat, is_chat) for prompt in expected.prompts]
-    result = llama_runner.run(path, texts, expected.rows, expected.ids, stops, MAX_NEW_TOKENS)
+    continued = [[*ids, next_id] for ids, next_id in zip(expected.ids, expected.next_ids, strict=True)]
+    result = llama_runner.run(path, texts, expected.rows, continued, stops, MAX_NEW_TOKENS)
     rows = encode_texts(list(SPLIT_TEXTS), tokenizer) + expected.rows
     for (text, *_), own, its in zip(texts, rows, result["tokens"], strict=True):
         if own != its:
@@ -180,8 +184,8 @@ def _in_llama(
         )
     checks = {
         "token ids": f"{number_of(len(texts), 'text')} split by llama.cpp as by the tokenizer",
-        "answers": f"{same} of {len(expected.ids)} greedy answers in llama.cpp have the same ids; the model's own ids "
-        f"are at most {result['gap']:.3f} below its largest logit",
+        "answers": f"{same} of {len(expected.ids)} greedy answers in llama.cpp have the same ids; where the ids are "
+        f"those of the model, their logits are at most {result['gap']:.3f} below the largest",
         "loss": f"{loss:.4f} nats per token in llama.cpp, {mean:.4f} here (at most {MAX_LOSS[form]} apart)",
     }
     return checks, result["speed"]

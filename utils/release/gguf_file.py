@@ -27,6 +27,8 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, tuple]]] = {
     "qwen2": ("qwen2", {"hidden_act": ("silu",)}),
     "qwen3": ("qwen3", {"hidden_act": ("silu",), "attention_bias": (False,)}),
 }
+ROPE: dict[str, tuple] = {"rope_type": ("default",), "partial_rotary_factor": (1.0,)}
+LEAVE_OUT = "Leave GGUF out: formats=()."
 BLOCK = 32  # numbers with one scale, in Q8_0 and Q4_0
 # The largest error of a number, relative to the largest of its block: half a step of Q8_0, and a whole one of Q4_0,
 # whose steps reach further below zero than above; both with the rounding of the scale to F16.
@@ -38,16 +40,17 @@ LARGEST = 65504  # in F16
 def architecture(config) -> str:
     """llama.cpp's name for a model's architecture; raises `UserError` for a model that it does not compute."""
     if config.model_type not in ARCHITECTURES:
-        raise unknown("architecture for GGUF", config.model_type, ARCHITECTURES)
+        error = unknown("architecture for GGUF", config.model_type, ARCHITECTURES)
+        raise UserError(f"{error} {LEAVE_OUT}")
     name, settings = ARCHITECTURES[config.model_type]
     rope = getattr(config, "rope_parameters", None) or {}
     got = {setting: getattr(config, setting, allowed[0]) for setting, allowed in settings.items()}
-    got["rope_type"] = rope.get("rope_type", "default")
-    for setting, allowed in (settings | {"rope_type": ("default",)}).items():
+    got |= {setting: rope.get(setting, allowed[0]) for setting, allowed in ROPE.items()}
+    for setting, allowed in (settings | ROPE).items():
         if got[setting] not in allowed:
             raise UserError(
                 f"GGUF: {config.model_type} with {setting}={short(got[setting])} cannot be written; allowed: "
-                f"{', '.join(map(repr, allowed))}. Leave GGUF out: formats=()."
+                f"{', '.join(map(repr, allowed))}. {LEAVE_OUT}"
             )
     return name
 
@@ -151,10 +154,12 @@ def write(path: Path, model_dir: Path, config, fields: dict[str, Any], form: str
             kind = GGMLQuantizationType[_type_of(name, shape, form)]
             size = int(np.prod(quant_shape_to_byte_shape(shape, kind)))
             writer.add_tensor_info(name, shape, np.dtype(np.float32), size, raw_dtype=kind)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        writer.close()
+        try:
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_ti_data_to_file()
+        finally:
+            writer.close()
         file.seek(0, os.SEEK_END)
         for name, _, read in tensors(model_dir, config):
             data = read()
@@ -202,10 +207,11 @@ def verify(path: Path, model_dir: Path, config, fields: dict[str, Any]) -> dict[
         largest[kind] = max(largest.get(kind, 0.0), float(errors.max()))
     if written:
         raise _differs(path, next(iter(written)))
-    found = ", ".join(f"{kind} by at most {error:.2g}" for kind, error in largest.items())
+    found = ", ".join(f"{error:.2g} ({kind})" for kind, error in largest.items())
+    num_tensors = number_of(len(reader.tensors), "tensor")
     return {
         "metadata": f"{number_of(len(fields), 'field')} as written",
-        "tensors": f"{number_of(len(reader.tensors), 'tensor')} read again and compared with the model: {found}",
+        "tensors": f"{num_tensors} read again; their numbers differ from the model's by at most {found}",
     }
 
 

@@ -102,7 +102,7 @@ def main() -> None:
     runner = _Runner(sys.argv[1], max(map(len, wholes)) + request["max_new_tokens"])
     losses, gap = [], 0.0
     for row, whole in zip(rows, wholes, strict=True):
-        logits = runner.logits(whole)[:-1].astype(np.float64)
+        logits = runner.logits(whole[:-1])
         best, index = logits.max(axis=1), np.arange(len(logits))
         chosen = logits[index, whole[1:]]
         losses.append(float((best + np.log(np.exp(logits - best[:, None]).sum(axis=1)) - chosen).mean()))
