@@ -149,8 +149,27 @@ def test_a_file_with_other_numbers_than_the_model_is_noticed(form, tiny, tmp_pat
     save_file(weights, other / "model.safetensors", {"format": "pt"})
     with pytest.raises(UserError, match="blk.1.ffn_down.weight is not the model's"):
         gguf_file.verify(path, other, *arguments[1:3])
+    del weights["transformer.h.1.mlp.c_proj.weight"]
+    save_file(weights, other / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match="blk.1.ffn_down.weight is not the model's"):
+        gguf_file.verify(path, other, *arguments[1:3])
     with pytest.raises(UserError, match="starcoder.context_length is not the model's"):
         gguf_file.verify(path, *arguments[:2], arguments[2] | {"starcoder.context_length": 513})
+
+
+def test_a_head_that_the_model_ties_to_its_embedding_is_not_written(tiny, tmp_path):
+    model_dir = shutil.copytree(tiny, tmp_path / "model")
+    weights = load_file(tiny / "model.safetensors")
+    weights["lm_head.weight"] = torch.zeros_like(weights["transformer.wte.weight"])
+    save_file(weights, model_dir / "model.safetensors", {"format": "pt"})
+    gguf_file.write(tmp_path / "model.gguf", model_dir, *parts(tiny)[1:])
+    assert "output.weight" not in {tensor.name for tensor in GGUFReader(tmp_path / "model.gguf").tensors}
+
+
+def test_the_context_ends_with_the_window_that_llama_cpp_does_not_have():
+    config = AutoConfig.for_model("starcoder2", **TINY["starcoder2"], vocab_size=328)
+    fields = gguf_file.metadata(config, make_tokenizer(), [0], "", "F16")
+    assert fields["starcoder2.context_length"] == 384
 
 
 UNSUPPORTED = [

@@ -154,12 +154,10 @@ def write(path: Path, model_dir: Path, config, fields: dict[str, Any], form: str
             kind = GGMLQuantizationType[_type_of(name, shape, form)]
             size = int(np.prod(quant_shape_to_byte_shape(shape, kind)))
             writer.add_tensor_info(name, shape, np.dtype(np.float32), size, raw_dtype=kind)
-        try:
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_ti_data_to_file()
-        finally:
-            writer.close()
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        writer.close()
         file.seek(0, os.SEEK_END)
         for name, _, read in tensors(model_dir, config):
             data = read()
