@@ -157,6 +157,14 @@ def test_a_file_with_other_numbers_than_the_model_is_noticed(form, tiny, tmp_pat
         gguf_file.verify(path, *arguments[:2], arguments[2] | {"starcoder.context_length": 513})
 
 
+def test_rows_that_are_no_multiple_of_a_block_stay_f16(tmp_path):
+    arguments = parts(make_model(tmp_path / "model", "gpt_bigcode", n_embd=40), "Q8_0")
+    gguf_file.write(tmp_path / "model.gguf", *arguments)
+    types = {tensor.name: tensor.tensor_type.name for tensor in GGUFReader(tmp_path / "model.gguf").tensors}
+    assert (types["blk.0.ffn_up.weight"], types["blk.0.ffn_down.weight"]) == ("F16", "Q8_0")
+    assert "(F16)" in gguf_file.verify(tmp_path / "model.gguf", *arguments[:3])["tensors"]
+
+
 def test_a_head_that_the_model_ties_to_its_embedding_is_not_written(tiny, tmp_path):
     model_dir = shutil.copytree(tiny, tmp_path / "model")
     weights = load_file(tiny / "model.safetensors")

@@ -15,7 +15,7 @@ import numpy as np
 from utils import files
 from utils.errors import UserError, number_of, short, unknown
 from utils.model.shape import context_of
-from utils.release.gguf_vocabulary import vocabulary
+from utils.release.gguf_vocabulary import LEAVE_OUT, vocabulary
 
 FORMATS = ("F16", "BF16", "Q8_0", "Q4_0")
 GELU = ("gelu_pytorch_tanh", "gelu_new", "gelu_fast")  # the same function, under three names
@@ -28,7 +28,6 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, tuple]]] = {
     "qwen3": ("qwen3", {"hidden_act": ("silu",), "attention_bias": (False,)}),
 }
 ROPE: dict[str, tuple] = {"rope_type": ("default",), "partial_rotary_factor": (1.0,)}
-LEAVE_OUT = "Leave GGUF out: formats=()."
 BLOCK = 32  # numbers with one scale, in Q8_0 and Q4_0
 # The largest error of a number, relative to the largest of its block: half a step of Q8_0, and a whole one of Q4_0,
 # whose steps reach further below zero than above; both with the rounding of the scale to F16.
@@ -111,7 +110,7 @@ def tensors(model_dir: Path, config) -> Iterator[tuple[str, tuple[int, ...], Cal
                     continue
                 name = names.get_name(own, try_suffixes=(".weight", ".bias"))
                 if name is None:
-                    raise UserError(f"GGUF: llama.cpp has no name for the tensor {short(own)} of {config.model_type}.")
+                    raise UserError(f"GGUF: llama.cpp has no name for {short(own)} of {config.model_type}. {LEAVE_OUT}")
                 shape = tuple(file.get_slice(own).get_shape())
                 yield (
                     name,

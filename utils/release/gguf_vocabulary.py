@@ -10,6 +10,7 @@ from tokenizers import Regex, pre_tokenizers
 from utils.errors import UserError, short
 from utils.tokens.prompts import begin_ids
 
+LEAVE_OUT = "Leave GGUF out: formats=()."
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
@@ -75,7 +76,7 @@ def vocabulary(tokenizer, num_rows: int, stops: Collection[int]) -> dict[str, An
     others = sorted(set(stops) - {tokenizer.eos_token_id})
     fields |= dict(zip((keys.EOT_ID, keys.EOM_ID), others, strict=False))
     if len(others) > 2:
-        raise UserError(f"an answer may end with {len(others) + 1} tokens; a GGUF file names at most 3 of them.")
+        raise UserError(f"an answer may end with {len(others) + 1} tokens; a GGUF file names at most 3. {LEAVE_OUT}")
     fim = {"pre": keys.FIM_PRE_ID, "suf": keys.FIM_SUF_ID, "mid": keys.FIM_MID_ID}
     for token_id, token in tokenizer.added_tokens_decoder.items():
         if match := FIM.fullmatch(token.content):
@@ -93,7 +94,7 @@ def pre_tokenizer(tokenizer, state: dict[str, Any]) -> str:
     if not is_bpe or (state["decoder"] or {}).get("type") != "ByteLevel" or normalizer not in (None, "NFC"):
         raise UserError(
             f"only byte-level BPE tokenizers can be written to a GGUF file here; this one is {short(model['type'])} "
-            f"with the normalizer {short(normalizer)}. Leave GGUF out: formats=()."
+            f"with the normalizer {short(normalizer)}. {LEAVE_OUT}"
         )
     splits = [_pieces(own, text) for text in SPLIT_TEXTS]
     ignores_merges = bool(model.get("ignore_merges"))
@@ -104,7 +105,7 @@ def pre_tokenizer(tokenizer, state: dict[str, Any]) -> str:
             return name
     raise UserError(
         "llama.cpp would split texts in other ways than this tokenizer, so its answers would differ; known: "
-        f"{', '.join(PRE_TOKENIZERS)}. Leave GGUF out: formats=()."
+        f"{', '.join(PRE_TOKENIZERS)}. {LEAVE_OUT}"
     )
 
 
@@ -117,5 +118,5 @@ def _adds_bos(tokenizer) -> bool:
     begin = begin_ids(tokenizer)
     plain = tokenizer("x", add_special_tokens=False)["input_ids"]
     if begin not in ([], [tokenizer.bos_token_id]) or tokenizer("x")["input_ids"] != begin + plain:
-        raise UserError("the tokenizer adds other tokens than BOS to a text. Leave GGUF out: formats=().")
+        raise UserError(f"the tokenizer adds other tokens than BOS to a text. {LEAVE_OUT}")
     return bool(begin)

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterable
 
 from utils.errors import UserError
+from utils.release.gguf_vocabulary import LEAVE_OUT
 from utils.tokens.prompts import CHAT, begin_ids, format_prompt
 
 MARK = "zqxjk"  # in place of the instruction
@@ -28,7 +29,7 @@ def modelfile(source: str, template: str, tokenizer, stops: Iterable[int], conte
         before = before.removeprefix(tokenizer.bos_token or "")
     text = f"{_escaped(before)}{PROMPT}{_escaped(after)}"
     if '"""' in f'""{text}""':
-        raise UserError('a template with """ cannot be written to a Modelfile. Leave GGUF out: formats=().')
+        raise UserError(f'a template with """ cannot be written to a Modelfile. {LEAVE_OUT}')
     ends = [json.dumps(tokenizer.decode([stop]), ensure_ascii=False) for stop in sorted(stops)]
     lines = [
         f"FROM {source}",
