@@ -57,7 +57,7 @@ def imports_of(module: str) -> set[str]:
 MAX_MODULE_LINES = 300
 MAX_FILE_BYTES = 16_000_000
 # Imported only where a setting asks for them; the README says how to install them.
-OPTIONAL = {"peft", "torchao"}
+OPTIONAL = {"cyllama", "peft", "torchao"}
 # Packages whose import name is not their name on the package index.
 DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython"}
 
