@@ -14,7 +14,7 @@ import pytest
 from utils import workbook
 from utils.artifacts import ROOT
 
-NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground", "06_evaluate"]
+NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground", "06_evaluate", "07_release"]
 MAX_CODE_LINES, MAX_DEF_LINES = 15, 5
 # The whole way at the smallest scale; what matters is that every stage finds what the one before it made.
 SMALL = {"max_train_samples": 24, "max_eval_samples": 4, "train_batch_size": 8, "eval_steps": 3, "save_steps": 2}
