@@ -340,7 +340,7 @@ def test_an_attempt_says_which_statement_is_missing(copied):
         files.write_json(copied / "statements.json", STATEMENTS)
         folder, message = build.attempt(copied, copied.parents[1])
         assert message.endswith("was built") and list(tables.exports(folder).index)[0] == "model.safetensors"
-    assert list(tables.upload([("README.md", 2**20), ("LICENSE", 0)])["size"]) == ["1.0 MiB", "0.0 MiB", "1.0 MiB"]
+    assert list(tables.upload([("README.md", 2**20), ("LICENSE", 1)])["bytes"]) == ["1,048,576", "1", "1,048,577"]
 
 
 @pytest.fixture

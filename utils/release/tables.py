@@ -41,5 +41,5 @@ def exports(folder: Path | None) -> Table:
 def upload(listed: Iterable[tuple[object, int]]) -> Table:
     """The files of an upload with their sizes, and their sum."""
     sizes = {str(path): num_bytes for path, num_bytes in listed}
-    rows = {path: format_bytes(num_bytes) for path, num_bytes in sizes.items()}
-    return Table({"size": rows | {f"all {len(sizes)}": format_bytes(sum(sizes.values()))}})
+    rows = sizes | {f"all {len(sizes)}": sum(sizes.values())}
+    return Table({"bytes": {path: f"{num_bytes:,}" for path, num_bytes in rows.items()}})
