@@ -46,6 +46,16 @@ def test_two_builders_of_one_folder_take_turns_and_both_leave_it_whole(tmp_path)
     assert os.listdir(tmp_path) == ["stage"]
 
 
+def test_a_changed_file_in_a_folder_of_a_stage_is_noticed(tmp_path):
+    folder = tmp_path / "stage"
+    with artifacts.building(folder, {}, {}) as building:
+        (building / "gguf").mkdir()
+        (building / "gguf" / "weights").write_text("whole")
+    assert artifacts.is_current(folder, {})
+    (folder / "gguf" / "weights").write_text("other")
+    assert artifacts.changed_files(folder) == ["gguf/weights"]
+
+
 @pytest.mark.parametrize("kind", ["notes", "file", "link", "dangling link"])
 def test_what_was_not_made_here_is_not_replaced(tmp_path, kind):
     folder, other = tmp_path / "stage", tmp_path / "other"

@@ -4,7 +4,7 @@
     data/pairs/<name>/      cleaned pairs            data/runs/<name>/     one training run
 
 A stage folder is built in a temporary folder and renamed when it is complete. Its `manifest.json` records what it was
-made from (`inputs`), its content (`files`, with sha256) and figures about it (`facts`).
+made from (`inputs`), its content (`files`, at any depth, with sha256) and figures about it (`facts`).
 """
 
 import ast
@@ -99,8 +99,9 @@ def building(folder: Path, inputs: dict[str, str], facts: dict[str, Any]) -> Gen
         try:
             _check_replaceable(folder)
             yield temporary
-            made = {path.name: sha256_file(path) for path in sorted(temporary.iterdir()) if path.is_file()}
-            files.write_json(temporary / MANIFEST, {"inputs": inputs, "files": made, "facts": facts})
+            made = {path: sha256_file(path) for path in sorted(temporary.rglob("*")) if path.is_file()}
+            named = {path.relative_to(temporary).as_posix(): digest for path, digest in made.items()}
+            files.write_json(temporary / MANIFEST, {"inputs": inputs, "files": named, "facts": facts})
             files.hand_down_mode(temporary)
             _check_replaceable(folder)
             if folder.exists():
