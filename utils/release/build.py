@@ -15,6 +15,7 @@ RELEASE, STATEMENTS = "release", "statements.json"
 NOT_STATED = "not stated"
 CARD = "README.md"
 FORMATS = ("F16", "Q8_0")
+MAX_PAGES, MAX_PAGE_BYTES = 20, 2**26  # of executed notebooks
 
 
 def build(
@@ -39,7 +40,7 @@ def build(
         "formats": " ".join(formats),
         "code": artifacts.code_sha256(__name__),
     }
-    if artifacts.is_current(folder, inputs) and not changed_files(folder):
+    if artifacts.is_current(folder, inputs):
         return folder, True
     from utils.release import export  # what has nothing to export needs neither torch nor gguf
 
@@ -52,8 +53,7 @@ def build(
         files.write_text(temporary / CARD, card.write(facts, said, needed, exports, missing, origins))
         files.write_json(temporary / ledger.LEDGER, content)
         _write_results(temporary, metadata.results(facts))
-        paths = sorted(path for path in temporary.rglob("*") if path.is_file())
-        made["files"] = {str(path.relative_to(temporary)): artifacts.sha256_file(path) for path in paths}
+        _copy_pages(facts.run_dir / "notebooks", temporary / "pages")
         made["exports"] = [
             {"name": item.name, "path": str(item.path), "num_bytes": item.num_bytes, "checks": item.checks}
             | {"tokens_per_second": item.tokens_per_second}
@@ -111,14 +111,11 @@ def statements_of(run_dir: Path) -> dict[str, str]:
     return metadata.checked(found)
 
 
-def changed_files(folder: Path) -> list[str]:
-    """The names of the files of a release, in its folders too, that are missing or not as its manifest records them."""
-    recorded = artifacts.require(folder, "07_release")["facts"].get("files", {})
-    return [
-        name
-        for name, sha256 in recorded.items()
-        if not (folder / name).is_file() or artifacts.sha256_file(folder / name) != sha256
-    ]
+def _copy_pages(pages: Path, folder: Path) -> None:
+    """The executed notebooks of the run as they are now; later ones alone do not make the release out of date."""
+    for path in sorted(pages.glob("*.html"))[:MAX_PAGES]:
+        files.make_folder(folder)
+        files.write_bytes(folder / path.name, files.read_bytes(path, MAX_PAGE_BYTES))
 
 
 def _write_results(folder: Path, results: list[dict[str, Any]]) -> None:

@@ -63,7 +63,7 @@ LICENCES = {
         ),
     )
 }
-CHANGED = "The weights were changed by fine-tuning; every other change is in ledger.json."
+CHANGED = "The weights were changed by fine-tuning, as described below and in ledger.json."
 # Base models on the hub whose licence is known without their card.
 KNOWN_BASES = {r"bigcode/(starcoder|tiny_starcoder)\w*(-\w+)?": "bigcode-openrail-m"}
 OPENAI = "OpenAI's terms"
