@@ -16,11 +16,12 @@ from support.payloads import PAYLOADS
 from support.releases import STATEMENTS, copied_exports, finished_run
 from utils import artifacts, files
 from utils.config import RunConfig
+from utils.data import secrets
 from utils.errors import UserError
 from utils.evaluation import measure
 from utils.model import generation, loading
 from utils.release import __main__ as command
-from utils.release import build, card, ledger, metadata, reproduce, run_facts, snippet, tables
+from utils.release import build, card, ledger, metadata, reproduce, run_facts, tables
 from utils.release.licences import required
 from utils.runs import launch, metrics
 from utils.tokens.prompts import encode_prompts, format_prompt
@@ -144,10 +145,11 @@ def test_a_release_is_whole_and_says_what_is_not_known(release, run_dir):
     assert f"```\n{sample['answer']}\n```" in text and sample["prompt"] in text
 
 
-def test_a_release_holds_no_path_of_this_machine(release, world):
+def test_a_release_holds_no_path_of_this_machine_and_nothing_like_a_secret(release, world):
     for path in release.rglob("*"):
         if path.is_file() and path.suffix != ".safetensors":
             assert str(world[0].parent) not in path.read_text(), path.name
+            assert [*secrets.find(path.read_text())] == [], path.name
     assert (release / "ledger.json").read_text().count(str(artifacts.ROOT)) == 0
 
 
@@ -241,8 +243,11 @@ def test_evaluations_are_in_the_card_and_benchmarks_in_the_hubs_form(copied):
         line = dict.fromkeys(("asked", "answer", "source", "result", "kind"), "") | {"facts": {}, "seconds": 0.1}
         sample = line | {"task_id": "t", "model": measure.TUNED, "index": 0, "passed": True}
         files.append_line(folder / "samples.jsonl", json.dumps(sample))
+    files.make_folder(copied / "notebooks")
+    (copied / "notebooks" / "06_evaluate.html").write_text("<p>the page")
     with copied_exports():
         folder, _ = build.build(copied, copied.parents[1], STATEMENTS)
+    assert (folder / "pages" / "06_evaluate.html").read_text() == "<p>the page"
     text = build.card_of(folder)
     assert "| humaneval (1) | pass@1 | 1.0 % (0.0 to 3.0) | 12.5 % (8.0 to 17.0) | The tuned model is better. |" in text
     assert "mine.jsonl (1)" in text and "somebody" not in text
@@ -260,7 +265,7 @@ def extracted(text: str) -> str:
 @pytest.mark.slow
 def test_the_program_in_the_card_runs_with_transformers_alone(release):
     instruction = "Number 3: say it 3 times."  # to which this model writes something
-    program = extracted(build.card_of(release)).replace(repr(snippet.INSTRUCTION), repr(instruction))
+    program = extracted(build.card_of(release)).replace(repr(card.INSTRUCTION), repr(instruction))
     program += "\nimport importlib.util\nassert importlib.util.find_spec('utils') is None"
     result = subprocess.run(
         [sys.executable, "-I", "-c", program], cwd=release, capture_output=True, text=True, timeout=150
@@ -274,7 +279,7 @@ def test_the_program_in_the_card_runs_with_transformers_alone(release):
 
 @pytest.mark.parametrize("template", ["alpaca", "alpaca-newline"])
 def test_the_prompt_in_the_card_is_that_of_the_training(template):
-    program = re.search(r"^instruction = .*^\)$", snippet.code(template), re.DOTALL | re.MULTILINE)[0]
+    program = re.search(r"^instruction = .*^\)$", card.program(template), re.DOTALL | re.MULTILINE)[0]
     names = {}
     exec(program, names)
     expected = format_prompt(names["instruction"], "", template)

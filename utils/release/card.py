@@ -9,12 +9,13 @@ from typing import Any
 from utils.config import EMBEDDED
 from utils.errors import masked
 from utils.hardware import format_bytes
-from utils.release import ledger, snippet
+from utils.release import ledger
 from utils.release.licences import Requirements
 from utils.release.markdown import bullets, code, fenced, plain, prose, table
 from utils.release.metadata import LINKS, STATEMENTS, metadata
 from utils.release.run_facts import RunFacts, one_line
 from utils.release.tables import rate
+from utils.tokens.prompts import CHAT, format_prompt
 
 NOT_STATED = "not stated"
 STARCODER = """\
@@ -25,6 +26,30 @@ STARCODER = """\
   eprint={2305.06161},
   archivePrefix={arXiv}
 }"""
+# The program that asks the model.
+INSTRUCTION = "Write a Python function that returns the largest number in a list."
+HEAD = """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+checkpoint = {checkpoint!r}
+tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="auto", use_safetensors=True)
+
+instruction = {instruction!r}
+"""
+PROMPT = """\
+prompt = (
+{lines}
+)
+inputs = tokenizer(prompt.format(instruction=instruction), return_tensors="pt", return_token_type_ids=False)
+"""
+CHAT_PROMPT = """\
+messages = [{"role": "user", "content": instruction}]
+inputs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+"""
+TAIL = """\
+output = model.generate(**inputs, max_new_tokens=128, do_sample=False)
+print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))"""
 
 
 def title(facts: RunFacts, statements: Mapping[str, str]) -> str:
@@ -91,12 +116,22 @@ def _generation(facts: RunFacts, statements: Mapping[str, str]) -> str:
     name = statements.get("repository", "")
     where = name or "."
     words = "" if name else "in this folder, or with its name on the hub as `checkpoint`, "
-    program = snippet.code(facts.config.template, where)
     serve = f"vllm serve {name or 'PATH-OF-THIS-FOLDER'}"
     return (
         f"The prompt must be exactly this one. Run it {words}with transformers:\n\n"
-        f"{fenced(program, 'python')}\n\nTo serve it with vLLM (not tried here): `{serve}`."
+        f"{fenced(program(facts.config.template, where), 'python')}\n\n"
+        f"To serve it with vLLM (not tried here): `{serve}`."
     )
+
+
+def program(template: str, checkpoint: str = ".") -> str:
+    """The program that asks the model in this template; `checkpoint` is a folder or a model on the hub."""
+    head = HEAD.format(checkpoint=checkpoint, instruction=INSTRUCTION)
+    if template == CHAT:
+        return head + CHAT_PROMPT + TAIL
+    text = format_prompt("{instruction}", "", template)
+    lines = "\n".join(f"    {line!r}" for line in text.splitlines(keepends=True))
+    return head + PROMPT.format(lines=lines) + TAIL
 
 
 def _example(facts: RunFacts) -> str:
@@ -105,7 +140,7 @@ def _example(facts: RunFacts) -> str:
     sample = facts.sample
     return (
         f"A prompt of the validation pairs, which are not trained on:\n\n{fenced(sample['prompt'])}\n\nIts answer "
-        f"after update {sample['step']:,}, greedy, as it is (it ended because of: {one_line(sample['reason'])}):\n\n"
+        f"after update {sample['step']:,}, greedy, as it is (it ended because of: {plain(sample['reason'])}):\n\n"
         f"{fenced(sample['answer'])}"
     )
 

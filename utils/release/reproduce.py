@@ -34,7 +34,8 @@ def reproduce(release_dir: Path, data_dir: Path, base: str = "", pairs_file: str
     tokens_dir, _ = dataset.prepare(data_dir, config, tokenizer)
     tokens = artifacts.require(tokens_dir, "02_alpaca_format")
     if tokens["files"] != hashes["tokens"]:
-        made = [name for name in ("tokenizer", "template") if tokens["inputs"].get(name) != hashes.get(name)]
+        recorded = {"tokenizer": hashes[ledger.TOKENIZER], "template": hashes.get("template")}
+        made = [name for name, sha256 in recorded.items() if tokens["inputs"].get(name) != sha256]
         raise UserError(
             f"the tokens in {tokens_dir} differ from those of the release, because of "
             f"{', '.join(made) or 'the code that makes them'}: the run would be another one. Use the base model and "

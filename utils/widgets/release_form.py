@@ -43,7 +43,7 @@ class ReleaseForm(widgets.HBox):
         self.preview = widgets.HTML()
         rows = [part for name in STATEMENTS for part in (self.fields[name], self.notes[name])]
         form = widgets.VBox([*rows, self.message], layout=widgets.Layout(flex="1 1 20em", min_width="0"))
-        page = widgets.Box([self.preview], layout=widgets.Layout(flex="2 1 30em", max_height="48em", **FRAMED))
+        page = widgets.VBox([self.preview], layout=widgets.Layout(flex="2 1 30em", max_height="48em", **FRAMED))
         super().__init__([form, page], layout=widgets.Layout(flex_flow="row wrap"))
         self._show()
 
