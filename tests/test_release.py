@@ -286,8 +286,8 @@ def test_the_prompt_in_the_card_is_that_of_the_training(template):
     assert names["prompt"].format(instruction=names["instruction"]) == expected
 
 
-TAGS = {"div", "pre", "code", "span", "p", "h1", "h2", "h3", "ul", "li", "strong", "em", "table", "thead", "tbody",
-        "tr", "th", "td", "a"}  # fmt: skip
+TAGS = {"div", "pre", "code", "span", "p", "h1", "h2", "h3", "ul", "li", "strong", "em", "blockquote", "table",
+        "thead", "tbody", "tr", "th", "td", "a"}  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -306,18 +306,21 @@ class Page(HTMLParser):
 def test_a_hostile_run_shows_no_more_than_letters(copied):
     texts = [*PAYLOADS, "![a](http://payload.invalid/)", "[a](javascript:window.pwned=1)", "```\n<b>out</b>\n````\n<i>"]
     (*lines,) = (json.loads(line) for line in (copied / "samples.jsonl").read_text().splitlines())
-    hostile = "\n".join(texts)
+    hostile = "\n".join([*texts, "hf_" + "b" * 30])
     for line in lines:
         line |= {"prompt": hostile, "answer": hostile, "reason": hostile[:500]}
     files.write_text(copied / "samples.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     said = dict.fromkeys(("title", "author", "contact", "intended_use", "out_of_scope"), hostile[:4000]) | STATEMENTS
     text = build.preview(copied, copied.parents[1], said)
-    assert Page(rendered(text)).faults == []
+    assert Page(rendered(text)).faults == [] and "b" * 30 not in text
+    # Nor does a card that somebody has written by hand.
+    assert Page(rendered("\n\n".join(texts))).faults == []
     assert Page("<img src=x>").faults and Page("<p onclick=x>").faults
 
 
 def test_no_credential_of_a_statement_is_written(run_dir):
     said = STATEMENTS | {"contact": "hf_" + "a" * 30, "intended_use": "https://me:secret@example.org"}
+    assert "secret" not in repr(metadata.checked(said))
     text = build.preview(run_dir, run_dir.parents[1], said)
     assert "hf\\_\\*\\*\\*" in text and "secret" not in text
 
