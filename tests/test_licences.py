@@ -115,6 +115,23 @@ def test_no_link_out_of_a_models_folder_is_carried(base, tmp_path):
     assert texts("llama3", BASICS, "a/b", snapshot, tmp_path)[0]["LICENSE"] == b"the terms"
 
 
+def test_the_text_of_a_hub_model_is_asked_of_its_repository(base, tmp_path, monkeypatch):
+    asked = []
+
+    def download(name, file, revision):
+        asked.append((name, file, revision))
+        if not (tmp_path / "text").exists():
+            raise OSError("offline")
+        return str(tmp_path / "text")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    with pytest.raises(UserError, match=r"must travel with this model.*starcoder\.txt"):
+        texts(OPENRAIL, STDLIB, "bigcode/starcoder", base, tmp_path)
+    (tmp_path / "text").write_text("BigCode Open RAIL-M v1")
+    assert texts(OPENRAIL, STDLIB, "bigcode/starcoder", base, tmp_path)[0]["LICENSE"] == b"BigCode Open RAIL-M v1"
+    assert asked == [("bigcode/starcoder", "LICENSE", "main")] * 2
+
+
 def test_the_bundled_model_carries_the_repositorys_licence_and_says_what_it_was_trained_on(tmp_path):
     folder = ROOT / "data" / "base"
     name = licences.of_base("embedded", folder)

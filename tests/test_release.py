@@ -311,29 +311,30 @@ def test_a_hostile_run_shows_no_more_than_letters(copied):
         line |= {"prompt": hostile, "answer": hostile, "reason": hostile[:500]}
     files.write_text(copied / "samples.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     said = dict.fromkeys(("title", "author", "contact", "intended_use", "out_of_scope"), hostile[:4000]) | STATEMENTS
-    text = build.preview(copied, copied.parents[1], said)
+    text = build.preview(run_facts.read(copied, copied.parents[1]), copied.parents[1], said)
     assert Page(rendered(text)).faults == [] and "b" * 30 not in text
     # Nor does a card that somebody has written by hand.
     assert Page(rendered("\n\n".join(texts))).faults == []
     assert Page("<img src=x>").faults and Page("<p onclick=x>").faults
 
 
-def test_no_credential_of_a_statement_is_written(run_dir):
+def test_no_credential_of_a_statement_is_written(facts):
     said = STATEMENTS | {"contact": "hf_" + "a" * 30, "intended_use": "https://me:secret@example.org"}
     assert "secret" not in repr(metadata.checked(said))
-    text = build.preview(run_dir, run_dir.parents[1], said)
+    text = build.preview(facts, facts.run_dir.parents[1], said)
     assert "hf\\_\\*\\*\\*" in text and "secret" not in text
 
 
 def test_the_form_saves_statements_and_names_what_is_missing(copied):
-    form = ReleaseForm(copied, copied.parents[1])
+    facts = run_facts.read(copied, copied.parents[1])
+    form = ReleaseForm(facts, copied.parents[1])
     assert "the licence of the base model is not known" in form.message.value
     assert "<h1>released</h1>" in form.preview.value.replace(' id="released"', "")
     for name in ("base_license", "data_license", "contact"):
         form.fields[name].value = STATEMENTS[name]
     assert form.message.value == "" and "a@example.org" in form.preview.value
     assert build.statements_of(copied)["contact"] == "a@example.org"
-    assert ReleaseForm(copied, copied.parents[1]).fields["contact"].value == "a@example.org"
+    assert ReleaseForm(facts, copied.parents[1]).fields["contact"].value == "a@example.org"
     form.fields["repository"].value = "no"
     assert "repository must be OWNER/NAME" in form.message.value
     files.write_json(copied / "statements.json", {"contact": 1})

@@ -42,7 +42,7 @@ def build(
     }
     if artifacts.is_current(folder, inputs):
         return folder, True
-    from utils.release import export  # what has nothing to export needs neither torch nor gguf
+    from utils.release import export  # a release that is up to date exports nothing
 
     made: dict[str, Any] = {}
     with artifacts.building(folder, inputs, made) as temporary:
@@ -78,17 +78,17 @@ def card_of(folder: Path) -> str:
     return files.read_bytes(folder / CARD, files.MAX_RECORD_BYTES).decode()
 
 
-def preview(run_dir: Path, data_dir: Path, statements: Mapping[str, str] = {}) -> str:
-    """The card as it would be, without exports and whatever statements are missing; else raises as `build` does."""
-    said, facts = metadata.checked(statements), run_facts.read(run_dir, data_dir)
+def preview(facts: RunFacts, data_dir: Path, statements: Mapping[str, str] = {}) -> str:
+    """The card as it would be, without exports and whatever statements are missing; else raises as `check` does."""
+    said = metadata.checked(statements)
     said |= {name: NOT_STATED for name in (BASE_LICENSE, DATA_LICENSE) if not said[name]}
     needed, _, missing = terms(facts, data_dir, said)
     return card.write(facts, said, needed, (), missing, licences.origins(facts.base_dir))
 
 
-def check(run_dir: Path, data_dir: Path, statements: Mapping[str, str]) -> None:
-    """Raise what `build` would raise before it makes anything."""
-    terms(run_facts.read(run_dir, data_dir), data_dir, metadata.checked(statements))
+def check(facts: RunFacts, data_dir: Path, statements: Mapping[str, str]) -> None:
+    """Raise what `build` would raise for statements and licences."""
+    terms(facts, data_dir, metadata.checked(statements))
 
 
 def terms(facts: RunFacts, data_dir: Path, said: Mapping[str, str]):

@@ -10,6 +10,7 @@ from utils import files
 from utils.errors import UserError
 from utils.release import build
 from utils.release.metadata import STATEMENTS
+from utils.release.run_facts import RunFacts
 from utils.widgets.html import FRAMED, LINE, alert, describe, escape, pre, update
 
 LONG = ("intended_use", "out_of_scope")  # statements of several lines
@@ -28,8 +29,8 @@ def rendered(card: str) -> str:
 class ReleaseForm(widgets.HBox):
     """A field for every statement, saved with the run, and the preview of the card; missing statements are named."""
 
-    def __init__(self, run_dir: Path, data_dir: Path):
-        self.run_dir, self.data_dir, said = Path(run_dir), data_dir, build.statements_of(run_dir)
+    def __init__(self, facts: RunFacts, data_dir: Path):
+        self.facts, self.data_dir, said = facts, data_dir, build.statements_of(facts.run_dir)
         self.fields, self.notes = {}, {}
         for name, help in STATEMENTS.items():
             kind = widgets.Textarea if name in LONG else widgets.Text
@@ -54,7 +55,7 @@ class ReleaseForm(widgets.HBox):
 
     def _changed(self, _=None) -> None:
         try:
-            files.write_json(self.run_dir / build.STATEMENTS, self.statements)
+            files.write_json(self.facts.run_dir / build.STATEMENTS, self.statements)
         except UserError as error:
             update(self.message, value=alert(describe(error)))
             return
@@ -63,8 +64,8 @@ class ReleaseForm(widgets.HBox):
     def _show(self) -> None:
         card = message = ""
         try:
-            card = build.preview(self.run_dir, self.data_dir, self.statements)
-            build.check(self.run_dir, self.data_dir, self.statements)
+            card = build.preview(self.facts, self.data_dir, self.statements)
+            build.check(self.facts, self.data_dir, self.statements)
         except Exception as error:  # Jupyter would drop it
             message = alert(describe(error))
         update(self.message, value=message)
