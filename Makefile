@@ -15,7 +15,7 @@ BIN := .venv/bin
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make run    run notebooks 01 to 06 in order, without a browser, and print a summary'
+	@echo 'make run    run notebooks 01 to 07 in order, without a browser, and print a summary'
 	@echo 'make lab    open the notebooks in JupyterLab, on this machine only'
 	@echo 'make check  lint, format, spelling, types and the fast tests: less than a minute'
 	@echo 'make test   the same with every test'

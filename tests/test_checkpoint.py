@@ -5,6 +5,7 @@ import errno
 import pytest
 import torch
 
+from utils import files
 from utils.errors import UserError
 from utils.training import checkpoint
 
@@ -84,12 +85,16 @@ def test_the_disk_filling_up_while_it_is_written_leaves_the_earlier_checkpoint(t
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for phase in ("save_file", "write_json", "_fsync"):
+    def full_in_words(path, value):
+        with files.writing(path):
+            full()
+
+    for phase, fault in (("save_file", full), ("write_json", full_in_words), ("_fsync", full)):
         with (
             monkeypatch.context() as patch,
             pytest.raises(UserError, match=r"the disk is full.*needs [\d,]+ bytes; the earlier ones are kept"),
         ):
-            patch.setattr(checkpoint, phase, full)
+            patch.setattr(checkpoint, phase, fault)
             saved(tmp_path, 2, keep=1)
         assert names(tmp_path) == ["step-00000001"]
     assert checkpoint.newest_good(tmp_path, print).name == "step-00000001"

@@ -15,7 +15,7 @@ from utils import workbook
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 
-NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground", "06_evaluate"]
+NAMES = ["01_data", "02_alpaca_format", "03_train_fsdp", "04_loss_curves", "05_playground", "06_evaluate", "07_release"]
 MAX_CODE_LINES, MAX_DEF_LINES = 15, 5
 # The whole way at the smallest scale; what matters is that every stage finds what the one before it made.
 SMALL = {"max_train_samples": 24, "max_eval_samples": 4, "train_batch_size": 8, "eval_steps": 3, "save_steps": 2}
@@ -116,7 +116,7 @@ def test_all_notebooks_run_in_order(small_run):
     (run_dir,) = (data_dir / "runs").iterdir()
     assert (run_dir / "model" / "config.json").exists()
     assert json.loads((run_dir / "config.json").read_text())["max_train_samples"] == SMALL["max_train_samples"]
-    assert sorted(path.stem for path in (run_dir / "notebooks").iterdir()) == NAMES
+    assert sorted({path.stem for path in (run_dir / "notebooks").iterdir()} - {"index"}) == NAMES
     modes = {path: path.stat().st_mode & 0o777 for path in data_dir.rglob("*")}
     assert [path for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)] == []
 
@@ -130,6 +130,9 @@ def test_the_summary_agrees_with_the_books(small_run):
     assert row_counts["num_read"] == row_counts["num_kept"] + row_counts["num_rejected"] + row_counts["num_duplicates"]
     assert f"{row_counts['num_read']:,} read = {row_counts['num_kept']:,} kept" in summary
     assert summary.count("  before:") == summary.count("  after:") == 3
+    assert re.search(r"^Release: .*/release$", summary, re.MULTILINE)
+    card = (run_dir / "release" / "README.md").read_text()
+    assert "license: apache-2.0" in card and "| basics (2) | pass@1 |" in card
     (samples,) = run_dir.glob("evaluation/basics-*/samples.jsonl")
     assert len(samples.read_text().splitlines()) == 4, "two tasks, two models"
     assert re.search(r"pass@1 on basics: .* before, .* after\. .* tasks", summary)
@@ -145,6 +148,7 @@ def test_a_small_file_of_ones_own_goes_the_whole_way(notebooks, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     assert "3 read = 3 kept" in result.stdout
     assert "no validation pairs" in result.stdout, "these three all fall on the side of training"
+    assert not [*(tmp_path / "data").glob("runs/*/release")], "nobody has stated the licence of the pairs"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)

@@ -14,7 +14,7 @@ from utils.data import pairs
 from utils.errors import UserError
 from utils.tokens import dataset, packing
 from utils.training import preflight
-from utils.widgets import preflight_view
+from utils.widgets import plan_view
 
 NAMES = {
     "other_prompts": "The prompt in training",
@@ -50,7 +50,7 @@ def test_all_is_green_on_what_the_workbook_makes(own):
     checks = preflight.check(data_dir, config, tokenizer)
     assert bad(checks) == [] and [check.name for check in checks if not check.is_good] == ["Pairs for validation"]
     preflight.require(artifacts.tokens_dir(data_dir, config))
-    html = preflight_view.to_html(checks)
+    html = plan_view.checks_table(checks)
     assert html.count("✓ passed") == len(checks) - 1 and "! note" in html and "FAILED" not in html
 
 
@@ -109,7 +109,7 @@ def test_a_red_check_stops_the_way_to_training(own):
     assert [name for name in bad(checks) if name.startswith("The prompt in training")]
     with pytest.raises(UserError, match="cannot be trained on: 'The prompt in training .* run notebooks 01 and 02"):
         preflight.require(folder)
-    html = preflight_view.to_html(checks)
+    html = plan_view.checks_table(checks)
     assert "✗ FAILED" in html and "What to do: run notebooks" in html
     dataset.prepare(data_dir, config, tokenizer)
     preflight.require(folder)  # the damage was seen, and they were made anew

@@ -233,6 +233,7 @@ def summarize(plan: Plan, seconds: dict[str, float]) -> str:
     ]
     model_dir, pages_dir = plan.run_dir / "model", plan.run_dir / "notebooks"
     places = {"Pairs": pairs_dir, "Tokens": tokens_dir, "Tuned model": model_dir, "Notebooks as HTML": pages_dir}
+    places |= {"Release": release_dir} if (release_dir := plan.run_dir / "release").exists() else {}
     return "\n".join([*lines, *(f"{name}: {os.path.relpath(place)}" for name, place in places.items()), ""])
 
 

@@ -175,6 +175,21 @@ def fingerprint(config: RunConfig) -> str:
     return sha256_text(" ".join(parts))
 
 
+def folder(config: RunConfig) -> Path:
+    """The local folder of the base model's files; of a hub model, that of its commit in the hub's cache."""
+    load_config(config)  # with its errors in words
+    path = cached_file(locate(config.model_name_or_path), "config.json", revision=config.revision)
+    return Path(str(path)).parent
+
+
+def identity(config: RunConfig) -> str:
+    """The commit of a hub model, or one sha256 of a local folder's configuration and weights."""
+    found = folder(config)
+    if not Path(locate(config.model_name_or_path)).is_dir():
+        return found.name
+    return sha256_text(" ".join(map(sha256_file, [found / "config.json", *sorted(found.glob("*.safetensors"))])))
+
+
 def num_parameters(config: RunConfig) -> int:
     """The number of parameters of the run's model, without loading weights."""
     return shape_of(config_key(load_config(config))).num_parameters

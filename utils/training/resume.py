@@ -5,10 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts, files
+import torch.distributed as dist
+
+from utils import artifacts, files, hardware
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import loading
+from utils.runs import environment
 
 # Settings that change neither the updates nor their order and schedule; a run may resume with others.
 # `max_eval_samples` is not among them: early stopping compares the losses of all evaluations.
@@ -66,5 +69,16 @@ def record(run_dir: Path, tokens_dir: Path, config: RunConfig, facts: dict[str, 
     run_id = manifest.get("id") or ("" if manifest else uuid.uuid4().hex)
     if is_writer:
         recorded = {"id": run_id, "inputs": inputs, "base": base, "settings": settings, "facts": facts}
+        recorded |= _circumstances(manifest, config)
         files.write_json(path, recorded)
     return run_id
+
+
+def _circumstances(manifest: dict[str, Any], config: RunConfig) -> dict[str, Any]:
+    """What a release says about a run: the base model's identity, and every environment that the run was made in."""
+    num_processes = dist.get_world_size() if dist.is_initialized() else 1
+    now = environment.current(hardware.devices()[0].name, num_processes)
+    known = manifest.get("environments", [])
+    known = known if isinstance(known, list) else []
+    identity = manifest.get("base_identity", "") if manifest else loading.identity(config)  # not in older runs
+    return {"base_identity": identity, "environments": known if now in known else [*known, now]}

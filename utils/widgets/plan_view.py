@@ -1,4 +1,4 @@
-"""The plan of a run: memory by part against what is free, time and disk."""
+"""Before a run: its preflight checks, and its plan, with memory by part against what is free, time and disk."""
 
 from datetime import timedelta
 
@@ -6,6 +6,7 @@ import ipywidgets as widgets
 
 from utils.hardware import format_bytes
 from utils.planning.planner import Plan, refusal
+from utils.training.preflight import Check
 from utils.widgets.html import escape
 
 # Okabe and Ito's palette; a legend names the parts in order.
@@ -124,3 +125,16 @@ def _in_words(plan: Plan) -> str:
 def _duration(seconds: float) -> str:
     """A duration, rounded as an estimate should be."""
     return str(timedelta(seconds=round(seconds, -1 if seconds < 600 else -2)))
+
+
+def checks_table(checks: list[Check]) -> str:
+    """The preflight checks as a table, with words as well as colours."""
+    styles = {True: ("✓ passed", "success"), False: ("✗ FAILED", "error"), None: ("! note", "warn")}
+    rows = []
+    for item in checks:
+        word, name = styles[item.is_good]
+        found = item.found if item.is_good is not False else f"{item.found}. What to do: {item.remedy}."
+        style = f"text-align: left; white-space: nowrap; border-left: 6px solid var(--jp-{name}-color1, gray)"
+        cells = (f'<td style="text-align: left">{escape(text)}</td>' for text in (item.name, found))
+        rows.append(f'<tr><td style="{style}"><b>{word}</b></td>{"".join(cells)}</tr>')
+    return f'<table class="mathjax_ignore">{"".join(rows)}</table>'

@@ -1,0 +1,45 @@
+"""The ledger, the exports and the files of an upload as tables."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from utils import artifacts, files
+from utils.hardware import format_bytes
+from utils.plots import Table
+from utils.release.ledger import Line
+
+EXPORT = {"name": str, "path": str, "num_bytes": int, "tokens_per_second": files.NUMBER | None, "checks": {}}
+
+
+def recipe(lines: Sequence[Line]) -> Table:
+    """The published recipe against the run, a row for each line."""
+    names = {"status": "which is", "published": "published card", "meaning": "what a difference means"}
+    return Table(Table([asdict(line) for line in lines]).rename(columns=names).set_index("what"))
+
+
+def rate(tokens_per_second: float | None) -> str:
+    return "not measured" if tokens_per_second is None else f"{tokens_per_second:,.0f}"
+
+
+def exports(folder: Path | None) -> Table:
+    """The exports of a release, with size, speed and checks; empty without a release."""
+    facts = artifacts.require(folder, "07_release")["facts"] if folder else {}
+    found = facts.get("exports", [])
+    rows = {
+        item["path"]: {
+            "what": item["name"],
+            "size": format_bytes(item["num_bytes"]),
+            "tokens a second": rate(item["tokens_per_second"]),
+            "compared": "; ".join(f"{name}: {value}" for name, value in item["checks"].items()) or "not compared",
+        }
+        for item in (found if not files.misfit(found, [EXPORT]) else [])
+    }
+    return Table(Table.from_dict(rows, orient="index", columns=["what", "size", "tokens a second", "compared"]))
+
+
+def upload(listed: Iterable[tuple[object, int]]) -> Table:
+    """The files of an upload with their sizes, and their sum."""
+    sizes = {str(path): num_bytes for path, num_bytes in listed}
+    rows = sizes | {f"all {len(sizes)}": sum(sizes.values())}
+    return Table({"bytes": {path: f"{num_bytes:,}" for path, num_bytes in rows.items()}})
