@@ -8,6 +8,7 @@ from typing import Any
 
 from utils.data.basics.arguments import drawn, types
 from utils.data.basics.functions import Function
+from utils.data.basics.wordings import sentence
 from utils.sandbox.judge import Task
 
 NUM_DRAWN = 120
@@ -21,7 +22,7 @@ SAME = {
     **dict.fromkeys(("Natural", "Numeral", "Year"), "Positive"),
     **dict.fromkeys(("Line", "Lines", "Word", "Bits", "Letter", "Name"), "Text"),
     **dict.fromkeys(("SortedNumbers", "Floats"), "Numbers"),
-    **dict.fromkeys(("Square",), "Matrix"),
+    "Square": "Matrix",
 }
 
 
@@ -139,7 +140,5 @@ def test(function: Function) -> str:
 
 def task(function: Function, task_id: str, instruction: str, phrase: str) -> Task:
     """A task in HumanEval's form, with its own instruction; its prompt is the signature with the phrase below it."""
-    prompt = f"{function.imports}\n\n\n" * bool(function.imports)
-    prompt += f'def {function.signature}:\n    """{phrase[:1].upper()}{phrase[1:]}."""\n'
-    solution = "\n".join(f"    {line}" if line else "" for line in function.body.split("\n")) + "\n"
-    return Task(task_id, prompt, function.name, test(function), solution, instruction)
+    prompt = f'{function.header}\n    """{sentence(phrase)}."""\n'
+    return Task(task_id, prompt, function.name, test(function), f"{function.indented}\n", instruction)
