@@ -13,6 +13,7 @@ import numpy as np
 
 from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
+from utils.data.basics import pairs as basics
 from utils.data.pairs import TRAIN, VALIDATION
 from utils.errors import UserError
 from utils.model import loading
@@ -133,10 +134,12 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
         "fim_rate": str(fim_rate),
         "code": artifacts.code_sha256(__name__),
     }
+    has_textbook = config.preset == BASE_TEXTBOOK.preset
+    inputs |= {"textbook": basics.sha256()} if has_textbook else {}
     if not artifacts.stale_inputs(folder, inputs):
         return folder, True
     files_of_code = distinct(files_of_code)
-    if config.preset == BASE_TEXTBOOK.preset:
+    if has_textbook:
         files_of_code = [one for one in files_of_code if _is_repeated(one)] + textbook.documents()
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
