@@ -228,14 +228,16 @@ def result(samples: Sequence[Sample], k: int = 1, shared: frozenset[str] = froze
 def shared_with(pairs: Sequence[dict[str, str]], tasks: Sequence[Task]) -> frozenset[str]:
     """The ids of tasks that share text with training pairs, as `data.contamination` finds it.
 
-    Not covered: tasks with an instruction of their own. All sentences of their small world are alike; what of them was
-    not trained, their source proves by running (`data.basics`).
+    Tasks with an instruction of their own do so when a pair has it. All sentences of their small world are alike; what
+    of them was not trained, their source proves by running (`data.basics`).
     """
+    asked = {pair["instruction"].strip() for pair in pairs}
     known = [
         contamination.Task(one.task_id, one.prompt, one.canonical_solution) for one in tasks if not one.instruction
     ]
     found = contamination.overlaps(pairs, known).values()
-    return frozenset(overlap.task.name for overlaps in found for overlap in overlaps)
+    shared = {overlap.task.name for overlaps in found for overlap in overlaps}
+    return frozenset(shared | {one.task_id for one in tasks if one.instruction and one.instruction.strip() in asked})
 
 
 def changes(samples: Sequence[Sample]) -> dict[str, str]:
