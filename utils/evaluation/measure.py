@@ -77,9 +77,9 @@ SAMPLE = {
 
 
 def folder_of(run_dir: Path, settings: Settings, tasks: Sequence[Task]) -> Path:
-    """The folder of the results of these settings; other settings, tasks, weights or code of the judge have another."""
+    """The folder of the results of these settings; other settings, tasks, weights or code have another."""
     weights = [(path.name, *path.stat()[6:9:2]) for path in sorted(run_dir.glob("model/*.safetensors"))]  # size, time
-    made_of = asdict(settings), [asdict(task) for task in tasks], weights, artifacts.code_sha256("utils.sandbox.judge")
+    made_of = asdict(settings), [asdict(task) for task in tasks], weights, artifacts.code_sha256(__name__)
     content = repr(made_of)
     return run_dir / "evaluation" / f"{artifacts.slug(settings.tasks)}-{artifacts.sha256_text(content)[:8]}"
 
