@@ -24,7 +24,7 @@ def known(run_dir: Path, data_dir: Path) -> list[Task]:
     for name in dict.fromkeys(names):
         if name == task_sets.BASICS:  # tasks of the sets above
             continue
-        is_cached = name == sources.HUMANEVAL and any((data_dir / "raw" / name).glob("*.gz"))
+        is_cached = name == sources.HUMANEVAL and (data_dir / "raw" / name / Path(sources.HUMANEVAL_URL).name).exists()
         if is_cached or name not in (sources.HUMANEVAL, task_sets.MBPP):
             with suppress(UserError):
                 tasks += task_sets.load(name, data_dir)
