@@ -113,8 +113,8 @@ def evaluate(
                 seed = settings.seed + index * len(tasks) + start
                 asked, answers = _ask(*load(model), group, settings, template if model == TUNED else "", seed)
                 programs = [
-                    task_sets.source_of(task, answer, model == BASE)
-                    for task, answer in zip(group, answers, strict=True)
+                    task_sets.source_of(task, answer, prompt if model == BASE else None)
+                    for task, prompt, answer in zip(group, asked, answers, strict=True)
                 ]
                 rows = [row for row in zip(group, asked, answers, programs, strict=True) if row[0] in missing]
                 verdicts = judge_all([(task, program) for task, _, _, program in rows])

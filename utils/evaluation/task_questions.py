@@ -34,7 +34,7 @@ def known(run_dir: Path, data_dir: Path) -> list[Task]:
 def task_of(question: Question, tasks: Iterable[Task]) -> Task | None:
     """The task that a question asks as an evaluation does: by the same instruction, or by the same text to complete."""
     for task in tasks:
-        if question.mode == COMPLETION and question.text.strip("\n") == task.prompt.strip("\n"):
+        if question.mode == COMPLETION and question.text.strip("\n").rstrip() == task.prompt.strip("\n").rstrip():
             return task
         is_same = question.instruction.strip() == task_sets.instruction(task).strip()
         if question.mode == INSTRUCTION and is_same and not question.input.strip():
