@@ -40,16 +40,15 @@ def _file(functions: list[tuple[Function, int]]) -> str:
 
 def _texts(function: Function, number: int) -> Iterator[str]:
     draw = random.Random(f"{function.name} {number}")
-    phrases = function.phrases[:-1] or function.phrases
+    phrases = function.phrases[:-1]
     said, style = sentence(phrases[number % len(phrases)]), draw.choice(STYLES)
     header, body = f"def {function.signature}:", function.indented
-    example = examples.example(function, draw.randrange(8))
-    call, value = example or ("", "")
+    call, value = examples.example(function, draw.randrange(8))
     if style == "comment":
         yield f"# {said}.\n{header}\n{body}"
-    elif style == "doctest" and example:
+    elif style == "doctest":
         yield f'{header}\n    """{said}.\n\n    >>> {call}\n    {value}\n    """\n{body}'
     else:
         yield f'{header}\n    """{said}."""\n{body}'
-    if style == "asserts" and example:
+    if style == "asserts":
         yield f"assert {call} == {value}"

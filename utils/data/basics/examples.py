@@ -27,8 +27,8 @@ SAME = {
 
 
 @cache
-def calls(function: Function, number: int = NUM_CALLS) -> tuple[tuple[tuple[Any, ...], Any], ...]:
-    """At most `number` different calls, as arguments and value: one of each value, then a second one of each …
+def calls(function: Function) -> tuple[tuple[tuple[Any, ...], Any], ...]:
+    """At most `NUM_CALLS` different calls, as arguments and value: one of each value, then a second one of each …
 
     Runs the reference solution here, which is this package's own code. Calls for which it raises are left out.
     """
@@ -40,10 +40,10 @@ def calls(function: Function, number: int = NUM_CALLS) -> tuple[tuple[tuple[Any,
             continue
         seen.add(call)
         by_value.setdefault(text_of(value), []).append((arguments, value))
-        if len(by_value) == number:
+        if len(by_value) == NUM_CALLS:
             break
     turns = (call for turn in zip_longest(*by_value.values()) for call in turn if call)
-    return tuple(islice(turns, number))
+    return tuple(islice(turns, NUM_CALLS))
 
 
 def behaviour(function: Function) -> str:
@@ -117,11 +117,11 @@ def written(function: Function, arguments: tuple[Any, ...]) -> str:
     return f"{function.name}({', '.join(map(text_of, arguments))})"
 
 
-def example(function: Function, place: int) -> tuple[str, str] | None:
-    """A short call with its value, for an instruction."""
+def example(function: Function, place: int) -> tuple[str, str]:
+    """A short call with its value, for an instruction; every function has one."""
     texts = [(written(function, arguments), text_of(value)) for arguments, value in calls(function)]
     short = [pair for pair in texts if sum(map(len, pair)) <= MAX_CHARACTERS]
-    return short[place % len(short)] if short else None
+    return short[place % len(short)]
 
 
 def test(function: Function) -> str:

@@ -97,10 +97,7 @@ def _pair(function: Function, phrase: str, template: str, number: int, kind: str
 
 
 def _instruction(function: Function, phrase: str, template: str, number: int) -> str:
-    example = examples.example(function, number)
-    if "{call}" in template and example is None:
-        template = wordings.SIGNED[number % len(wordings.SIGNED)]
-    return wordings.ask(function, phrase, template, example)
+    return wordings.ask(function, phrase, template, examples.example(function, number))
 
 
 def tasks(name: str) -> list[Task]:

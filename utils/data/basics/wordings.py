@@ -55,9 +55,9 @@ def sentence(phrase: str) -> str:
     return phrase[:1].upper() + phrase[1:]
 
 
-def ask(function: Function, phrase: str, template: str, example: tuple[str, str] | None) -> str:
+def ask(function: Function, phrase: str, template: str, example: tuple[str, str]) -> str:
     """The instruction of a template; `example` is a call and its value."""
-    call, value = example or ("", "")
+    call, value = example
     return template.format(
         base=phrase,
         third=third_person(phrase),
