@@ -168,6 +168,7 @@ def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path
     corpus.export(run_dir, tmp_path / "base")
     network = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
     assert str(network.dtype) == "torch.bfloat16" and network.config.n_embd == 320
+    assert network.generation_config.suppress_tokens == [1, 2, 3]
     assert {path.name for path in (tmp_path / "base").iterdir()} >= {
         "config.json",
         "tokenizer.json",

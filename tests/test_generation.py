@@ -340,6 +340,8 @@ def test_suppressed_tokens_are_those_of_transformers_and_are_never_drawn(model, 
     greedy = texts(model, tokenizer, "abcabc", max_new_tokens=20)
     assert greedy == reference(model, tokenizer, "abcabc", 20) and greedy.isascii()
     assert texts(model, tokenizer, "abcabc", max_new_tokens=20, temperature=9.0).isascii()
+    monkeypatch.setattr(model, "generation_config", None)  # as of a model that transformers cannot generate with
+    assert not texts(model, tokenizer, "abcabc", max_new_tokens=20).isascii()
 
 
 def test_only_the_top_k_are_drawn(model, tokenizer):
