@@ -16,6 +16,7 @@ from utils.data import pairs as pairs_module
 from utils.data.basics import arguments, examples, pairs, verification, wordings
 from utils.data.basics.functions import Function
 from utils.errors import UserError
+from utils.pretraining import textbook
 from utils.sandbox import guest
 
 LIMIT_SECONDS = 0.05  # of a function that is given what it is not made for, and may never end
@@ -95,6 +96,16 @@ def test_nothing_asked_for_is_trained_by_name_phrase_or_behaviour(chosen):
     }
     assert passing(trained, asked) == set()
     assert "square_root" in {one.name for one in chosen.everyday}
+
+
+@pytest.mark.slow
+def test_textbook_code_holds_no_function_and_no_wording_that_is_asked_for(chosen):
+    text = "".join(document.text for document in textbook.documents())
+    names, said = re.findall(r"^def (\w+)", text, re.M), re.findall(r'^(?:# |    """)(.+?)\.(?:"""|$)', text, re.M)
+    asked = [*chosen.held_out, *chosen.unseen]
+    phrases = [phrase for one in asked for phrase in one.phrases] + [one.phrases[-1] for one in chosen.everyday]
+    assert len(names) == len(said) > 10_000
+    assert not {*names} & {one.name for one in asked} and not {*said} & {*map(wordings.sentence, phrases)}
 
 
 # Equal where both are defined: they are the same function of values of different types.

@@ -190,7 +190,7 @@ def test_a_typed_call_runs_also_for_a_task(monkeypatch):
         Question(INSTRUCTION, ASKED.instruction, input="with an input"),
         Question(INSTRUCTION, TASK.prompt),
         Question(COMPLETION, ASKED.instruction, text=ASKED.instruction),
-        Question(COMPLETION, text=f"{TASK.prompt}    "),
+        Question(COMPLETION, text=f"{TASK.prompt}    return"),
         Question(FILL, ASKED.instruction, text=f"{TASK.prompt}{CURSOR}"),
     ],
 )

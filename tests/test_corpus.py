@@ -136,6 +136,18 @@ def test_rows_hold_the_whole_text_and_only_our_special_tokens(tokenizer):
 
 
 @pytest.mark.slow
+def test_textbook_code_is_read_again_when_its_tables_change(tmp_path, monkeypatch):
+    some = [_document(f"file{i}", _code(f"name{i}")) for i in range(3)]
+    some.append(_document("held", _code("secret"), VALIDATION))
+    monkeypatch.setattr(corpus, "documents", lambda: some)
+    monkeypatch.setattr(corpus.textbook, "documents", lambda: [_document("basics0", _code("basic"))])
+    config = PRESETS["base-textbook"].with_changes(model_name_or_path=str(tmp_path / "fresh"), max_length=256)
+    assert [corpus.prepare(tmp_path, config, tmp_path / "fresh")[1] for _ in range(2)] == [False, True]
+    monkeypatch.setattr(corpus.basics, "sha256", lambda: "of other tables")
+    assert not corpus.prepare(tmp_path, config, tmp_path / "fresh")[1]
+
+
+@pytest.mark.slow
 def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path, monkeypatch):
     some = [_document(f"file{i}", _code(f"name{i}")) for i in range(6)]
     some += [_document("held", _code("secret"), VALIDATION), _document("lib", _code("lib"), TRAIN, "PSF-2.0")]
@@ -156,6 +168,7 @@ def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path
     corpus.export(run_dir, tmp_path / "base")
     network = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
     assert str(network.dtype) == "torch.bfloat16" and network.config.n_embd == 320
+    assert network.generation_config.suppress_tokens == [1, 2, 3]
     assert {path.name for path in (tmp_path / "base").iterdir()} >= {
         "config.json",
         "tokenizer.json",

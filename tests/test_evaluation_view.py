@@ -129,6 +129,8 @@ def test_phrases_of_the_small_world_are_not_counted_as_shared(tmp_path):
     asked = tasks.load("basics-compositions", tmp_path)[:20]
     pairs = [{"instruction": task.prompt, "input": "", "response": ""} for task in asked]
     assert not measure.shared_with(pairs, asked)
+    saved = {"instruction": f"{asked[3].instruction}\n", "input": "", "response": ""}  # as an answer of the playground
+    assert measure.shared_with([*pairs, saved], asked) == {asked[3].task_id}
     assert len(measure.shared_with(pairs, [replace(task, instruction="") for task in asked])) == len(asked)
 
 

@@ -332,6 +332,18 @@ def test_the_penalty_is_that_of_transformers(model, tokenizer, penalty):
     assert generate_rows(model, tokenizer, rows, settings)[0].text == expected
 
 
+@pytest.mark.slow
+def test_suppressed_tokens_are_those_of_transformers_and_are_never_drawn(model, tokenizer, monkeypatch):
+    unwanted = [token for token in range(len(tokenizer)) if not tokenizer.decode([token]).isascii()]
+    assert not texts(model, tokenizer, "abcabc", max_new_tokens=20).isascii()
+    monkeypatch.setattr(model.generation_config, "suppress_tokens", [*unwanted, len(tokenizer), -1])
+    greedy = texts(model, tokenizer, "abcabc", max_new_tokens=20)
+    assert greedy == reference(model, tokenizer, "abcabc", 20) and greedy.isascii()
+    assert texts(model, tokenizer, "abcabc", max_new_tokens=20, temperature=9.0).isascii()
+    monkeypatch.setattr(model, "generation_config", None)  # as of a model that transformers cannot generate with
+    assert not texts(model, tokenizer, "abcabc", max_new_tokens=20).isascii()
+
+
 def test_only_the_top_k_are_drawn(model, tokenizer):
     logits = torch.tensor([[0.2, 0.5, 0.3]]).log().expand(500, -1)
     generators = [torch.Generator().manual_seed(seed) for seed in range(500)]

@@ -62,6 +62,20 @@ def test_each_sample_is_drawn_once_and_samples_of_a_task_differ(evaluation):
     assert len(answers) > TOTAL - 3
 
 
+def test_the_program_of_the_base_is_what_it_was_asked_and_wrote(evaluation):
+    for sample in evaluation.samples:
+        whole = sample.asked + sample.answer
+        assert sample.model == TUNED or (whole.startswith(sample.source) and sample.source.startswith(sample.asked))
+
+
+def test_other_code_that_asks_or_judges_has_results_of_its_own(tmp_path, monkeypatch):
+    before = measure.folder_of(tmp_path, SETTINGS, TASKS)
+    monkeypatch.setattr(
+        measure.artifacts, "code_sha256", lambda module: "changed" if module == measure.__name__ else "as before"
+    )
+    assert measure.folder_of(tmp_path, SETTINGS, TASKS) != before
+
+
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_several_samples_are_counted_drawn_and_shown(evaluation, k):
     result, solved = measure.result(evaluation.samples, k), {}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from utils.data.basics.pairs import SETS
 from utils.evaluation import task_questions, tasks
 from utils.evaluation.measure import SETTINGS
 from utils.model.prompt_modes import COMPLETION, INSTRUCTION, Question
+from utils.sandbox.judge import Task
 
 OWN = {"task_id": "own/1", "prompt": "def one():\n", "entry_point": "one", "test": "def check(candidate):\n    pass\n"}
 
@@ -57,6 +59,8 @@ def test_humaneval_is_known_once_it_is_here(basics, tmp_path, shared_data):
 
 def test_nothing_is_downloaded_and_what_cannot_be_read_is_left_out(basics, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "_download", lambda *_: pytest.fail("a download"))
+    (tmp_path / "raw" / sources.HUMANEVAL).mkdir(parents=True)
+    (tmp_path / "raw" / sources.HUMANEVAL / "of-another-commit.jsonl.gz").touch()
     monkeypatch.setattr(tasks, "_mbpp", lambda *_: pytest.fail("a download"))
     names = [sources.HUMANEVAL, tasks.MBPP, str(tmp_path / "gone.jsonl"), "no such set"]
     names += ["a\0.jsonl", "\ud800.jsonl", "~no one/x.jsonl", f"{'x' * 5000}.jsonl", str(tmp_path / "folder.jsonl")]
@@ -68,4 +72,55 @@ def test_nothing_is_downloaded_and_what_cannot_be_read_is_left_out(basics, tmp_p
 
 @pytest.mark.parametrize("rest", ["", "\n\ndef other(", "\nclass A:\n    pass", "\nprint(one())\n\ndef f():"])
 def test_a_completion_ends_where_its_function_is_over(rest, basics):
-    assert tasks.source_of(basics[0], f"    return a + b{rest}", True).rstrip() == f"{basics[0].prompt}    return a + b"
+    program = tasks.source_of(basics[0], f"    return a + b{rest}", basics[0].prompt)
+    assert program.rstrip() == f"{basics[0].prompt}    return a + b"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "    # the sum", "\n    ", "\n\n"])
+def test_white_space_at_the_end_of_a_text_to_complete_asks_the_same_task_and_is_kept(end):
+    task = Task("own/add", f"def add(a, b):{end}", "add", "")
+    for text in (task.prompt, task.prompt.rstrip(), f"{task.prompt}\n  "):
+        assert task_questions.task_of(Question(COMPLETION, text=text), [task]) == task
+        assert tasks.source_of(task, " and more", text) == f"{text} and more"
+
+
+ADD = Task("t/add", "import math\n\n\ndef add(a, b):\n", "add", "", instruction="How do I add two numbers?")
+NAMING = replace(ADD, instruction="Write a function `add(a, b)`.")
+SUM = "def total(a, b):\n    return a + b\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "offered"),
+    [
+        (SUM, "total"),
+        (f"```python\n{SUM}```\nThis adds.", "total"),
+        (f"{SUM}\n\ndef other(a):\n    return a\n", "other"),
+        # A helper stands before or after the function that uses it.
+        ("def first(a):\n    return a\n\n\ndef total(a, b):\n    return first(a) + b\n", "total"),
+        ("def total(a, b):\n    return last(a) + b\n\n\ndef last(a):\n    return a\n", "total"),
+        ("def total(a, b):\n    return total(a, b - 1) if b else a\n\n\nprint(total(1, 2))\n", "total"),
+        # The name of the task stays what it is, also where no function has it.
+        (f"{SUM}\n\ndef add(a, b):\n    return a + b\n\n\ndef other(a):\n    return a\n", ""),
+        (f"{SUM}\n\nadd = lambda a, b: total(a, b)\n", ""),
+    ],
+)
+def test_a_person_need_not_name_the_function(answer, offered):
+    program = tasks.source_of(ADD, answer, None)
+    assert program.startswith(tasks.unfenced(answer)) and (f"\nadd = {offered}\n" in program) == bool(offered)
+    assert tasks.source_of(NAMING, answer) == tasks.unfenced(answer), "the instruction has the name"
+    assert "import math" not in program, "the instruction shows no imports"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "    return a + b", "from math import hypot as add", "class Adder:\n    pass", "async def total(a):\n    pass"]
+    + ["It is easy.", "def total(a", "    return a + b\n\n\ndef total(a, b):\n    return a"],
+)
+def test_an_answer_without_a_function_stands_behind_the_signature(answer):
+    assert tasks.source_of(ADD, answer) == ADD.prompt + answer
+    assert tasks.source_of(replace(ADD, instruction=""), answer) == ADD.prompt + answer
+
+
+def test_imports_that_the_question_shows_need_not_be_repeated():
+    answer = "def add(a, b):\n    return math.fsum([a, b])"
+    assert tasks.source_of(replace(ADD, instruction=""), answer) == f"import math\n{answer}"

@@ -6,7 +6,6 @@ Answers are greedy, so that results are reproducible. They are only parsed, neve
 import ast
 import math
 import re
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from utils.evaluation.tasks import parsed
 from utils.model import prompt_modes
 from utils.model.generation import END_OF_TEXT, Answer, GenerationSettings, generate_batch, generate_rows
 from utils.model.shape import context_of
@@ -62,13 +62,13 @@ def instructions(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, 
 def signature(instruction: str) -> Function | None:
     """The function that an instruction asks for, from the signature at its end, with or without a docstring."""
     header = next((match[0] for match in [*SIGNATURE.finditer(instruction)][-1:]), "")
-    tree = _parsed(header + " pass") or _parsed(header)
+    tree = parsed(header + " pass") or parsed(header)
     return next(iter(_functions(tree)), None) if tree else None
 
 
 def judge(asked: Function | None, answer: str) -> dict[str, bool]:
     """Whether an answer parses, and whether it defines the requested function with its parameters and a body."""
-    tree = _parsed(answer)
+    tree = parsed(answer)
     named = [node for node in _functions(tree) if asked and node.name == asked.name] if tree else []
     is_asked = any(asked and _parameters(node) == _parameters(asked) and _has_body(node) for node in named)
     return {"parses": tree is not None and bool(tree.body), "is_asked": is_asked}
@@ -165,15 +165,6 @@ def in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> l
     return [found[index] for index in range(len(items))]
 
 
-def _parsed(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
 def _functions(tree: ast.AST) -> list[Function]:
     return [node for node in ast.walk(tree) if isinstance(node, Function)]
 
@@ -196,6 +187,6 @@ def _has_body(node: Function) -> bool:
 
 def _body(text: str) -> str:
     """An answer without its signature, to find distinct answers."""
-    tree = _parsed(text)
+    tree = parsed(text)
     found = _functions(tree) if tree else []
     return ast.dump(ast.Module(found[0].body, [])) if found else text

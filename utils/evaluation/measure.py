@@ -77,9 +77,9 @@ SAMPLE = {
 
 
 def folder_of(run_dir: Path, settings: Settings, tasks: Sequence[Task]) -> Path:
-    """The folder of the results of these settings; other settings, tasks, weights or code of the judge have another."""
+    """The folder of the results of these settings; other settings, tasks, weights or code have another."""
     weights = [(path.name, *path.stat()[6:9:2]) for path in sorted(run_dir.glob("model/*.safetensors"))]  # size, time
-    made_of = asdict(settings), [asdict(task) for task in tasks], weights, artifacts.code_sha256("utils.sandbox.judge")
+    made_of = asdict(settings), [asdict(task) for task in tasks], weights, artifacts.code_sha256(__name__)
     content = repr(made_of)
     return run_dir / "evaluation" / f"{artifacts.slug(settings.tasks)}-{artifacts.sha256_text(content)[:8]}"
 
@@ -113,8 +113,8 @@ def evaluate(
                 seed = settings.seed + index * len(tasks) + start
                 asked, answers = _ask(*load(model), group, settings, template if model == TUNED else "", seed)
                 programs = [
-                    task_sets.source_of(task, answer, model == BASE)
-                    for task, answer in zip(group, answers, strict=True)
+                    task_sets.source_of(task, answer, prompt if model == BASE else None)
+                    for task, prompt, answer in zip(group, asked, answers, strict=True)
                 ]
                 rows = [row for row in zip(group, asked, answers, programs, strict=True) if row[0] in missing]
                 verdicts = judge_all([(task, program) for task, _, _, program in rows])
@@ -228,14 +228,16 @@ def result(samples: Sequence[Sample], k: int = 1, shared: frozenset[str] = froze
 def shared_with(pairs: Sequence[dict[str, str]], tasks: Sequence[Task]) -> frozenset[str]:
     """The ids of tasks that share text with training pairs, as `data.contamination` finds it.
 
-    Not covered: tasks with an instruction of their own. All sentences of their small world are alike; what of them was
-    not trained, their source proves by running (`data.basics`).
+    Tasks with an instruction of their own do so when a pair has it. All sentences of their small world are alike; what
+    of them was not trained, their source proves by running (`data.basics`).
     """
+    asked = {pair["instruction"].strip() for pair in pairs}
     known = [
         contamination.Task(one.task_id, one.prompt, one.canonical_solution) for one in tasks if not one.instruction
     ]
     found = contamination.overlaps(pairs, known).values()
-    return frozenset(overlap.task.name for overlaps in found for overlap in overlaps)
+    shared = {overlap.task.name for overlaps in found for overlap in overlaps}
+    return frozenset(shared | {one.task_id for one in tasks if one.instruction and one.instruction.strip() in asked})
 
 
 def changes(samples: Sequence[Sample]) -> dict[str, str]:

@@ -24,7 +24,7 @@ def known(run_dir: Path, data_dir: Path) -> list[Task]:
     for name in dict.fromkeys(names):
         if name == task_sets.BASICS:  # tasks of the sets above
             continue
-        is_cached = name == sources.HUMANEVAL and any((data_dir / "raw" / name).glob("*.gz"))
+        is_cached = name == sources.HUMANEVAL and (data_dir / "raw" / name / Path(sources.HUMANEVAL_URL).name).exists()
         if is_cached or name not in (sources.HUMANEVAL, task_sets.MBPP):
             with suppress(UserError):
                 tasks += task_sets.load(name, data_dir)
@@ -34,7 +34,7 @@ def known(run_dir: Path, data_dir: Path) -> list[Task]:
 def task_of(question: Question, tasks: Iterable[Task]) -> Task | None:
     """The task that a question asks as an evaluation does: by the same instruction, or by the same text to complete."""
     for task in tasks:
-        if question.mode == COMPLETION and question.text.strip("\n") == task.prompt.strip("\n"):
+        if question.mode == COMPLETION and question.text.strip("\n").rstrip() == task.prompt.strip("\n").rstrip():
             return task
         is_same = question.instruction.strip() == task_sets.instruction(task).strip()
         if question.mode == INSTRUCTION and is_same and not question.input.strip():

@@ -7,6 +7,7 @@ function, which it continues.
 import ast
 import json
 import re
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -108,19 +109,43 @@ def unfenced(answer: str) -> str:
     return fenced[1] if fenced else answer
 
 
-def source_of(task: Task, answer: str, is_completion: bool) -> str:
-    """The program of an answer: with the task's imports in front, a fence removed, a body behind its signature.
+def source_of(task: Task, answer: str, before: str | None = None) -> str:
+    """The program of an answer: a fence removed, a body behind its signature, with imports that the question shows.
 
-    A completion ends where its function is over, also if the model was not stopped there.
+    `before` is the text that a completion continues; it ends where its function is over, also if the model was not
+    stopped there. A function may have another name, unless the instruction says it.
     """
-    if is_completion:
+    if before is not None:
         ends = [answer.find(stop) for stop in STOP_STRINGS if stop in answer]
-        return task.prompt + answer[: min(ends, default=None)]
+        return before + answer[: min(ends, default=None)]
     code = unfenced(answer)
-    if task.instruction and (names := re.findall(r"^def (\w+)", code, re.MULTILINE)) and task.entry_point not in names:
-        code += f"\n\n\n{task.entry_point} = {names[-1]}\n"  # the instruction need not name the function
-        return code
+    if task.instruction and (name := _offered(code, task.entry_point)):
+        is_named = name == task.entry_point or f"{task.entry_point}(" in task.instruction
+        return code if is_named else f"{code}\n\n\n{task.entry_point} = {name}\n"
     if re.search(rf"^(?:async )?def {task.entry_point}\b", code, re.MULTILINE):
         imports = [line for line in task.prompt.splitlines() if line.startswith(("import ", "from "))]
         return "\n".join([*imports, code])
     return task.prompt + code
+
+
+def _offered(code: str, wanted: str) -> str:
+    """The name of a program's function: the wanted one, else the last one that no other uses; "" without functions."""
+    body = tree.body if (tree := parsed(code)) else []
+    functions = [node for node in body if isinstance(node, ast.FunctionDef)]
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    if wanted in {node.name for node in functions} | {node.id for node in targets if isinstance(node, ast.Name)}:
+        return wanted
+    parts = ((node.name, part) for node in functions for part in ast.walk(node))
+    used = {part.id for name, part in parts if isinstance(part, ast.Name) and part.id != name}
+    names = [node.name for node in functions]
+    return ([name for name in names if name not in used] or names or [""])[-1]
+
+
+def parsed(text: str) -> ast.Module | None:
+    """The syntax tree of a program, None where it is not Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -70,14 +70,15 @@ class Decoder:
 
     def __init__(self, model: PreTrainedModel, rows: Sequence[list[int]], settings: GenerationSettings):
         self.model, self.settings = model, settings
-        self.suppressed: list[int] = model.generation_config.suppress_tokens or []  # as transformers' `generate` has it
+        size = model.config.get_text_config().vocab_size
+        # As in transformers' `generate`, which ignores ids beyond the vocabulary. Some models have no such settings.
+        suppressed = getattr(getattr(model, "generation_config", None), "suppress_tokens", None) or []
+        self.suppressed = [token for token in suppressed if 0 <= token < size]
         # On the CPU, so that a seed gives the same numbers on every device.
         self.generators = [torch.Generator("cpu").manual_seed(settings.seed + index) for index in range(len(rows))]
         self.seen: torch.Tensor | None = None  # (rows, vocabulary): tokens to penalize
         if settings.repetition_penalty != 1:
-            self.seen = torch.zeros(
-                len(rows), model.config.get_text_config().vocab_size, dtype=torch.bool, device=model.device
-            )
+            self.seen = torch.zeros(len(rows), size, dtype=torch.bool, device=model.device)
             for index, row in enumerate(rows):
                 self.seen[index, row] = True
 

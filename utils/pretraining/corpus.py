@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
+from utils.data.basics import pairs as basics
 from utils.data.pairs import TRAIN, VALIDATION
 from utils.errors import UserError
 from utils.model import loading
@@ -33,6 +35,7 @@ NUM_GAP_LINES = (1, 1, 1, 1, 2, 3)
 SUFFIX_FIRST_RATE = 0.7  # with the prefix right before the middle, the easier order to learn
 LINE = re.compile(r"\S[^\n]*")
 REPEATED_SHARE = 0.02  # of the files, in the third run
+KEPT_SHARE = 0.25  # of the weights before the textbook
 NUM_STDLIB_COPIES = 3  # the library that the pairs are made from
 ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
 
@@ -133,10 +136,12 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
         "fim_rate": str(fim_rate),
         "code": artifacts.code_sha256(__name__),
     }
+    has_textbook = config.preset == BASE_TEXTBOOK.preset
+    inputs |= {"textbook": basics.sha256()} if has_textbook else {}
     if not artifacts.stale_inputs(folder, inputs):
         return folder, True
     files_of_code = distinct(files_of_code)
-    if config.preset == BASE_TEXTBOOK.preset:
+    if has_textbook:
         files_of_code = [one for one in files_of_code if _is_repeated(one)] + textbook.documents()
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
@@ -164,7 +169,8 @@ def _origins(documents: list[Document]) -> list[dict[str, Any]]:
 def export(run_dir: Path, folder: Path) -> None:
     """Save a finished run's model in bfloat16, with its sources, those of the run it started from, and its loss curve.
 
-    Raises `UserError` when it is too large.
+    The weights after the textbook are averaged with those before it, which keeps more of what was read before
+    (Wortsman et al. 2022, arXiv:2109.01903). Raises `UserError` when the model is too large.
     """
     network, tokenizer = loading.load(str(run_dir / "model"))
     config = RunConfig.load(run_dir / "config.json")
@@ -172,6 +178,8 @@ def export(run_dir: Path, folder: Path) -> None:
     facts = artifacts.require(run_dir, "utils.pretraining")["facts"] | {"preset": config.preset, "corpus": corpus}
     if config.model_name_or_path == EMBEDDED:
         facts["went_on_from"] = artifacts.require(folder, "utils.pretraining")["facts"]
+    if config.preset == BASE_TEXTBOOK.preset:
+        _average(network, loading.load(str(folder))[0])
     with artifacts.building(folder, {}, facts) as temporary:
         # They begin the parts of a masked span, and are never part of an answer.
         network.generation_config.suppress_tokens = [PREFIX, MIDDLE, SUFFIX]
@@ -182,6 +190,13 @@ def export(run_dir: Path, folder: Path) -> None:
         num_bytes = (temporary / "model.safetensors").stat().st_size
         if num_bytes > MAX_BASE_BYTES:
             raise UserError(f"the model has {num_bytes:,} bytes, at most {MAX_BASE_BYTES:,} are allowed.")
+
+
+@torch.no_grad()
+def _average(network, start) -> None:
+    """Move the weights towards those at the start of the run."""
+    for weight, before in zip(network.parameters(), start.parameters(), strict=True):
+        weight.lerp_(before.to(weight.dtype), KEPT_SHARE)
 
 
 def _earlier(run_dir: Path, config: RunConfig) -> list[Path]:

@@ -33,27 +33,22 @@ def documents() -> list[Document]:
 
 
 def _file(functions: list[tuple[Function, int]]) -> str:
-    imports = sorted({line for function, _ in functions for line in function.imports.split("\n") if line})
-    parts = ["\n".join(imports)] * bool(imports)
-    return (
-        "\n\n\n".join([*parts, *(text for function, number in functions for text in _texts(function, number))]) + "\n"
-    )
+    imports = "\n".join(sorted({line for function, _ in functions for line in function.imports.split("\n") if line}))
+    texts = [text for function, number in functions for text in _texts(function, number)]
+    return "\n\n\n".join([imports] * bool(imports) + texts) + "\n"
 
 
 def _texts(function: Function, number: int) -> Iterator[str]:
     draw = random.Random(f"{function.name} {number}")
-    phrases = function.phrases[:-1] or function.phrases
+    phrases = function.phrases[:-1]
     said, style = sentence(phrases[number % len(phrases)]), draw.choice(STYLES)
-    code = function.source().removeprefix(f"{function.imports}\n\n\n" if function.imports else "")
-    header, body = code.split("\n", 1)
-    example = examples.example(function, draw.randrange(8))
+    header, body = f"def {function.signature}:", function.indented
+    call, value = examples.example(function, draw.randrange(8))
     if style == "comment":
-        yield f"# {said}.\n{code}"
-    elif style == "doctest" and example:
-        call, value = example
+        yield f"# {said}.\n{header}\n{body}"
+    elif style == "doctest":
         yield f'{header}\n    """{said}.\n\n    >>> {call}\n    {value}\n    """\n{body}'
     else:
         yield f'{header}\n    """{said}."""\n{body}'
-    if style == "asserts" and example:
-        call, value = example
+    if style == "asserts":
         yield f"assert {call} == {value}"

@@ -59,7 +59,7 @@ class TaskAnswers:
         lines = []
         for number, task in enumerate(self.tasks):
             answer = answers.get(number, "")
-            source = tasks.source_of(task, answer, is_completion=False)
+            source = tasks.source_of(task, answer)
             lines.append(json.dumps({"task_id": task.task_id, "source": source, "answer": answer}) + "\n")
         path = self.run_dir / metrics.TASK_ANSWERS / f"step-{step:08d}.jsonl"
         files.make_folder(path.parent)

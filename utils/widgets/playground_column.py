@@ -178,7 +178,7 @@ class Column(widgets.VBox):
         whole = "\n\n".join(before + one.text + after for one in self.written)
         update(self.copy, text=whole)
         programs = [
-            source_of(self.task, one.text, bool(before)) if self.task else program(one.text, before, after)
+            source_of(self.task, one.text, before or None) if self.task else program(one.text, before, after)
             for one in self.written
         ]
         self.runner.offer([] if self.is_writing else programs, self.task)

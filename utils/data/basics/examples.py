@@ -8,6 +8,7 @@ from typing import Any
 
 from utils.data.basics.arguments import drawn, types
 from utils.data.basics.functions import Function
+from utils.data.basics.wordings import sentence
 from utils.sandbox.judge import Task
 
 NUM_DRAWN = 120
@@ -21,13 +22,13 @@ SAME = {
     **dict.fromkeys(("Natural", "Numeral", "Year"), "Positive"),
     **dict.fromkeys(("Line", "Lines", "Word", "Bits", "Letter", "Name"), "Text"),
     **dict.fromkeys(("SortedNumbers", "Floats"), "Numbers"),
-    **dict.fromkeys(("Square",), "Matrix"),
+    "Square": "Matrix",
 }
 
 
 @cache
-def calls(function: Function, number: int = NUM_CALLS) -> tuple[tuple[tuple[Any, ...], Any], ...]:
-    """At most `number` different calls, as arguments and value: one of each value, then a second one of each …
+def calls(function: Function) -> tuple[tuple[tuple[Any, ...], Any], ...]:
+    """At most `NUM_CALLS` different calls, as arguments and value: one of each value, then a second one of each …
 
     Runs the reference solution here, which is this package's own code. Calls for which it raises are left out.
     """
@@ -39,10 +40,10 @@ def calls(function: Function, number: int = NUM_CALLS) -> tuple[tuple[tuple[Any,
             continue
         seen.add(call)
         by_value.setdefault(text_of(value), []).append((arguments, value))
-        if len(by_value) == number:
+        if len(by_value) == NUM_CALLS:
             break
     turns = (call for turn in zip_longest(*by_value.values()) for call in turn if call)
-    return tuple(islice(turns, number))
+    return tuple(islice(turns, NUM_CALLS))
 
 
 def behaviour(function: Function) -> str:
@@ -116,11 +117,11 @@ def written(function: Function, arguments: tuple[Any, ...]) -> str:
     return f"{function.name}({', '.join(map(text_of, arguments))})"
 
 
-def example(function: Function, place: int) -> tuple[str, str] | None:
-    """A short call with its value, for an instruction."""
+def example(function: Function, place: int) -> tuple[str, str]:
+    """A short call with its value, for an instruction; every function has one."""
     texts = [(written(function, arguments), text_of(value)) for arguments, value in calls(function)]
     short = [pair for pair in texts if sum(map(len, pair)) <= MAX_CHARACTERS]
-    return short[place % len(short)] if short else None
+    return short[place % len(short)]
 
 
 def test(function: Function) -> str:
@@ -139,7 +140,5 @@ def test(function: Function) -> str:
 
 def task(function: Function, task_id: str, instruction: str, phrase: str) -> Task:
     """A task in HumanEval's form, with its own instruction; its prompt is the signature with the phrase below it."""
-    prompt = f"{function.imports}\n\n\n" * bool(function.imports)
-    prompt += f'def {function.signature}:\n    """{phrase[:1].upper()}{phrase[1:]}."""\n'
-    solution = "\n".join(f"    {line}" if line else "" for line in function.body.split("\n")) + "\n"
-    return Task(task_id, prompt, function.name, test(function), solution, instruction)
+    prompt = f'{function.header}\n    """{sentence(phrase)}."""\n'
+    return Task(task_id, prompt, function.name, test(function), f"{function.indented}\n", instruction)

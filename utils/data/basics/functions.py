@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-TABLES, EVERYDAY, HELD_OUT = Path(__file__).with_name("tables"), "on_*.py", "held_out_*.py"
+TABLES, TRAINED, HELD_OUT = Path(__file__).with_name("tables"), "on_*.py", "held_out_*.py"
 
 
 @dataclass(frozen=True)
@@ -25,21 +25,23 @@ class Function:
     def kinds(self) -> tuple[str, ...]:
         return tuple(kind for _, kind in self.parameters)
 
-    def source(self, docstring: str = "") -> str:
+    @property
+    def header(self) -> str:
+        """The imports and the first line."""
+        return f"{self.imports}\n\n\n" * bool(self.imports) + f"def {self.signature}:"
+
+    @property
+    def indented(self) -> str:
+        return "\n".join(f"    {line}" if line else "" for line in self.body.split("\n"))
+
+    def source(self) -> str:
         """The function as Python, with its imports."""
-        indented = "\n".join(f"    {line}" if line else "" for line in self.body.split("\n"))
-        doc = f'    """{docstring}"""\n' if docstring else ""
-        return f"{self.imports}\n\n\n" * bool(self.imports) + f"def {self.signature}:\n{doc}{indented}"
+        return f"{self.header}\n{self.indented}"
 
 
-def everyday() -> list[Function]:
-    """The everyday functions that are trained."""
-    return [one for path in sorted(TABLES.glob(EVERYDAY)) for one in _table(path)]
-
-
-def held_out() -> list[Function]:
-    """The everyday functions that are only asked for."""
-    return [one for path in sorted(TABLES.glob(HELD_OUT)) for one in _table(path)]
+def everyday(tables: str) -> tuple[Function, ...]:
+    """The everyday functions of the tables with these names: `TRAINED`, or `HELD_OUT`, which are only asked for."""
+    return tuple(function for path in sorted(TABLES.glob(tables)) for function in _table(path))
 
 
 def _table(path: Path) -> list[Function]:

@@ -6,13 +6,13 @@ function, and the everyday functions of the tables `held_out_*`. No trained func
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 from utils import artifacts
 from utils.data.basics import examples, wordings
 from utils.data.basics.compositions import compositions
-from utils.data.basics.functions import TABLES, Function, everyday, held_out
+from utils.data.basics.functions import HELD_OUT, TABLES, TRAINED, Function, everyday
 from utils.sandbox.judge import Task
 
 COMPOSITIONS, WORDINGS, EVERYDAY = SETS = "basics-compositions", "basics-wordings", "basics-everyday"
@@ -24,11 +24,11 @@ NUM_PAIRS = {"everyday": 12, "composition": 2}  # of each function
 class Selection:
     """The functions by use; `unseen`, `trained` and `others` are compositions, the last of no use here."""
 
-    everyday: list[Function] = field(default_factory=list)
-    held_out: list[Function] = field(default_factory=list)
-    unseen: list[Function] = field(default_factory=list)
-    trained: list[Function] = field(default_factory=list)
-    others: list[Function] = field(default_factory=list)
+    everyday: tuple[Function, ...]
+    held_out: tuple[Function, ...]
+    unseen: tuple[Function, ...]
+    trained: tuple[Function, ...]
+    others: tuple[Function, ...]
 
 
 @cache
@@ -37,10 +37,11 @@ def selection(num_others: int = 0) -> Selection:
 
     With `num_others` further compositions, which behave like none that is asked for.
     """
-    chosen = Selection(everyday(), held_out())
-    seen = {examples.behaviour(function) for function in (*chosen.everyday, *chosen.held_out)}
+    known, held_out = everyday(TRAINED), everyday(HELD_OUT)
+    unseen, trained, others = groups = [], [], []
+    seen = {examples.behaviour(function) for function in (*known, *held_out)}
     for function in sorted(compositions(), key=lambda one: artifacts.sha256_text(one.name)):
-        uses = ((chosen.unseen, NUM_UNSEEN), (chosen.trained, NUM_TRAINED), (chosen.others, num_others))
+        uses = zip(groups, (NUM_UNSEEN, NUM_TRAINED, num_others), strict=True)
         use = next((group for group, number in uses if len(group) < number), None)
         if use is None:
             break
@@ -49,10 +50,10 @@ def selection(num_others: int = 0) -> Selection:
             continue
         seen.add(behaviour)
         # Also functions of other kinds, and those that a test cannot tell apart.
-        asked = () if use is chosen.unseen else (*chosen.held_out, *chosen.unseen)
+        asked = () if use is unseen else (*held_out, *unseen)
         if not any(examples.passes(function, other) for other in asked):
             use.append(function)
-    return chosen
+    return Selection(known, held_out, *map(tuple, groups))
 
 
 def sha256() -> str:
@@ -96,10 +97,7 @@ def _pair(function: Function, phrase: str, template: str, number: int, kind: str
 
 
 def _instruction(function: Function, phrase: str, template: str, number: int) -> str:
-    example = examples.example(function, number)
-    if "{call}" in template and example is None:
-        template = wordings.SIGNED[number % len(wordings.SIGNED)]
-    return wordings.ask(function, phrase, template, example or ("", ""))
+    return wordings.ask(function, phrase, template, examples.example(function, number))
 
 
 def tasks(name: str) -> list[Task]:

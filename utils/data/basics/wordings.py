@@ -1,7 +1,6 @@
 """How people ask for a function: a phrase such as "count the vowels in a text" in a command or a question."""
 
 import random
-from collections.abc import Sequence
 
 from utils.data.basics.functions import Function
 
@@ -56,7 +55,7 @@ def sentence(phrase: str) -> str:
     return phrase[:1].upper() + phrase[1:]
 
 
-def ask(function: Function, phrase: str, template: str, example: Sequence[str] = ("", "")) -> str:
+def ask(function: Function, phrase: str, template: str, example: tuple[str, str]) -> str:
     """The instruction of a template; `example` is a call and its value."""
     call, value = example
     return template.format(
