@@ -22,7 +22,7 @@ BINARY = r"(adapter_)?model(-\d{5}-of-\d{5})?\.safetensors|gguf/[\w.-]+\.gguf|to
 TEXT = (
     r"README\.md|ledger\.json|manifest\.json|(LICENSE|NOTICE)[\w.-]*|(adapter_|generation_)?config\.json|Modelfile"
     r"|tokenizer(_config)?\.json|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt"
-    r"|(adapter_)?model\.safetensors\.index\.json|chat_template[\w.-]*|pages/[\w.-]+\.html"
+    r"|(adapter_)?model\.safetensors\.index\.json|chat_template[\w.-]*|pages/[\w.-]+\.html|\.eval_results/[\w.-]+\.yaml"
 )
 ALLOWED = re.compile(rf"{BINARY}|{TEXT}")
 VOCABULARIES = {"tokenizer.json", "vocab.json", "merges.txt"}  # their words are the base's, paths among them

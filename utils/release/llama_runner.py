@@ -63,7 +63,7 @@ class _Runner:
     """A file in llama.cpp, with room for `num_tokens`."""
 
     def __init__(self, path: str, num_tokens: int):
-        from cyllama.llama import llama_cpp  # ty: ignore[import-not-found]
+        from cyllama.llama import llama_cpp
 
         class Model(llama_cpp.LlamaModel):
             n_vocab = property(lambda self: self.get_vocab().n_vocab)  # which its context asks for, and 0.2.18 lacks
