@@ -412,7 +412,7 @@ def test_an_answer_runs_in_the_sandbox(lab, page, run_dir):
         runner.click()
         expect(page.locator(".playground-column")).to_contain_text(result)
         expect(runner).to_be_enabled()
-    expect(page.locator(".playground-column")).to_contain_text("Got-1Expected3")
+    expect(page.locator(".playground-column")).to_contain_text("Got-13Expected11")
     look(page, "playground-run-task")
     page.wait_for_timeout(500)
     assert page.evaluate("window.pwned") is None

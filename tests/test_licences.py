@@ -138,7 +138,8 @@ def test_the_bundled_model_carries_the_repositorys_licence_and_says_what_it_was_
     found, _ = texts(name, STDLIB, "embedded", folder, tmp_path)
     assert found["LICENSE"] == (ROOT / "LICENSE").read_bytes()
     origins = licences.origins(folder)
-    assert origins["PSF-2.0"] == ["Python 3.11.7"] and sum(map(len, origins.values())) == 53
+    assert origins["PSF-2.0"] == ["Python 3.11.7"] and "python-basics" in origins["Apache-2.0"]
+    assert sum(map(len, origins.values())) >= 54  # the textbook, and what the runs before it read
 
 
 @pytest.mark.parametrize(

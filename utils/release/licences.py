@@ -236,13 +236,20 @@ def _installed(licence: str) -> list[Path]:
 
 
 def origins(folder: Path) -> dict[str, list[str]]:
-    """What a base model of this workbook was trained on, by licence, from its manifest; empty for other models."""
+    """What a base model of this workbook was trained on in all its runs, by licence, from its manifest.
+
+    Empty for other models. Raises `UserError` for a manifest that is damaged.
+    """
     manifest: dict[str, Any] = artifacts.read_manifest(folder) or {}
-    corpus = manifest.get("facts", {}).get("corpus", {})
-    listed = corpus.get("origins", []) if isinstance(corpus, dict) else []
     by_licence: dict[str, list[str]] = {}
-    if files.misfit(listed, [{"origin": str, "license": str}]):
-        raise UserError(f"{folder / artifacts.MANIFEST}: its origins are damaged, got {short(listed)}. Restore it.")
-    for origin in listed[:MAX_ORIGINS]:
-        by_licence.setdefault(origin["license"], []).append(origin["origin"])
+    facts = manifest.get("facts", {})
+    while isinstance(facts, dict) and facts:  # of this run, then of the one that it continued
+        corpus = facts.get("corpus", {})
+        listed = corpus.get("origins", []) if isinstance(corpus, dict) else []
+        if files.misfit(listed, [{"origin": str, "license": str}]):
+            raise UserError(f"{folder / artifacts.MANIFEST}: its origins are damaged, got {short(listed)}. Restore it.")
+        for origin in listed[:MAX_ORIGINS]:
+            names = by_licence.setdefault(origin["license"], [])
+            names += [origin["origin"]] if origin["origin"] not in names else []
+        facts = facts.get("went_on_from", {})
     return by_licence
