@@ -71,7 +71,8 @@ def small_disk(folder: Path):
     """A file system of `DISK_BYTES` at the folder; raises `Skipped` where it cannot be made."""
     run.needs(sys.platform == "linux" and os.geteuid() == 0, "a small tmpfs needs root on Linux")
     folder.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder], check=True, timeout=30)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder], timeout=30)
+    run.needs(mounted.returncode == 0, "a small tmpfs cannot be mounted here")
     try:
         yield
     finally:
