@@ -43,6 +43,8 @@ REMEDIES = {
 
 def explained(error: Exception, path: Path) -> UserError | None:
     """A failed write as a `UserError` that says what to do, with the error's own path or `path`; None for others."""
+    if isinstance(error, UserError) and isinstance(error.__cause__, OSError):  # `writing` explained it
+        return error
     number, name = getattr(error, "errno", None), str(getattr(error, "filename", None) or path)
     if found := re.search(r"\(os error (\d+)\)", str(error)):  # safetensors has only the text
         number = int(found[1])

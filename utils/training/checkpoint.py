@@ -90,8 +90,7 @@ class Saver:
             if self.rank == 0:
                 self._complete(temporary, state)
         except Exception as error:
-            is_explained = isinstance(error, UserError) and isinstance(error.__cause__, OSError)
-            explanation = error if is_explained else files.explained(error, self.folder)
+            explanation = files.explained(error, self.folder)
             needs = f"A checkpoint needs {needed_bytes:,} bytes; the earlier ones are kept."
             self._error = UserError(f"{explanation} {needs}") if explanation else error
             shutil.rmtree(temporary, ignore_errors=True)
