@@ -189,8 +189,12 @@ def check(source: sources.Source, fields: Fields = Fields()) -> Iterator[tuple[R
 
 def split_of(origin: str) -> str:
     """The side of the split of all pairs of this origin, independent of other rows."""
-    share = int(artifacts.sha256_text(origin)[:8], 16) / 16**8
-    return VALIDATION if share < VALIDATION_SHARE else TRAIN
+    return VALIDATION if is_drawn(origin, VALIDATION_SHARE) else TRAIN
+
+
+def is_drawn(name: str, share: float) -> bool:
+    """Whether a name is among this share of all names, by its hash alone."""
+    return int(artifacts.sha256_text(name)[:8], 16) / 16**8 < share
 
 
 def clean(text: str) -> str:

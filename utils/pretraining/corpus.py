@@ -15,7 +15,7 @@ import torch
 from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
 from utils.data.basics import pairs as basics
-from utils.data.pairs import TRAIN, VALIDATION
+from utils.data.pairs import TRAIN, VALIDATION, is_drawn
 from utils.errors import UserError
 from utils.model import loading
 from utils.pretraining import textbook
@@ -38,12 +38,6 @@ REPEATED_SHARE = 0.02  # of the files, in the third run
 KEPT_SHARE = 0.25  # of the weights before the textbook
 NUM_STDLIB_COPIES = 3  # the library that the pairs are made from
 ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
-
-
-def _is_repeated(document: Document) -> bool:
-    """Whether a file is also read in the third run, so that the model does not forget the others."""
-    share = int(artifacts.sha256_text(document.name)[:8], 16) / 16**8
-    return document.split == VALIDATION or share < REPEATED_SHARE
 
 
 def _copies(document: Document) -> list[Document]:
@@ -142,7 +136,9 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
         return folder, True
     files_of_code = distinct(files_of_code)
     if has_textbook:
-        files_of_code = [one for one in files_of_code if _is_repeated(one)] + textbook.documents()
+        # Some files are read again, so that the model forgets less of them.
+        repeated = [one for one in files_of_code if one.split == VALIDATION or is_drawn(one.name, REPEATED_SHARE)]
+        files_of_code = repeated + textbook.documents()
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
         for split, rate in ((TRAIN, fim_rate), (VALIDATION, 0.0)):
