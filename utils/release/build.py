@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from utils import artifacts, files
 from utils.errors import UserError
 from utils.release import card, ledger, licences, metadata, run_facts
+from utils.release.ledger import NOT_STATED
 from utils.release.licences import BASE_LICENSE, DATA_LICENSE
 from utils.release.run_facts import RunFacts
 
 RELEASE, STATEMENTS = "release", "statements.json"
-NOT_STATED = "not stated"
 CARD = "README.md"
 FORMATS = ("F16", "Q8_0")
 MAX_PAGES, MAX_PAGE_BYTES = 20, 2**26  # of executed notebooks
@@ -54,11 +55,7 @@ def build(
         files.write_json(temporary / ledger.LEDGER, content)
         _write_results(temporary, metadata.results(facts))
         _copy_pages(facts.run_dir / "notebooks", temporary / "pages")
-        made["exports"] = [
-            {"name": item.name, "path": str(item.path), "num_bytes": item.num_bytes, "checks": item.checks}
-            | {"tokens_per_second": item.tokens_per_second}
-            for item in exports
-        ]
+        made["exports"] = list(map(asdict, exports))
     return folder, False
 
 

@@ -10,14 +10,14 @@ from utils.config import EMBEDDED
 from utils.errors import masked
 from utils.hardware import format_bytes
 from utils.release import ledger
+from utils.release.ledger import NOT_STATED
 from utils.release.licences import Requirements
 from utils.release.markdown import bullets, code, fenced, plain, prose, table
 from utils.release.metadata import LINKS, STATEMENTS, metadata
 from utils.release.run_facts import RunFacts, one_line
-from utils.release.tables import rate
+from utils.release.tables import compared, rate
 from utils.tokens.prompts import CHAT, format_prompt
 
-NOT_STATED = "not stated"
 STARCODER = """\
 @article{li2023starcoder,
   title={StarCoder: may the source be with you!},
@@ -225,7 +225,7 @@ def _files(exports: Sequence[Any]) -> str:
             item.name,
             format_bytes(item.num_bytes),
             rate(item.tokens_per_second),
-            "; ".join(f"{name}: {value}" for name, value in item.checks.items()) or "not compared",
+            compared(item.checks),
         )
         for item in exports
     ]

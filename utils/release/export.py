@@ -86,16 +86,15 @@ def export(model_dir: Path, out: Path, template: str, formats: Sequence[str] = (
     network, tokenizer = loading.load(str(model_dir))
     stops = sorted(stop_ids(network, tokenizer))
     chat = chat_template(template, tokenizer)
-    if formats:  # refused before anything is written
-        gguf_file.metadata(network.config, tokenizer, stops, chat, formats[0])
+    # Refused before anything is written.
+    fields_of = {form: gguf_file.metadata(network.config, tokenizer, stops, chat, form) for form in formats}
     expected = _answers(network, tokenizer, template)
     config = network.config
     del network
     exported = [_safetensors(model_dir, out, template, expected)]
-    for form in dict.fromkeys(formats):
+    for form, fields in fields_of.items():
         path = out / "gguf" / f"model-{form}.gguf"
         files.make_folder(path.parent)
-        fields = gguf_file.metadata(config, tokenizer, stops, chat, form)
         gguf_file.write(path, out, config, fields, form)
         try:
             checks, speed = gguf_file.verify(path, out, config, fields), None

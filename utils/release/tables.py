@@ -1,6 +1,6 @@
 """The ledger, the exports and the files of an upload as tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,6 +22,11 @@ def rate(tokens_per_second: float | None) -> str:
     return "not measured" if tokens_per_second is None else f"{tokens_per_second:,.0f}"
 
 
+def compared(checks: Mapping[str, str]) -> str:
+    """What an export was compared with, and the results, on one line."""
+    return "; ".join(f"{name}: {value}" for name, value in checks.items()) or "not compared"
+
+
 def exports(folder: Path | None) -> Table:
     """The exports of a release, with size, speed and checks; empty without a release."""
     facts = artifacts.require(folder, "07_release")["facts"] if folder else {}
@@ -31,7 +36,7 @@ def exports(folder: Path | None) -> Table:
             "what": item["name"],
             "size": format_bytes(item["num_bytes"]),
             "tokens a second": rate(item["tokens_per_second"]),
-            "compared": "; ".join(f"{name}: {value}" for name, value in item["checks"].items()) or "not compared",
+            "compared": compared(item["checks"]),
         }
         for item in (found if not files.misfit(found, [EXPORT]) else [])
     }
