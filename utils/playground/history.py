@@ -17,6 +17,7 @@ from typing import Any
 from utils import files
 from utils.data import reader
 from utils.errors import UserError
+from utils.markdown import backticks
 
 HISTORY = "playground.jsonl"
 # The fields that a record is read by, and their types.
@@ -131,18 +132,13 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     return len(lines) + 1
 
 
-def _backticks(text: str, least: int) -> str:
-    """More backticks than any run of them in `text`, at least `least`."""
-    return "`" * max(least, 1 + max(map(len, re.findall("`+", text)), default=0))
-
-
 def _fenced(text: str) -> str:
-    fence = _backticks(text, 3)
+    fence = backticks(text, 3)
     return f"{fence}\n{text}\n{fence}"
 
 
 def _code(text: str) -> str:
     """One line of text as inline code; "" for none."""
     line = " ".join(text.split())
-    ticks = _backticks(line, 1)
+    ticks = backticks(line, 1)
     return f"{ticks} {line} {ticks}" if "`" in line else line and f"{ticks}{line}{ticks}"

@@ -9,12 +9,12 @@ from typing import Any
 from utils.config import EMBEDDED
 from utils.errors import masked
 from utils.hardware import format_bytes
+from utils.markdown import bullets, code, fenced, one_line, plain, prose, table
 from utils.release import ledger
 from utils.release.ledger import NOT_STATED
 from utils.release.licences import Requirements
-from utils.release.markdown import bullets, code, fenced, plain, prose, table
 from utils.release.metadata import LINKS, STATEMENTS, metadata
-from utils.release.run_facts import RunFacts, one_line
+from utils.release.run_facts import RunFacts
 from utils.release.tables import compared, rate
 from utils.tokens.prompts import CHAT, format_prompt
 

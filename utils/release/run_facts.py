@@ -8,8 +8,9 @@ from typing import Any
 
 from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
-from utils.errors import UserError, masked, visible
+from utils.errors import UserError
 from utils.evaluation import measure, report
+from utils.markdown import one_line
 from utils.model import loading
 from utils.runs import diagnostics, environment, folders, launch, metrics
 from utils.tokens import dataset
@@ -173,8 +174,3 @@ def _environments(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     if fault:
         raise UserError(f"the run's {artifacts.MANIFEST}: {fault}. Correct it, or train a new run.")
     return found
-
-
-def one_line(text: str) -> str:
-    """Text of a file as one line without control characters and credentials."""
-    return visible(masked(" ".join(text.split())))

@@ -1,10 +1,9 @@
-"""Text of a run in Markdown, shown as it is: tables, lists and blocks of code."""
+"""Text in Markdown, shown as it is: tables, lists and blocks of code."""
 
 import re
 from collections.abc import Mapping, Sequence
 
-from utils.errors import visible
-from utils.release.run_facts import one_line
+from utils.errors import masked, visible
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -27,11 +26,21 @@ def prose(text: str) -> str:
     return "\n\n".join(plain(paragraph) for paragraph in re.split(r"\n\s*\n", text.strip()))
 
 
+def one_line(text: str) -> str:
+    """Text of a file as one line without control characters and credentials."""
+    return visible(masked(" ".join(text.split())))
+
+
+def backticks(text: str, least: int) -> str:
+    """More backticks than any run of them in `text`, at least `least`."""
+    return "`" * max(least, 1 + max(map(len, re.findall("`+", text)), default=0))
+
+
 def code(text: str) -> str:
     return f"`{one_line(text).replace('`', chr(39))}`"
 
 
 def fenced(text: str, language: str = "") -> str:
     """Text as a block of code, whatever it contains."""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    fence = backticks(text, 3)
     return f"{fence}{language}\n{visible(text)}\n{fence}"
