@@ -334,10 +334,6 @@ def test_bos_that_llama_cpp_adds_is_not_in_the_template_again():
     assert 'TEMPLATE """user\n{{ .Prompt }}' in text
 
 
-def test_the_command_that_serves_with_vllm():
-    assert modelfile.vllm_command("my model", 1024) == "vllm serve 'my model' --max-model-len 1024"
-
-
 @pytest.fixture
 def llama(needs):
     needs(llama_runner.is_installed(), "llama.cpp (the package cyllama) is not installed")

@@ -1,6 +1,7 @@
 """The release of a small run: card, ledger and licences, with a stand-in for the exports; and the run made again."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -318,6 +319,46 @@ def test_a_hostile_run_shows_no_more_than_letters(copied):
     assert Page("<img src=x>").faults and Page("<p onclick=x>").faults
 
 
+def replaced(value, new):
+    """Copies of a value from JSON, in each of which another part, at any depth, is another value."""
+    yield new
+    for key in value if isinstance(value, dict) else range(min(2, len(value))) if isinstance(value, list) else ():
+        for part in replaced(value[key], new):
+            yield {**value, key: part} if isinstance(value, dict) else [*value[:key], part, *value[key + 1 :]]
+
+
+def test_any_value_in_a_runs_files_is_refused_or_shown(copied, monkeypatch):
+    data_dir = copied.parents[1]
+    (pairs_dir,), (tokens_dir,) = ((data_dir / part).iterdir() for part in ("pairs", "tokens"))
+    monkeypatch.setattr(artifacts, "changed_files", lambda folder: [])  # which hashes, and would refuse nearly all
+    fingerprint = loading.fingerprint(RunConfig.load(copied / "config.json"))
+    monkeypatch.setattr(loading, "fingerprint", lambda config: fingerprint)
+    lines = {}
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        *lines[copied / name], last = (copied / name).read_text().splitlines()
+        files.write_text(copied / name, last)
+    shown = []
+    for path in (*(folder / "manifest.json" for folder in (copied, pairs_dir, tokens_dir)),
+                 copied / "model" / "config.json", *lines):  # fmt: skip
+        original = path.read_text()
+        for new in ("\ud800<script>|", []):
+            for changed in replaced(json.loads(original), new):
+                path.write_text("\n".join([*lines.get(path, []), json.dumps(changed)]) + "\n")
+                try:
+                    facts = run_facts.read(copied, data_dir)
+                    text = build.preview(facts, data_dir, STATEMENTS)
+                    json.dumps(ledger.record(facts, {})).encode()
+                except UserError:
+                    shown.append(False)
+                    continue
+                shown.append(True)
+                if new:
+                    table = tables.recipe(ledger.recipe(facts)).to_html()
+                    assert Page(rendered(text)).faults == [] and "<script" not in table
+        path.write_text(original)
+    assert 0.2 < sum(shown) / len(shown) < 0.9  # neither all of them, nor none
+
+
 def test_no_credential_of_a_statement_is_written(facts):
     said = STATEMENTS | {"contact": "hf_" + "a" * 30, "intended_use": "https://me:secret@example.org"}
     assert "secret" not in repr(metadata.checked(said))
@@ -396,6 +437,12 @@ def test_a_hostile_ledger_names_no_folder_and_no_tracker(release, world):
     found["settings"] |= {"preset": "../../x", "report_to": "wandb", "eval_tasks": "/etc/x.jsonl"}
     config = reproduce.settings(found, world[1].model_name_or_path, world[1].pairs)
     assert (config.preset, config.report_to, config.eval_tasks) == ("x", "", "")
+    found["environments"][-1]["num_processes"] = 10**6
+    assert reproduce.settings(found, world[1].model_name_or_path, world[1].pairs).num_processes <= os.cpu_count()
+    for name in ("../x", "/x", "~/x", "a/../b"):
+        found["settings"]["model_name_or_path"] = name
+        with pytest.raises(UserError, match="say where it is here with --base"):
+            reproduce.settings(found, "", world[1].pairs)
     for change, message in (
         ({"hashes": {}}, "must be of type"),
         ({"version": 2}, "version 2"),

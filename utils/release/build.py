@@ -1,6 +1,7 @@
 """Build the release of a run: `data/runs/<run>/release/`, whole or not at all."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from utils import artifacts, files
 from utils.errors import UserError
 from utils.release import card, ledger, licences, metadata, run_facts
+from utils.release.hub import PAGE
 from utils.release.ledger import NOT_STATED
 from utils.release.licences import BASE_LICENSE, DATA_LICENSE
 from utils.release.run_facts import RunFacts
@@ -52,10 +54,10 @@ def build(
             files.write_bytes(temporary / name, text)
         origins = licences.origins(facts.base_dir)
         files.write_text(temporary / CARD, card.write(facts, said, needed, exports, missing, origins))
-        files.write_json(temporary / ledger.LEDGER, content)
+        files.write_text(temporary / ledger.LEDGER, json.dumps(content, indent=2) + "\n")  # ASCII: whatever the run has
         _write_results(temporary, metadata.results(facts))
         _copy_pages(facts.run_dir / "notebooks", temporary / "pages")
-        made["exports"] = list(map(asdict, exports))
+        made |= {"exports": list(map(asdict, exports)), "repository": said["repository"]}
     return folder, False
 
 
@@ -110,7 +112,7 @@ def statements_of(run_dir: Path) -> dict[str, str]:
 
 def _copy_pages(pages: Path, folder: Path) -> None:
     """The executed notebooks of the run as they are now; later ones alone do not make the release out of date."""
-    for path in sorted(pages.glob("*.html"))[:MAX_PAGES]:
+    for path in [path for path in sorted(pages.glob("*.html")) if re.fullmatch(PAGE, path.name, re.ASCII)][:MAX_PAGES]:
         files.make_folder(folder)
         files.write_bytes(folder / path.name, files.read_bytes(path, MAX_PAGE_BYTES))
 

@@ -22,16 +22,11 @@ from utils.errors import UserError, number_of, short, unknown
 from utils.model import loading
 from utils.model.generation import stream
 from utils.model.sampling import GenerationSettings
-from utils.release import gguf_file, llama_runner
+from utils.release import gguf_file, hub, llama_runner
 from utils.release.gguf_vocabulary import LEAVE_OUT, SPLIT_TEXTS
 from utils.release.modelfile import chat_template, modelfile, prompt_of
 from utils.tokens.prompts import CHAT, encode_prompts, encode_texts, format_prompt, stop_ids
 
-# The files of a model folder that a release holds.
-MODEL_FILES = re.compile(
-    r"config\.json|generation_config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
-    r"|(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json|merges\.txt|chat_template\.jinja"
-)
 INSTRUCTIONS = (
     "Write a function that adds two numbers.",
     "Check whether the string s is a palindrome.",
@@ -120,7 +115,7 @@ def export(model_dir: Path, out: Path, template: str, formats: Sequence[str] = (
 
 def _safetensors(model_dir: Path, out: Path, template: str, expected: Answers) -> Exported:
     """Copy the model's files, load them again, and compare."""
-    names = sorted(path.name for path in model_dir.iterdir() if MODEL_FILES.fullmatch(path.name))
+    names = sorted(path.name for path in model_dir.iterdir() if re.fullmatch(hub.MODEL_FILES, path.name))
     files.make_folder(out)
     for name in names:
         with open(model_dir / name, "rb", opener=files.opener) as source, files.replacing(out / name) as target:

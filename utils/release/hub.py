@@ -18,14 +18,20 @@ from utils.data import secrets
 from utils.errors import MAX_LISTED, UserError, mask_logs, masked, number_of, short, visible
 
 # All that is ever uploaded. Weights by their exact names: an optimizer's state is a safetensors file, too.
-BINARY = r"(adapter_)?model(-\d{5}-of-\d{5})?\.safetensors|gguf/[\w.-]+\.gguf|tokenizer\.model"
-TEXT = (
-    r"README\.md|ledger\.json|manifest\.json|(LICENSE|NOTICE)[\w.-]*|(adapter_|generation_)?config\.json|Modelfile"
-    r"|tokenizer(_config)?\.json|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt"
-    r"|(adapter_)?model\.safetensors\.index\.json|chat_template[\w.-]*|pages/[\w.-]+\.html|\.eval_results/[\w.-]+\.yaml"
+WEIGHTS = r"model(-\d{5}-of-\d{5})?\.safetensors"
+MODEL_FILES = (  # of the folder of a run's model
+    rf"{WEIGHTS}|model\.safetensors\.index\.json|(generation_)?config\.json|tokenizer(_config)?\.json"
+    r"|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt|chat_template\.jinja"
 )
-ALLOWED = re.compile(rf"{BINARY}|{TEXT}")
+PAGE = r"[\w.-]+\.html"
+BINARY = rf"{WEIGHTS}|gguf/[\w.-]+\.gguf"
+ALLOWED = re.compile(
+    rf"{MODEL_FILES}|{BINARY}|README\.md|ledger\.json|manifest\.json|(LICENSE|NOTICE)[\w.-]*|Modelfile|pages/{PAGE}"
+    r"|\.eval_results/[\w.-]+\.yaml",
+    re.ASCII,
+)
 VOCABULARIES = {"tokenizer.json", "vocab.json", "merges.txt"}  # their words are the base's, paths among them
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 MAX_TEXT_BYTES = 2**26
 REQUIRED = ("README.md", "config.json", artifacts.MANIFEST)
 # A person's name in a path of another machine, but not the names that examples use.
@@ -50,26 +56,37 @@ REMEDIES = {
 }
 
 
+def check_repository(name: str) -> None:
+    """Raise `UserError` for a name that is not OWNER/NAME."""
+    if not REPOSITORY.fullmatch(name):
+        raise UserError(f"repository must be OWNER/NAME, such as me/my-model, got {short(name)}.", "repository")
+
+
 def listing(release_dir: Path) -> list[tuple[str, int]]:
     """The path and size in bytes of every file that `push` uploads.
 
-    Raises `UserError` for links and files that no release has, and for a release with files missing or added. Not
-    covered: their content, which `push` checks.
+    Raises `UserError` for links and files that no release has, files that are missing, added or changed since the
+    release was made, secrets, and paths of a person's machine.
     """
-    return [(name, path.stat().st_size) for name, path in _whole(Path(release_dir)).items()]
+    return [(addition.path_in_repo, addition.upload_info.size) for addition in _additions(Path(release_dir))]
 
 
 def push(release_dir: Path, repo_id: str, private: bool = True) -> str:
     """Upload a release as one commit, to a new repository or that of an earlier release; returns the commit's URL.
 
     What an earlier release had and this one has not is deleted in the commit. Raises `UserError` as `listing`; for
-    content that changed since the release was made, secrets, and paths of a person's machine; without a login; for a
-    repository that holds something else, or is public although `private`; and when the hub refuses or breaks off.
+    another repository than the card names; without a login; for a repository that holds something else, or is public
+    although `private`; and when the hub refuses or breaks off.
     """
     from huggingface_hub import CommitOperationDelete, HfApi
 
-    if not re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", repo_id):
-        raise UserError(f"a repository is named owner/name, such as me/starcoder-alpaca, got {short(repo_id)}.")
+    check_repository(repo_id)
+    stated = artifacts.require(Path(release_dir), "07_release")["facts"].get("repository")
+    if stated and stated != repo_id:
+        raise UserError(
+            f"the card says that the model is {short(stated)}, got {repo_id}. Push it there, or state the other "
+            "repository and build the release again."
+        )
     mask_logs("huggingface_hub")
     additions = _additions(Path(release_dir))
     names = {addition.path_in_repo for addition in additions}

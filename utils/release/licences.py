@@ -115,8 +115,10 @@ def required(base: str, data: str, statements: Mapping[str, str] = {}, source: s
     named = known(base or base_stated)
     known_base = LICENCES.get(named)
     if known_base:
+        identifier, title = named, known_base.title
         says = [f"The base model is under the {known_base.title}: see LICENSE. {known_base.as_base}", CHANGED]
     else:
+        identifier, title = "other", base or base_stated
         says = [f"The base model's licence, {_stated(base, base_stated)}. Its terms apply to this model.", CHANGED]
     texts = [Text("LICENSE", named if known_base else "", known_base is not None)]
     stated = known(data_stated or data)
@@ -133,7 +135,7 @@ def required(base: str, data: str, statements: Mapping[str, str] = {}, source: s
         says.append(f"The pairs ({source}) are under the {licence.title}{origin}.")
         if not is_same:
             texts.append(Text(own, term, term == "apache-2.0", source))
-    return Requirements(named if known_base else "other", base or base_stated, tuple(says), tuple(texts))
+    return Requirements(identifier, title, tuple(says), tuple(texts))
 
 
 def known(name: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from huggingface_hub import EvalResultEntry, ModelCardData, eval_result_entries_to_yaml
 
-from utils.errors import UserError, masked, short, unknown, visible
+from utils.errors import masked, unknown, visible
+from utils.release.hub import check_repository
 from utils.release.licences import BASE_LICENSE, DATA_LICENSE, Requirements
 from utils.release.run_facts import RunFacts
 
@@ -36,9 +37,8 @@ def checked(statements: Mapping[str, str]) -> dict[str, str]:
     for name in statements:
         if name not in STATEMENTS:
             raise unknown("statement", name, STATEMENTS)
-    repository = str(statements.get("repository", "")).strip()
-    if repository and not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", repository):
-        raise UserError(f"repository must be OWNER/NAME of the hub, got {short(repository)}.", field="repository")
+    if repository := str(statements.get("repository", "")).strip():
+        check_repository(repository)
     return {name: visible(masked(str(statements.get(name, "")).strip()[:MAX_STATEMENT])) for name in STATEMENTS}
 
 

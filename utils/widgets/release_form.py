@@ -14,7 +14,8 @@ from utils.release.run_facts import RunFacts
 from utils.widgets.html import FRAMED, LINE, alert, describe, escape, pre, update
 
 LONG = ("intended_use", "out_of_scope")  # statements of several lines
-CARD = f"{LINE}padding: 0 12px; overflow-wrap: anywhere"
+CARD = f"{LINE}padding: 0 12px; overflow-wrap: break-word; overflow-x: auto"
+CODE = "margin: 8px 0; background: var(--jp-layout-color2, #eee)"
 
 
 def rendered(card: str) -> str:
@@ -22,8 +23,9 @@ def rendered(card: str) -> str:
     match = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
     renderer = IPythonRenderer(escape=True, allow_harmful_protocols=False, exclude_anchor_links=True)
     renderer.image = lambda text, url, title=None: renderer.link(text or url, url, title)  # an image would be loaded
+    renderer.block_code = lambda code, info=None: pre(code.removesuffix("\n"), CODE)  # else in the font of the text
     body = MarkdownWithMath(renderer=renderer).render(card[match.end() :] if match else card)
-    return f'<div class="mathjax_ignore" style="{CARD}">{pre(match[1]) if match else ""}{body}</div>'
+    return f'<div class="mathjax_ignore" style="{CARD}">{pre(match[1], CODE) if match else ""}{body}</div>'
 
 
 class ReleaseForm(widgets.HBox):
