@@ -7,6 +7,7 @@ from pathlib import Path
 
 from utils import artifacts
 from utils.errors import UserError, run_command, visible
+from utils.release.contents import FORMATS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     actions = parser.add_subparsers(dest="action", required=True)
     build = actions.add_parser("build", help="model card, ledger, licences and exports of a finished run")
     build.add_argument("run", help="the name of a run, or its folder")
+    build.add_argument("--formats", nargs="*", default=FORMATS, help=f"of GGUF; default: {' '.join(FORMATS)}")
     push = actions.add_parser("push", help="list what a release would upload to the hub; with --yes upload it")
     push.add_argument("release", type=Path, help="the folder of a release")
     push.add_argument("repository", help="OWNER/NAME on the hub, made where there is none; needs hf auth login")
@@ -46,18 +48,18 @@ def _build(options: argparse.Namespace) -> None:
     is_name = options.run == Path(options.run).name and not Path(options.run, "config.json").is_file()
     run_dir = folders.named(data_dir, options.run) if is_name else Path(options.run).resolve()
     data_dir = data_dir if is_name else run_dir.parent.parent
-    folder, was_current = build.build(run_dir, data_dir, build.statements_of(run_dir))
+    folder, was_current = build.build(run_dir, data_dir, build.statements_of(run_dir), options.formats)
     print(f"{folder}{' was up to date' if was_current else ''}")
 
 
 def _push(options: argparse.Namespace) -> None:
-    from utils.release import hub, tables
+    from utils.release import contents, hub, tables
 
-    hub.check_repository(options.repository)
-    print(tables.upload(hub.listing(options.release)).to_string(), flush=True)
+    print(tables.upload(contents.listing(options.release)).to_string(), flush=True)
     if options.yes:
         print(hub.push(options.release, options.repository, private=not options.public))
     else:
+        hub.operations(options.release, options.repository)  # what would be refused is refused now
         kind = "public" if options.public else "private"
         print(f"Nothing was uploaded. --yes uploads these files to the {kind} repository {options.repository}.")
 

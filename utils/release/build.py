@@ -9,15 +9,14 @@ from typing import Any
 
 from utils import artifacts, files
 from utils.errors import UserError
-from utils.release import card, ledger, licences, metadata, run_facts
-from utils.release.hub import PAGE
+from utils.release import card, contents, ledger, licences, metadata, run_facts
+from utils.release.contents import FORMATS
 from utils.release.ledger import NOT_STATED
 from utils.release.licences import BASE_LICENSE, DATA_LICENSE
 from utils.release.run_facts import RunFacts
 
 RELEASE, STATEMENTS = "release", "statements.json"
 CARD = "README.md"
-FORMATS = ("F16", "Q8_0")
 MAX_PAGES, MAX_PAGE_BYTES = 20, 2**26  # of executed notebooks
 
 
@@ -33,7 +32,8 @@ def build(
     facts = run_facts.read(run_dir, data_dir)
     needed, texts, missing = terms(facts, data_dir, said)
     model_dir, folder = facts.run_dir / "model", facts.run_dir / RELEASE
-    weights = {path.name: artifacts.sha256_file(path) for path in sorted(model_dir.glob("*.safetensors"))}
+    model_files = contents.model_files(model_dir)
+    weights = {path.name: artifacts.sha256_file(path) for path in model_files if path.suffix == ".safetensors"}
     content = ledger.record(facts, weights)
     inputs = {
         "ledger": artifacts.sha256_text(json.dumps(content, sort_keys=True)),
@@ -61,10 +61,10 @@ def build(
     return folder, False
 
 
-def attempt(run_dir: Path, data_dir: Path) -> tuple[Path | None, str]:
+def attempt(run_dir: Path, data_dir: Path, formats: Sequence[str] = FORMATS) -> tuple[Path | None, str]:
     """As `build` with the saved statements, in words; without a folder where a needed statement is missing."""
     try:
-        folder, was_current = build(run_dir, data_dir, statements_of(run_dir))
+        folder, was_current = build(run_dir, data_dir, statements_of(run_dir), formats)
     except UserError as error:
         if error.field not in metadata.STATEMENTS:
             raise
@@ -112,7 +112,9 @@ def statements_of(run_dir: Path) -> dict[str, str]:
 
 def _copy_pages(pages: Path, folder: Path) -> None:
     """The executed notebooks of the run as they are now; later ones alone do not make the release out of date."""
-    for path in [path for path in sorted(pages.glob("*.html")) if re.fullmatch(PAGE, path.name, re.ASCII)][:MAX_PAGES]:
+    for path in [path for path in sorted(pages.glob("*.html")) if re.fullmatch(contents.PAGE, path.name, re.ASCII)][
+        :MAX_PAGES
+    ]:
         files.make_folder(folder)
         files.write_bytes(folder / path.name, files.read_bytes(path, MAX_PAGE_BYTES))
 
