@@ -246,9 +246,11 @@ def test_evaluations_are_in_the_card_and_benchmarks_in_the_hubs_form(copied):
         files.append_line(folder / "samples.jsonl", json.dumps(sample))
     files.make_folder(copied / "notebooks")
     (copied / "notebooks" / "06_evaluate.html").write_text("<p>the page")
+    (copied / "notebooks" / "a page of mine.html").write_text("which no upload would take")
     with copied_exports():
         folder, _ = build.build(copied, copied.parents[1], STATEMENTS)
-    assert (folder / "pages" / "06_evaluate.html").read_text() == "<p>the page"
+    (page,) = (folder / "pages").iterdir()
+    assert page.name == "06_evaluate.html" and page.read_text() == "<p>the page"
     text = build.card_of(folder)
     assert "| humaneval (1) | pass@1 | 1.0 % (0.0 to 3.0) | 12.5 % (8.0 to 17.0) | The tuned model is better. |" in text
     assert "mine.jsonl (1)" in text and "somebody" not in text
@@ -471,9 +473,17 @@ def test_the_commands(run_dir, release, world, started, capsys):
         assert command.main(["build", "released", *data]) == 0
         assert command.main(["build", str(run_dir), *data]) == 0
     assert capsys.readouterr().out.count("release was up to date") == 2
+    with copied_exports():
+        assert command.main(["build", "released", *data, "--formats"]) == 0  # without GGUF, and back
+        assert command.main(["build", "released", *data, "--formats", "F16", "Q8_0"]) == 0
+    assert "up to date" not in capsys.readouterr().out
     assert command.main(["build", "missing", *data]) == 2
     config = world[1]
     arguments = [*data, "--base", config.model_name_or_path, "--pairs", config.pairs]
+    found = files.read_json(release / "ledger.json")
+    found["environments"][-1]["packages"]["\x1b[2J"] = "\x1b]0;title\x07"
+    files.write_json(release / "ledger.json", found)
     assert command.main(["reproduce", str(release), *arguments]) == 0
+    assert "\\x1b[2J was " in (shown := capsys.readouterr().out) and "\x1b" not in shown
     assert command.main(["reproduce", str(run_dir), *arguments]) == 2
     assert "name the folder of a release" in capsys.readouterr().err

@@ -69,7 +69,7 @@ def _reproduce(options: argparse.Namespace) -> None:
 
     data_dir = artifacts.data_dir(options.data)
     run_dir, differences = reproduce.reproduce(options.release, data_dir, options.base, options.pairs)
-    print(*differences, f"started in {run_dir}; its log is train.log there", sep="\n")
+    print(visible("\n".join([*differences, f"started in {run_dir}; its log is train.log there"])))
 
 
 if __name__ == "__main__":

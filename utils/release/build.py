@@ -32,9 +32,8 @@ def build(
     facts = run_facts.read(run_dir, data_dir)
     needed, texts, missing = terms(facts, data_dir, said)
     model_dir, folder = facts.run_dir / "model", facts.run_dir / RELEASE
-    model_files = contents.model_files(model_dir)
-    weights = {path.name: artifacts.sha256_file(path) for path in model_files if path.suffix == ".safetensors"}
-    content = ledger.record(facts, weights)
+    model_files = {path.name: artifacts.sha256_file(path) for path in contents.model_files(model_dir)}
+    content = ledger.record(facts, model_files)
     inputs = {
         "ledger": artifacts.sha256_text(json.dumps(content, sort_keys=True)),
         "statements": artifacts.sha256_text(json.dumps(said, sort_keys=True)),

@@ -53,10 +53,6 @@ output = model.generate(**inputs, max_new_tokens=128, do_sample=False)
 print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))"""
 
 
-def title(facts: RunFacts, statements: Mapping[str, str]) -> str:
-    return one_line(statements.get("title") or facts.run_dir.name)
-
-
 def write(
     facts: RunFacts,
     statements: Mapping[str, str],
@@ -68,7 +64,8 @@ def write(
     """The text of `README.md`, with `exports` of `export.Exported`, and the names of texts that are not at hand."""
     from huggingface_hub import ModelCard
 
-    name, said = title(facts, statements), {key: statements.get(key) or NOT_STATED for key in STATEMENTS}
+    name = one_line(statements.get("title") or facts.run_dir.name)
+    said = {key: statements.get(key) or NOT_STATED for key in STATEMENTS}
     source = f"[{facts.source}]({LINKS[facts.source]})" if facts.source in LINKS else code(facts.source)
     base = (
         f"[{facts.base_name}](https://huggingface.co/{facts.base_name})"

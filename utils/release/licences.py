@@ -130,11 +130,11 @@ def required(base: str, data: str, statements: Mapping[str, str] = {}, source: s
             says.append(DATA_SAYS[OPENAI])
             continue
         licence = LICENCES[term]
-        is_same, own = term == named, f"LICENSE-pairs-{term}.txt"
+        is_same = term == named and term != "mit"  # whose text names its copyright holder
         origin = f", as stated by the person who publishes this model ({data_stated!r})" if data_stated else ""
         says.append(f"The pairs ({source}) are under the {licence.title}{origin}.")
         if not is_same:
-            texts.append(Text(own, term, term == "apache-2.0", source))
+            texts.append(Text(f"LICENSE-pairs-{term}.txt", term, term == "apache-2.0", source))
     return Requirements(identifier, title, tuple(says), tuple(texts))
 
 
@@ -152,7 +152,8 @@ def _stated(found: str, stated: str) -> str:
 def _unstated(statement: str, what: str, found: str) -> UserError:
     return UserError(
         f"the licence of {what} is not known ({found}), so a release could not say under which terms it is. State it "
-        f"as {statement}, such as MIT, CC-BY-4.0 or 'written by me, all rights reserved'.",
+        f"as {statement}, such as MIT, CC-BY-4.0 or 'written by me, all rights reserved', in notebook 07's form, or "
+        "in the run's statements.json.",
         field=statement,
     )
 

@@ -21,18 +21,15 @@ def recipe(lines: Sequence[Line]) -> Table:
     return Table(Table(rows).rename(columns=names).set_index("what"))
 
 
-def rate(tokens_per_second: float | None) -> str:
-    return "not measured" if tokens_per_second is None else f"{tokens_per_second:,.0f}"
-
-
 def export(item: Mapping[str, Any]) -> dict[str, str]:
     """One export, an `EXPORT`, in words."""
-    size, compared = item["num_bytes"], "; ".join(f"{name}: {value}" for name, value in item["checks"].items())
+    size, speed = item["num_bytes"], item["tokens_per_second"]
+    compared = "; ".join(f"{name}: {value}" for name, value in item["checks"].items())
     return {
         "file": "*.safetensors" if item["path"] == "." else item["path"],
         "what": item["name"],
         "size": format_bytes(size) if size >= 2**20 else f"{size:,} bytes",
-        "tokens a second": rate(item["tokens_per_second"]),
+        "tokens a second": "not measured" if speed is None else f"{speed:,.0f}",
         "compared with the trained model": compared or "not compared",
     }
 

@@ -7,7 +7,6 @@ import ipywidgets as widgets
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from utils import files
-from utils.errors import UserError
 from utils.release import build
 from utils.release.metadata import STATEMENTS
 from utils.release.run_facts import RunFacts
@@ -58,7 +57,7 @@ class ReleaseForm(widgets.HBox):
     def _changed(self, _=None) -> None:
         try:
             files.write_json(self.facts.run_dir / build.STATEMENTS, self.statements)
-        except UserError as error:
+        except Exception as error:  # Jupyter would drop it
             update(self.message, value=alert(describe(error)))
             return
         self._show()
@@ -68,7 +67,7 @@ class ReleaseForm(widgets.HBox):
         try:
             card = build.preview(self.facts, self.data_dir, self.statements)
             build.check(self.facts, self.data_dir, self.statements)
-        except Exception as error:  # Jupyter would drop it
+        except Exception as error:
             message = alert(describe(error))
         update(self.message, value=message)
         update(self.preview, value=rendered(card) if card else message)
