@@ -90,7 +90,8 @@ def write(
         "## Citation": _citation(facts, name, statements),
     }
     body = "\n\n".join(f"{heading}\n\n{text}".strip() for heading, text in sections.items())
-    data = metadata(facts, statements, needed)
+    has_gguf = any(item.path.endswith(".gguf") for item in exports)
+    data = metadata(facts, statements, needed, has_gguf, "LICENSE" not in missing)
     return masked(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}\n")))
 
 

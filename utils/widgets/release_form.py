@@ -13,7 +13,9 @@ from utils.release.run_facts import RunFacts
 from utils.widgets.html import FRAMED, LINE, alert, describe, escape, pre, update
 
 LONG = ("intended_use", "out_of_scope")  # statements of several lines
-CARD = f"{LINE}padding: 0 12px; overflow-wrap: break-word; overflow-x: auto"
+# As wide as what it is in, whatever its tables need: they scroll.
+FITTED = "width: 0; min-width: 100%; box-sizing: border-box; overflow: auto; overflow-wrap: break-word"
+CARD = f"{LINE}{FITTED}; padding: 0 12px"
 CODE = "margin: 8px 0; background: var(--jp-layout-color2, #eee)"
 
 
@@ -34,10 +36,10 @@ class ReleaseForm(widgets.HBox):
         self.facts, self.data_dir, said = facts, data_dir, build.statements_of(facts.run_dir)
         self.fields, self.notes = {}, {}
         for name, help in STATEMENTS.items():
-            kind = widgets.Textarea if name in LONG else widgets.Text
+            kind, height = (widgets.Textarea, "6em") if name in LONG else (widgets.Text, None)
             self.fields[name] = field = kind(
                 said.get(name, ""), description=name, continuous_update=False,
-                style={"description_width": "8em"}, layout=widgets.Layout(width="auto"),
+                style={"description_width": "8em"}, layout=widgets.Layout(width="auto", height=height),
             )  # fmt: skip
             self.notes[name] = widgets.HTML(f'<p style="{LINE}margin: 0 0 8px 8em">{escape(help)}</p>')
             field.observe(self._changed, "value")
@@ -46,7 +48,7 @@ class ReleaseForm(widgets.HBox):
         rows = [part for name in STATEMENTS for part in (self.fields[name], self.notes[name])]
         form = widgets.VBox([*rows, self.message], layout=widgets.Layout(flex="1 1 20em", min_width="0"))
         page = widgets.VBox([self.preview], layout=widgets.Layout(flex="2 1 30em", max_height="48em", **FRAMED))
-        super().__init__([form, page], layout=widgets.Layout(flex_flow="row wrap"))
+        super().__init__([form, page], layout=widgets.Layout(flex_flow="row wrap", grid_gap="12px"))
         self._show()
 
     @property
@@ -70,4 +72,4 @@ class ReleaseForm(widgets.HBox):
         except Exception as error:
             message = alert(describe(error))
         update(self.message, value=message)
-        update(self.preview, value=rendered(card) if card else message)
+        update(self.preview, value=rendered(card) if card else self.preview.value or message)
