@@ -52,7 +52,8 @@ def metadata(
     other: dict[str, Any] = {}
     if needed.identifier == "other":
         name = re.sub(r"[^a-z0-9.]+", "-", needed.name.lower()).strip("-.")[:60]
-        other = {"license_name": name or "unnamed"} | ({"license_link": "LICENSE"} if has_text else {})
+        other |= {"license_name": name or "unnamed"}
+        other |= {"license_link": "LICENSE"} if has_text else {}
     if facts.is_from_hub:
         other |= {"base_model": facts.base_name, "base_model_relation": "finetune"}
         other |= {"base_model_revision": facts.base_identity} if facts.base_identity else {}
