@@ -111,9 +111,8 @@ def statements_of(run_dir: Path) -> dict[str, str]:
 
 def _copy_pages(pages: Path, folder: Path) -> None:
     """The executed notebooks of the run as they are now; later ones alone do not make the release out of date."""
-    for path in [path for path in sorted(pages.glob("*.html")) if re.fullmatch(contents.PAGE, path.name, re.ASCII)][
-        :MAX_PAGES
-    ]:
+    found = [path for path in sorted(pages.glob("*.html")) if re.fullmatch(contents.PAGE, path.name, re.ASCII)]
+    for path in found[:MAX_PAGES]:
         files.make_folder(folder)
         files.write_bytes(folder / path.name, files.read_bytes(path, MAX_PAGE_BYTES))
 

@@ -105,7 +105,7 @@ def read(run_dir: Path, data_dir: Path) -> RunFacts:
     tokens, pairs_made = artifacts.require(tokens_dir, "02_alpaca_format"), artifacts.require(pairs_dir, "01_data")
     for folder, facts, wanted in ((pairs_dir, pairs_made["facts"], PAIRS), (run_dir, manifest["facts"], COUNTS)):
         if fault := files.misfit(facts, wanted, "its facts"):
-            raise UserError(f"{folder / artifacts.MANIFEST}: {fault}. Make it again.")
+            raise UserError(f"{folder / artifacts.MANIFEST}: {fault}. Restore the file, or make its folder again.")
     _check_chain(run_dir, manifest, tokens_dir, tokens, pairs_dir, pairs_made)
     base_dir = loading.folder(config)
     if manifest.get("base", "") not in ("", loading.fingerprint(config)):
