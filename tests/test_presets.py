@@ -90,8 +90,8 @@ def test_a_model_of_the_presets_kind_learns_to_answer_and_to_stop(preset, tmp_pa
     pairs_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = RunConfig.from_preset(
         preset, model_name_or_path=str(folder), pairs=str(pairs_file), max_length=300, tokens_per_device=1024,
-        num_train_epochs=15.0, max_train_samples=16, learning_rate=1e-2, train_batch_size=8, dtype="float32", lora_rank=0,
-        num_processes=1, eval_steps=100, save_steps=100, num_samples=0, seed=1,
+        num_train_epochs=15.0, max_train_samples=16, learning_rate=1e-2, train_batch_size=8, dtype="float32",
+        lora_rank=0, num_processes=1, eval_steps=100, save_steps=100, num_samples=0, seed=1,
     )  # fmt: skip
     pairs.prepare(config.pairs, data_dir)
     tokenizer = loading.load_tokenizer(config.model_name_or_path)
