@@ -5,12 +5,13 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from utils import artifacts
-from utils.config import PRESETS, RunConfig
-from utils.data import pairs as pair_stage
+from utils import artifacts, files
+from utils.config import EMBEDDED, PRESETS, RunConfig
 from utils.data import sources
 from utils.errors import UserError, number_of
+from utils.plots import encodable
 from utils.runs import folders
+from utils.runs.labels import typed
 from utils.widgets.html import LINE, alert, escape, guarded, muted
 from utils.widgets.parts import choice as choices
 from utils.widgets.parts.choice import Choice
@@ -53,57 +54,57 @@ class ChoicePanel(widgets.VBox):
         return folders.find_run(self.data_dir, self.config(), self.choice.run, is_finished)
 
     def _make_fields(self) -> None:
-        look = dict(style={"description_width": "6em"}, layout=widgets.Layout(width="30em", max_width="100%"))
-        typed = look | {"continuous_update": False}
+        look = dict(style={"description_width": "6em"}, layout={"width": "34em", "max_width": "100%"})
+        own = look | {"continuous_update": False}
         self.preset = widgets.Dropdown(description="Preset", options=[self.choice.preset], **look)
         self.source = widgets.Dropdown(description="Pairs", **look)
-        self.path = widgets.Combobox(description="File", placeholder="its path, or upload it", **typed)
-        self.upload = widgets.FileUpload(
-            description="Upload", tooltip=f"Up to {MAX_UPLOAD}; give the path of larger files"
-        )
-        self.hub = widgets.Text(description="Data set", placeholder="OWNER/NAME or OWNER/NAME@COMMIT", **typed)
-        self.map = widgets.Text(description="Fields", placeholder="such as response=output; ours first", **typed)
-        self.ignore = widgets.Text(description="Ignore", placeholder="fields that are no part of a pair", **typed)
+        self.path = widgets.Combobox(description="File", placeholder="its path, or upload it", **own)
+        self.upload = widgets.FileUpload(description="Upload", tooltip=f"Up to {MAX_UPLOAD}; else give the path")
+        self.hub = widgets.Text(description="Data set", placeholder="OWNER/NAME or OWNER/NAME@COMMIT", **own)
+        self.map = widgets.Text(description="Fields", placeholder="such as response=output; ours first", **own)
+        self.ignore = widgets.Text(description="Ignore", placeholder="fields that are no part of a pair", **own)
         self.start = widgets.Dropdown(description="Start from", **look)
         self.run = widgets.Dropdown(description="Run", **look)
-        self.about_preset, self.about_pairs, self.message = (widgets.HTML() for _ in range(3))
+        beside = {"flex": "1 1 0", "min_width": "16em"}
+        self.about_preset, self.about_pairs = (widgets.HTML(layout=beside) for _ in range(2))
+        self.message = widgets.HTML()
         self.file_row = widgets.HBox([self.path, self.upload], layout=widgets.Layout(flex_flow="row wrap"))
         self.fields = [self.preset, self.source, self.path, self.hub, self.map, self.ignore, self.start, self.run]
         self._changed = guarded(self._read_fields, self.message)
         for field in self.fields:
             field.observe(self._changed, "value")
-        self.upload.observe(guarded(self._keep_upload, self.message), "value")
-        for field in (*self.fields, self.upload):
             field.disabled = bool(self.given)
+        self.upload.observe(guarded(self._keep_upload, self.message), "value")
+        self.upload.layout.display = "none" if self.given else None
         rows = [(self.preset, self.about_preset), (self.source, self.about_pairs)]
         rows = [widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap")) for row in rows]
         super().__init__([*rows, self.file_row, self.hub, self.map, self.ignore, self.start, self.run, self.message])
 
     def _show(self) -> None:
-        """Set every field from the choice; the rows of a file, a data set and a start appear where they are needed."""
+        """Set every field from the choice."""
         choice, source = self.choice, _source(self.choice.pairs)
+        preset = RunConfig.from_preset(choice.preset)
         runs = folders.readable(self.data_dir)
         titles = folders.titles(runs)
-        finished = [path for path in runs if (path / "model").exists()]
+        starts = [(f"the tuned model of {titles[path]}", path.name) for path in runs if (path / "model").exists()]
         with muted(self._changed, self.fields):
-            preset_pairs = RunConfig.from_preset(choice.preset).pairs
             _set(self.preset, [(name, name) for name in PRESETS], choice.preset)
-            names = [(name, name) for name in (*sources.NAMED, FILE, HUB)]
-            _set(self.source, [(f"the preset's: {preset_pairs}", ""), *names], source)
-            _set(
-                self.start,
-                [("the preset's model", ""), *((titles[path], path.name) for path in finished)],
-                choice.start,
-            )
+            named = [(f"{name} · {about.size} · {about.license}", name) for name, about in sources.NAMED.items()]
+            options = [(f"the preset's: {preset.pairs}", ""), *named, (FILE, FILE), (HUB, HUB)]
+            _set(self.source, options, source)
+            _set(self.start, [("the preset's model", ""), *starts], choice.start)
             _set(self.run, [("the newest of these", ""), *((titles[path], path.name) for path in runs)], choice.run)
+            own = [*self.data_dir.glob("my_pairs.jsonl"), *self.data_dir.glob(f"raw/{choices.UPLOADS}/*")]
+            self.path.options = [encodable(str(path)) for path in own]
             self.path.value, self.hub.value = (choice.pairs if source == kind else "" for kind in (FILE, HUB))
             self.map.value, self.ignore.value = choice.map, choice.ignore
         self._show_rows(source)
-        config = RunConfig.from_preset(choice.preset)
-        self.about_preset.value = _line(f"model {config.model_name_or_path}, learning rate {config.learning_rate:g}")
-        self.about_pairs.value = _line(self._about(choice.pairs or preset_pairs))
+        model = "the bundled StarCoder" if preset.model_name_or_path == EMBEDDED else preset.model_name_or_path
+        self.about_preset.value = _line(f"{model}, learning rate {typed(preset.learning_rate)}")
+        self.about_pairs.value = _line(self._about(choice.pairs or preset.pairs))
 
     def _show_rows(self, source: str) -> None:
+        """Show the rows of a file or a data set for these alone, and a start where there is one."""
         for field, is_shown in (
             (self.file_row, source == FILE),
             (self.hub, source == HUB),
@@ -114,21 +115,19 @@ class ChoicePanel(widgets.VBox):
             field.layout.display = None if is_shown else "none"
 
     def _about(self, pairs: str) -> str:
-        """What the pairs are, how many and under which licence, once they are read as they were found."""
-        named = sources.NAMED.get(pairs)
-        what, size, licence = (
-            (named.what, named.size, named.license) if named else (pairs, "not read yet", "not stated")
-        )
-        folder = artifacts.pairs_dir(self.data_dir, pairs)
-        if (artifacts.read_manifest(folder) or {}).get("facts"):
-            counts = pair_stage.row_counts(folder)
-            size, licence = number_of(counts.get("num_kept", 0), "pair"), counts.get("license", licence)
+        """What the pairs are, how many and under which licence; as they were found where notebook 01 has read them."""
+        named = sources.NAMED.get(pairs, sources.Named(Path(pairs).name, "not read yet", "not stated"))
+        size, licence = named.size, named.license
+        found = (artifacts.read_manifest(artifacts.pairs_dir(self.data_dir, pairs)) or {}).get("facts", {})
+        if not files.misfit(found, {"num_kept": int, "license": str}):
+            size, licence = number_of(found["num_kept"], "pair"), found["license"]
         return f"{named.what} · {size} · licence: {licence}"
 
     def _read_fields(self) -> None:
         old, source, self._is_refused = self.choice, self.source.value, True
-        pairs = {FILE: self.path.value.strip(), HUB: self.hub.value.strip()}.get(source, source)
-        if source in (FILE, HUB) and not pairs:
+        is_own = source in (FILE, HUB)
+        pairs = {FILE: self.path.value, HUB: self.hub.value}.get(source, source).strip()
+        if is_own and not pairs:
             self._show_rows(source)
             self.message.value = _line("Type a path, or upload a file." if source == FILE else "Type OWNER/NAME.")
             return
@@ -137,14 +136,12 @@ class ChoicePanel(widgets.VBox):
             pairs = sources.newest(pairs)
         elif source == FILE:
             pairs = str(sources.file_of(pairs))
-        fields = (
-            dict(map=self.map.value, ignore=self.ignore.value) if source in (FILE, HUB) else dict(map="", ignore="")
-        )
-        new = Choice(self.preset.value, pairs, self.run.value, self.start.value, **fields)
-        if new.run != old.run and new.run:
+        fields = (self.map.value, self.ignore.value) if is_own else ("", "")
+        new = Choice(self.preset.value, pairs, self.run.value, self.start.value, *fields)
+        if new.run and new.run != old.run:
             config = folders.settings(folders.named(self.data_dir, new.run))
-            is_known = config.preset in PRESETS
-            new = replace(new, preset=config.preset if is_known else new.preset, pairs=config.pairs)
+            preset = config.preset if config.preset in PRESETS else new.preset
+            new = replace(new, preset=preset, pairs=config.pairs)
         elif (new.preset, new.pairs) != (old.preset, old.pairs):
             new = replace(new, run="")
         self._take(new)
@@ -159,6 +156,7 @@ class ChoicePanel(widgets.VBox):
     def _keep_upload(self) -> None:
         for file in self.upload.value:
             path = choices.keep_upload(file["name"], bytes(file["content"]), self.data_dir)
+            self.upload.value = ()  # a saved notebook would hold the content
             self.path.value = str(path)
 
 

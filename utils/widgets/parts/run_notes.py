@@ -7,7 +7,7 @@ import ipywidgets as widgets
 
 from utils.plots import encodable
 from utils.runs import labels
-from utils.widgets.html import LINE, guarded, muted
+from utils.widgets.html import LINE, guarded, muted, update
 
 WHAT = "For you, and on the run's HTML pages, which a release contains."
 
@@ -17,7 +17,7 @@ class RunNotes(widgets.VBox):
 
     def __init__(self, on_save: Callable[[], None] = lambda: None):
         self._on_save = on_save
-        look = dict(style={"description_width": "6em"}, layout=widgets.Layout(width="36em", max_width="100%"))
+        look = dict(style={"description_width": "6em"}, layout={"width": "36em", "max_width": "100%"})
         self.run = widgets.Dropdown(description="Run", **look)
         self.label = widgets.Text(description="Label", continuous_update=False, **look)
         self.note = widgets.Textarea(description="Note", placeholder=WHAT, rows=3, continuous_update=False, **look)
@@ -33,19 +33,19 @@ class RunNotes(widgets.VBox):
         offered = {str(path): encodable(path.name) for path in run_dirs if path.is_dir()}
         shown = self.run.value
         self.run.options = [(name, path) for path, name in offered.items()]
-        if shown in offered:
-            self.run.value = shown
+        self.run.value = shown if shown in offered else next(iter(offered), None)
         self.run.layout.display = "none" if len(offered) == 1 else None
         guarded(self._show, self.message)()
 
     def _show(self) -> None:
-        with muted(self._save, (self.label, self.note)):
-            self.label.disabled = self.note.disabled = True  # until its file is read: nothing unread is replaced
-            self.label.value = self.note.value = ""
+        about, is_read = labels.About(), False  # what cannot be read is not replaced
+        try:
             if self.run.value:
-                about = labels.read(Path(self.run.value))
-                self.label.value, self.note.value = about.label, about.note
-                self.label.disabled = self.note.disabled = False
+                about, is_read = labels.read(Path(self.run.value)), True
+        finally:
+            with muted(self._save, (self.label, self.note)):
+                update(self.label, value=about.label, disabled=not is_read)
+                update(self.note, value=about.note, disabled=not is_read)
 
     def _save_fields(self) -> None:
         labels.write(Path(self.run.value), labels.About(self.label.value, self.note.value))
