@@ -17,7 +17,7 @@ class RunNotes(widgets.VBox):
 
     def __init__(self, on_save: Callable[[], None] = lambda: None):
         self._on_save = on_save
-        look = dict(style={"description_width": "6em"}, layout={"width": "36em", "max_width": "100%"})
+        look = dict(style={"description_width": "6em"}, layout={"width": "auto", "max_width": "36em"})
         self.run = widgets.Dropdown(description="Run", **look)
         self.label = widgets.Text(description="Label", continuous_update=False, **look)
         self.note = widgets.Textarea(description="Note", placeholder=WHAT, rows=3, continuous_update=False, **look)
@@ -49,5 +49,5 @@ class RunNotes(widgets.VBox):
 
     def _save_fields(self) -> None:
         labels.write(Path(self.run.value), labels.About(self.label.value, self.note.value))
+        self._on_save()  # which may offer the runs again
         self.message.value = f'<p role="status" style="{LINE}">Saved.</p>'
-        self._on_save()
