@@ -88,8 +88,8 @@ class HoverPictures(anywidget.AnyWidget):
       background: var(--jp-layout-color1, white); border: 1px solid var(--jp-border-color1, #888);
     }
     .hover-pictures .ring {
-      position: absolute; width: 12px; height: 12px; margin: -7px 0 0 -7px; border: 2px solid #222; border-radius: 50%;
-      pointer-events: none; box-sizing: content-box;
+      position: absolute; width: 10px; height: 10px; margin: -7px 0 0 -7px; border-radius: 50%; pointer-events: none;
+      border: 2px solid var(--jp-ui-font-color1, #222); box-sizing: content-box;
     }
     .hover-pictures [hidden] { display: none; }
     """
