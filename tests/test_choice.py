@@ -6,12 +6,16 @@ import shutil
 
 import pytest
 
+from support.releases import STATEMENTS, copied_exports, finished_run
 from utils import artifacts
 from utils.config import RunConfig
 from utils.data import sources
 from utils.errors import UserError
+from utils.model import loading
 from utils.playground import model_pool
+from utils.release import build, ledger, reproduce
 from utils.runs import folders
+from utils.tokens import dataset
 from utils.widgets.parts import choice as choices
 from utils.widgets.parts.choice import Choice
 from utils.widgets.parts.choice_panel import FILE, HUB, ChoicePanel
@@ -163,7 +167,9 @@ def test_a_run_brings_its_preset_and_pairs_and_the_newest_finished_one_is_found(
     assert panel.choice == Choice(pairs=str(own), run="other") and panel.run_dir() == other
     panel.source.value = ""
     assert panel.choice == Choice(), "another choice of pairs asks for their newest run"
-    panel.run.value = "other"
+    panel.run.value = panel.start.value = "other"
+    (other / "config.json").write_text("{")
+    assert ChoicePanel(tmp_path).choice == Choice(pairs=str(own)), "its settings cannot be read"
     shutil.rmtree(other)
     assert ChoicePanel(tmp_path).choice == Choice(pairs=str(own))
 
@@ -182,3 +188,23 @@ def test_a_tuned_model_is_trained_further(world, tmp_path):
     further = make_run(tmp_path, "second", **{**vars(later), "preset": "tiny"})
     assert model_pool.choices(further)["base"] == str(run_dir / "model")
     assert folders.continuing(tmp_path, run_dir) == ["second"] and folders.continuing(tmp_path, further) == []
+
+
+@pytest.mark.slow
+def test_a_release_says_that_its_base_is_the_tuned_model_of_a_run(world, tokenizer):
+    data_dir, config = world
+    first = finished_run(world, "first", num_train_epochs=0.5)
+    further = config.with_changes(model_name_or_path=str(first / "model"))
+    dataset.prepare(data_dir, further, tokenizer)
+    run_dir = finished_run(world, "second", model_name_or_path=further.model_name_or_path, num_train_epochs=0.5)
+    with copied_exports():
+        folder, message = build.attempt(run_dir, data_dir)
+        assert folder is None and "State it as base_license" in message, "the pairs of the first run count as well"
+        folder, _ = build.build(run_dir, data_dir, STATEMENTS)
+    assert "the tuned model of the run first" in build.card_of(folder)
+    found = ledger.read(folder)
+    assert found["hashes"]["base"] == loading.identity(further) and str(data_dir) not in json.dumps(found)
+    with pytest.raises(UserError, match="made from 'the tuned model of the run first' of another machine.*--base"):
+        reproduce.settings(found)
+    for path in (first, run_dir):
+        shutil.rmtree(path)

@@ -42,7 +42,7 @@ class Choice:
         if not self.start:
             return config
         run_dir = folders.named(data_dir, self.start)
-        template = folders.settings(run_dir).template
+        template = RunConfig.load(run_dir / "config.json").template
         start = {"model_name_or_path": str(run_dir / "model"), "revision": RunConfig.revision, "template": template}
         return config.with_changes(**start | json.loads(overrides)).resolved()
 
@@ -63,8 +63,12 @@ def _check_pairs(choice: Choice, data_dir: Path) -> None:
 
 
 def _check_run(run: str, data_dir: Path, part: str) -> None:
-    if run and not os.path.exists(folders.named(data_dir, run) / part):
+    if not run:
+        return
+    run_dir = folders.named(data_dir, run)
+    if not os.path.exists(run_dir / part):
         raise UserError(f"there is no run {short(run)} with {part} in {data_dir / 'runs'}.")
+    RunConfig.load(run_dir / "config.json")
 
 
 # In this order, because the name of a preset must be known before anything is made of the other fields.
