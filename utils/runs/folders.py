@@ -11,8 +11,7 @@ from pathlib import Path
 
 from utils import artifacts
 from utils.config import RunConfig
-from utils.errors import UserError, short
-from utils.plots import encodable
+from utils.errors import UserError, short, visible
 from utils.runs import labels
 from utils.runs.metrics import METRICS
 
@@ -39,7 +38,7 @@ def titles(run_dirs: Iterable[Path]) -> dict[Path, str]:
     """What lists call each run: its label, else the settings that differ from its preset, and its name."""
     found = {}
     for run_dir in run_dirs:
-        name, label = encodable(run_dir.name), labels.about(run_dir).label
+        name, label = visible(run_dir.name), labels.about(run_dir).label
         with suppress(UserError):  # unreadable settings
             label = labels.labels({name: RunConfig.load(run_dir / "config.json")}, {name: label})[name]
         found[run_dir] = labels.title(name, label)

@@ -13,7 +13,6 @@ from typing import Any
 from utils import files
 from utils.config import RunConfig
 from utils.errors import UserError, visible
-from utils.plots import encodable
 
 ABOUT = "about.json"
 MAX_LABEL, MAX_NOTE, MAX_SETTINGS = 60, 10_000, 3
@@ -47,10 +46,10 @@ class About:
     note: str = ""
 
     def __post_init__(self):
-        object.__setattr__(self, "label", " ".join(encodable(self.label).split()))
-        object.__setattr__(self, "note", encodable(self.note).strip())
         for name, limit in (("label", MAX_LABEL), ("note", MAX_NOTE)):
-            if len(text := getattr(self, name)) > limit:
+            text = getattr(self, name).encode("utf-8", "backslashreplace").decode().strip()
+            object.__setattr__(self, name, " ".join(text.split()) if name == "label" else text)
+            if len(text) > limit:
                 raise UserError(f"a {name} may have {limit:,} characters, got {len(text):,}. Shorten it.", name)
 
 
