@@ -29,9 +29,9 @@ def points(picture: plots.Picture, runs: Sequence[Run], x: str, smoothing: float
                 if line.get_label() not in kinds | {run.name: ""}:
                     continue
                 what = kinds.get(str(line.get_label())) or axis.get_title(loc="left")
-                places, values = plots.thin(*line.get_xydata().T, num_columns=NUM_COLUMNS)
-                at = axis.transData.transform(np.column_stack([places, values])) / size if len(places) else size
-                left, top = np.round(np.reshape(at, (-1, 2))[: len(places)].T, 4)
+                drawn = (np.asarray(part, dtype=float) for part in (line.get_xdata(), line.get_ydata()))
+                places, values = plots.thin(*drawn, num_columns=NUM_COLUMNS)
+                left, top = np.round(axis.transData.transform(np.column_stack([places, values])) / size, 4).T
                 found.append(
                     {
                         "name": title,
