@@ -14,7 +14,7 @@ from utils.errors import UserError
 from utils.model import loading
 from utils.playground import model_pool
 from utils.release import build, ledger, reproduce
-from utils.runs import folders
+from utils.runs import folders, metrics
 from utils.tokens import dataset
 from utils.widgets.parts import choice as choices
 from utils.widgets.parts.choice import Choice
@@ -202,9 +202,11 @@ def test_a_release_says_that_its_base_is_the_tuned_model_of_a_run(world, tokeniz
         assert folder is None and "State it as base_license" in message, "the pairs of the first run count as well"
         folder, _ = build.build(run_dir, data_dir, STATEMENTS)
     assert "the tuned model of the run first" in build.card_of(folder)
+    ends, starts = (metrics.eval_lines(metrics.read(path)) for path in (first, run_dir))
+    assert starts[0]["eval_loss"] == pytest.approx(ends[-1]["eval_loss"], abs=1e-6)
     found = ledger.read(folder)
     assert found["hashes"]["base"] == loading.identity(further) and str(data_dir) not in json.dumps(found)
     with pytest.raises(UserError, match="made from 'the tuned model of the run first' of another machine.*--base"):
-        reproduce.settings(found)
+        reproduce.settings(found, pairs_file=config.pairs)
     for path in (first, run_dir):
         shutil.rmtree(path)
