@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from support.releases import STATEMENTS, copied_exports, finished_run
-from utils import artifacts
+from utils import artifacts, workbook
 from utils.config import RunConfig
 from utils.data import sources
 from utils.errors import UserError
@@ -71,6 +71,13 @@ def test_what_is_given_wins_and_is_not_remembered(tmp_path):
     assert (tmp_path / choices.REMEMBERED).read_text() == before
     with pytest.raises(UserError, match="unknown preset 'tinny'"):
         ChoicePanel(tmp_path, "tinny")
+
+
+def test_make_run_gives_its_notebooks_everything_that_could_be_remembered(tmp_path, own):
+    choices.remember(Choice("starcoder", str(own), map="response=output"), tmp_path)
+    environment = workbook.make_plan({"DATA": str(tmp_path)}).environment
+    panel = ChoicePanel(tmp_path, *(environment[name] for name in ("PRESET", "PAIRS", "RUN")))
+    assert panel.config() == TINY and panel.choice == Choice("tiny", "python-basics", "tiny-python-basics")
 
 
 @pytest.mark.parametrize(
