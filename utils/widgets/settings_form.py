@@ -9,10 +9,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from utils import files
+from utils.choices import offered
 from utils.config import ASSUMED, PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_BASICS, PYTHON_STDLIB
 from utils.errors import UserError
-from utils.planning import presets
 from utils.widgets.html import LINE, alert, escape, guarded, muted
 
 FIRST = (
@@ -196,7 +196,7 @@ def _input(setting, value: Any) -> widgets.Widget:
     look = dict(description=setting.name, style={"description_width": "13em"}, layout=layout)
     choices = setting.metadata["choices"]
     if setting.name == "preset":  # an older run may have another one
-        choices = tuple(dict.fromkeys((*presets.offered(), value)))
+        choices = tuple(dict.fromkeys((*offered(), value)))
     if choices:
         return widgets.Dropdown(options=choices, value=value, **look)
     if setting.type is bool:
