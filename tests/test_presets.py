@@ -102,7 +102,7 @@ def test_a_model_of_the_presets_kind_learns_to_answer_and_to_stop(preset, tmp_pa
     run_dir = data_dir / "runs" / "run"
     run_dir.mkdir(parents=True)
     config.save(run_dir / "config.json")
-    assert Training(run_dir, config, Ranks.join()).train() == "finished"
+    assert Training(run_dir, config, Ranks()).train() == "finished"
 
     network, tuned = loading.load(str(run_dir / "model"))
     assert prompts.stop_ids(network, tuned) == set(tuned.convert_tokens_to_ids(sorted(ends)))

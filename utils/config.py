@@ -267,10 +267,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     ),
     # Open models, without an account; the first one comes as a package, also without a network.
     PACKAGED: dict(
-        model_name_or_path=PACKAGED, template="chat", lora_rank=16, learning_rate=2e-4, num_train_epochs=1.0,
-        pairs="python-basics", max_length=256, max_train_samples=200, max_eval_samples=32,
-        train_batch_size=16, tokens_per_device=1024, num_processes=1, save_total_limit=1,
-    ),  # fmt: skip
+        model_name_or_path=PACKAGED,
+        template="chat",
+        lora_rank=16,
+        learning_rate=2e-4,
+        num_train_epochs=1.0,
+        pairs="python-basics",
+        max_length=256,
+        max_train_samples=200,
+        train_batch_size=16,
+        tokens_per_device=1024,
+        max_eval_samples=32,
+    ),
     "smollm2-135m": dict(model_name_or_path="HuggingFaceTB/SmolLM2-135M"),
     "smollm2-360m": dict(model_name_or_path="HuggingFaceTB/SmolLM2-360M", tokens_per_device=2048),
     "qwen2.5-coder-0.5b": dict(model_name_or_path="Qwen/Qwen2.5-Coder-0.5B", tokens_per_device=2048),

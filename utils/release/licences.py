@@ -67,7 +67,7 @@ CHANGED = "The weights were changed by fine-tuning, as described below and in le
 # Base models on the hub whose licence is known without their card.
 KNOWN_BASES = {
     r"bigcode/(starcoder|tiny_starcoder)\w*(-\w+)?": "bigcode-openrail-m",
-    rf"HuggingFaceTB/SmolLM2-1?\d\d\dM|Qwen/Qwen2\.5-Coder-(0\.5|1\.5)B|{EMBEDDED}|{PACKAGED}": "apache-2.0",
+    rf"HuggingFaceTB/SmolLM2-(135|360)M|Qwen/Qwen2\.5-Coder-(0\.5|1\.5)B|{EMBEDDED}|{PACKAGED}": "apache-2.0",
 }
 OPENAI = "OpenAI's terms"
 # The licences of sources of pairs, as `data.sources` writes them, and the terms that they consist of.
