@@ -156,7 +156,7 @@ def test_git_holds_no_large_and_no_fetched_file(repository):
     assert set(data) <= {"README.md", "base"}
 
 
-IGNORED = ["data/raw/x.json", "data/runs/tiny/model/x", "data/base-start/x", ".venv/x"]
+IGNORED = ["data/raw/x.json", "data/runs/tiny/model/x", "data/base-start/x", ".venv"]
 KEPT = ["data/README.md", "data/base/model.safetensors", "notebooks/01_data.ipynb"]
 
 
