@@ -24,9 +24,8 @@ from utils.model.generation import GenerationSettings
 from utils.model.prompt_modes import CURSOR, INSTRUCTION, MODES, Question
 from utils.model.shape import context_of
 from utils.playground import attribution, model_pool
-from utils.playground.examples import EXAMPLES
+from utils.playground.examples import EXAMPLES, WITH_TESTS
 from utils.playground.model_pool import LoadedModels
-from utils.sandbox.judge import Task
 from utils.widgets.code_runner import SANDBOX
 from utils.widgets.generation_form import GenerationForm
 from utils.widgets.history_panel import HistoryPanel
@@ -48,7 +47,6 @@ from utils.widgets.playground_column import Column
 FLUSH_SECONDS = 0.1
 MAX_COLUMNS = 4
 TEXT, PROBABILITIES = "Text", "Probabilities"
-WITH_TESTS = "A task with tests"  # of the examples
 
 
 class Playground(widgets.VBox):
@@ -62,7 +60,7 @@ class Playground(widgets.VBox):
         self.config = RunConfig.load(self.run_dir / "config.json")
         self.choices = model_pool.choices(self.run_dir)
         # In the background: finding out which functions are tasks takes seconds.
-        self._tasks = ThreadPoolExecutor(1).submit(task_questions.known, self.run_dir, self.data_dir)
+        self.tasks = ThreadPoolExecutor(1).submit(task_questions.known, self.run_dir, self.data_dir)
         self._stop, self._index_lock, self._index = Event(), Lock(), None
         # One thread per column for all questions: a CUDA graph belongs to the thread that recorded it.
         self._workers = [ThreadPoolExecutor(1) for _ in range(MAX_COLUMNS)]
@@ -76,11 +74,6 @@ class Playground(widgets.VBox):
         self._lay_out()
         self._show_mode()
         self._show_prompt()
-
-    @property
-    def tasks(self) -> list[Task]:
-        """The tasks by whose tests answers are judged."""
-        return self._tasks.result()
 
     def _make_fields(self, texts: dict[str, str]) -> None:
         wide = dict(layout={"width": "auto"}, style={"description_width": "9em"})
@@ -209,7 +202,7 @@ class Playground(widgets.VBox):
             raise UserError("The models are still generating: wait, or press Stop.")
 
     def _column(self, chosen: str) -> Column:
-        column = Column(self.choices, chosen, self.models, self._find, self._tasks.result)
+        column = Column(self.choices, chosen, self.models, self._find, self.tasks.result)
         column.free_button.on_click(guarded(lambda: self._free(column), self.message))
         column.remove_button.on_click(guarded(lambda: self._remove(column), self.message))
         return column
@@ -280,13 +273,12 @@ class Playground(widgets.VBox):
             self.prompt.value = pre(str(error))
 
     def _take_example(self) -> None:
-        if self.example.value in (*EXAMPLES, WITH_TESTS):
-            mode, texts = EXAMPLES.get(self.example.value, (INSTRUCTION, {}))
-            self.mode.value = mode
-            if self.example.value == WITH_TESTS:
-                texts = {"instruction": instruction(self.tasks[0]), "input": ""}
-            for name, text in texts.items():
-                getattr(self, name).value = text
+        mode, texts = EXAMPLES.get(self.example.value, (self.mode.value, {}))
+        if self.example.value == WITH_TESTS:
+            mode, texts = INSTRUCTION, {"instruction": instruction(self.tasks.result()[0]), "input": ""}
+        self.mode.value = mode
+        for name, text in texts.items():
+            getattr(self, name).value = text
 
     def _restore(self, record: dict[str, Any]) -> None:
         """Show a question of the history in the fields, and its answers in the columns."""
