@@ -87,8 +87,8 @@ def code_sha256(module: str) -> str:
 @lru_cache(maxsize=256)
 def _imported(source: str) -> list[str]:
     """What a source imports with `from`: modules, and names in modules. Parsing all takes a tenth of a second."""
-    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.module]
-    return [name for node in nodes for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))]
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    return [name for node in nodes for name in (str(node.module), *(f"{node.module}.{one.name}" for one in node.names))]
 
 
 @contextmanager
