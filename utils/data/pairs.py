@@ -125,9 +125,7 @@ def row_counts(folder: Path) -> dict[str, Any]:
     return artifacts.require(Path(folder), "01_data")["facts"]
 
 
-def sort_rows(
-    source, outputs, fields=Fields(), skip_bad=True, repairs=(), benchmarks=(), options=NOTEBOOK
-) -> dict[str, Any]:
+def sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options) -> dict[str, Any]:
     """Write every row of a source into one of `outputs`, by part; returns the row counts, each row counted once."""
     counts: Counter[str] = Counter()
     report = Report(NUM_FAULTS_SHOWN)
