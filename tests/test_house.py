@@ -21,7 +21,7 @@ MODULES = {
     for path in sorted((ROOT / "utils").rglob("*.py"))
     if path.stem != "__init__"
 }
-EVERY = "sandbox data runs tokens model planning training pretraining evaluation playground release"
+EVERY = "sandbox data runs tokens model planning training pretraining evaluation playground release sweeps"
 # What the modules of a package may import, besides each other and the core: packages, or single modules of them. The
 # core are the modules in no package, without `workbook`.
 MAY_IMPORT = {
@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "evaluation": "sandbox data runs tokens model",
     "playground": "sandbox data runs tokens model evaluation training.checkpoint pretraining.code_files",
     "release": "data runs tokens model evaluation",
+    "sweeps": "data runs tokens model planning training.loss",
     "widgets": f"workbook {EVERY}",
 }
 WIDGETS = {"ipywidgets", "anywidget", "traitlets"}

@@ -1,0 +1,67 @@
+"""The process that trains the runs of a sweep one after the other: `python -m utils.sweeps data/sweeps/<name>`.
+
+It decides from the files alone, so it can be killed and started again at any time. A run that was killed resumes from
+its newest checkpoint, one that still trains is followed, and a finished run is never started again.
+"""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+from utils import files
+from utils.errors import UserError
+from utils.runs import launch, metrics
+from utils.sweeps import held_out, queue
+
+POLL_SECONDS = 0.2
+MAX_STARTS = 3  # of a run without any new update
+
+
+def work(sweep: queue.Sweep) -> None:
+    """Train until every run is decided, and score the winner; or until the sweep is paused.
+
+    Raises `UserError` when another runner works, and for files that cannot be read.
+    """
+    starts: Counter[tuple[int, int]] = Counter()  # by run and its updates
+    with queue.working(sweep):
+        while True:
+            running, wanted = _situation(sweep)
+            for number in set(running) - set(wanted):
+                _pause(sweep.run_dir(number))
+            if running:
+                time.sleep(POLL_SECONDS)
+            elif wanted:
+                _start(sweep, wanted[0], starts)
+            elif not held_out.score_winner(sweep) and _is_done(sweep):
+                return
+
+
+def _situation(sweep: queue.Sweep) -> tuple[list[int], list[int]]:
+    """The runs that train now, and those to train further; none where the sweep is paused."""
+    running = [number for number in sweep.trials() if launch.state(sweep.run_dir(number)) == "running"]
+    return running, [] if sweep.is_paused else sweep.unfinished()
+
+
+def _is_done(sweep: queue.Sweep) -> bool:
+    with queue.changing(sweep.data_dir):  # a run that is added from here on starts another runner
+        return not any(_situation(sweep))
+
+
+def _start(sweep: queue.Sweep, number: int, starts: Counter) -> None:
+    run_dir, trial = sweep.run_dir(number), sweep.trials()[number]
+    lines = metrics.read(run_dir)
+    starts[number, step := max((line["step"] for line in lines), default=0)] += 1
+    try:
+        if starts[number, step] > MAX_STARTS:
+            raise UserError(f"it was started {MAX_STARTS} times and ended without an update each time: see its log")
+        print(time.strftime("%H:%M:%S"), f"{run_dir.name} from update {step:,}", flush=True)
+        launch.start(run_dir, trial.config, trial.save_seconds)
+    except UserError as error:
+        print(f"{run_dir.name} cannot start: {error}", flush=True)
+        sweep.change(number, fault=str(error))
+
+
+def _pause(run_dir: Path) -> None:
+    if not (run_dir / "STOP").exists():
+        print(time.strftime("%H:%M:%S"), f"{run_dir.name} pauses", flush=True)
+        files.write_text(run_dir / "STOP", queue.PAUSED)
