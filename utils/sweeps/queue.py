@@ -88,6 +88,10 @@ class Sweep:
         with changing(self.data_dir):
             self._write(number, replace(self.trials()[number], **changes))
 
+    def settings(self, number: int) -> RunConfig:
+        """The settings of a run without what the sweep changed: it validates fewer pairs."""
+        return self.trials()[number].config.with_changes(max_eval_samples=self.base.max_eval_samples)
+
     def stop(self, number: int) -> None:
         """Take a run out of the queue; one that is running saves a checkpoint and stops."""
         self.change(number, is_stopped=True)
@@ -117,9 +121,10 @@ class Sweep:
             made_from.get("inputs")
             or artifacts.require(artifacts.tokens_dir(self.data_dir, config), "02_alpaca_format")["files"]
         )
-        group = (*sorted(tokens.items()), trial.num_updates, *(getattr(config, name) for name in COMPARABLE))
         state = {"new": "waiting", "stopped": "waiting"}.get(state, state)
-        return Progress(number, group, trial.num_updates, config.eval_steps, losses, state)
+        return Progress(
+            number, (*sorted(tokens.items()), *group(trial)), trial.num_updates, config.eval_steps, losses, state
+        )
 
     def unfinished(self) -> list[int]:
         """The numbers of the runs to train further, in order."""
@@ -158,6 +163,11 @@ class Sweep:
     def pause(self) -> None:
         """Ask the runner to stop its run, which saves a checkpoint, and to end; `start` resumes."""
         files.write_text(self.folder / "STOP", "")
+
+
+def group(trial: Trial) -> tuple:
+    """What runs must have in common, besides their token rows, to be compared at the same update."""
+    return trial.num_updates, *(getattr(trial.config, name) for name in COMPARABLE)
 
 
 def _trial(path: Path) -> Trial:

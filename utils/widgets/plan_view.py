@@ -86,7 +86,7 @@ def report(plan: Plan) -> str:
 def facts(plan: Plan) -> list[tuple[str, str]]:
     """The facts besides memory, each with its unit."""
     updates = "unknown" if plan.num_updates is None else f"{plan.num_updates:,}"
-    time = "" if plan.seconds is None else f"about {_duration(plan.seconds)}: "
+    time = "" if plan.seconds is None else f"about {duration(plan.seconds)}: "
     disk = ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.disk_bytes.items())
     rows = [
         ("model", f"{plan.num_parameters:,} parameters"),
@@ -122,7 +122,7 @@ def _in_words(plan: Plan) -> str:
     return ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.memory_bytes_per_process.items())
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A duration, rounded as an estimate should be."""
     return str(timedelta(seconds=round(seconds, -1 if seconds < 600 else -2)))
 
