@@ -117,14 +117,10 @@ class Sweep:
         losses = {line["step"]: line["eval_loss"] for line in metrics.eval_lines(metrics.read(run_dir))}
         # As recorded by the run, since notebook 02 may have made other token rows meanwhile.
         made_from = artifacts.read_manifest(run_dir) or {}
-        tokens = (
-            made_from.get("inputs")
-            or artifacts.require(artifacts.tokens_dir(self.data_dir, config), "02_alpaca_format")["files"]
-        )
+        tokens = made_from.get("inputs") or _token_files(self.data_dir, config)
         state = {"new": "waiting", "stopped": "waiting"}.get(state, state)
-        return Progress(
-            number, (*sorted(tokens.items()), *group(trial)), trial.num_updates, config.eval_steps, losses, state
-        )
+        alike = (*sorted(tokens.items()), *group(trial))
+        return Progress(number, alike, trial.num_updates, config.eval_steps, losses, state)
 
     def unfinished(self) -> list[int]:
         """The numbers of the runs to train further, in order."""
@@ -163,6 +159,10 @@ class Sweep:
     def pause(self) -> None:
         """Ask the runner to stop its run, which saves a checkpoint, and to end; `start` resumes."""
         files.write_text(self.folder / "STOP", "")
+
+
+def _token_files(data_dir: Path, config: RunConfig) -> dict[str, str]:
+    return artifacts.require(artifacts.tokens_dir(data_dir, config), "02_alpaca_format")["files"]
 
 
 def group(trial: Trial) -> tuple:

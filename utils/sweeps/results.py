@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 
 from utils import artifacts, plots
 from utils.config import RunConfig
@@ -48,7 +49,7 @@ def swept(sweep: queue.Sweep) -> list[str]:
     return [name for name in SWEPT if len({config[name] for config in configs}) > 1]
 
 
-def table(sweep: queue.Sweep, measure: str = LOSS) -> plots.Table:
+def table(sweep: queue.Sweep, measure: str = LOSS) -> pandas.DataFrame:
     """One row per run, the best first: its settings, the measure, updates, and how it ended."""
     rows, trials, order = {}, sweep.trials(), sweep.unfinished()
     for run in sweep.progress():

@@ -77,7 +77,7 @@ def _value(name: str, text: str) -> Any:
     if TYPES[name] is bool:
         return {"true": True, "false": False}.get(text.lower(), text)
     with suppress(ValueError):
-        return TYPES[name](text)
+        return int(text) if TYPES[name] is int else float(text) if TYPES[name] is float else text
     return text
 
 

@@ -58,7 +58,7 @@ class SettingsForm(widgets.VBox):
         sections = widgets.Accordion(folded, titles=tuple(FOLDED))
         super().__init__([*map(self._row, FIRST), sections, self._files(), self.message])
         with suppress(FileNotFoundError, UserError):  # no draft, or one of another version
-            draft = files.read_json(self._draft, {"start": {}, "config": {}})
+            draft = files.read_json(self._data_dir / "runs" / DRAFT, {"start": {}, "config": {}})
             if keep and draft["start"] == vars(config) != draft["config"]:
                 self.show(RunConfig().with_changes(**draft["config"]), base=config)
                 self.message.value = f'<p style="{LINE}">These are the settings from your last visit.</p>'
@@ -95,10 +95,6 @@ class SettingsForm(widgets.VBox):
             with suppress(ValueError):
                 return kind(typed)
         return typed
-
-    @property
-    def _draft(self) -> Path:
-        return self._data_dir / "runs" / DRAFT
 
     def _row(self, name: str) -> widgets.HBox:
         unit = widgets.Label(self.settings[name].metadata["unit"], layout=widgets.Layout(flex="0 0 5em"))
@@ -150,8 +146,7 @@ class SettingsForm(widgets.VBox):
             for listener in self._listeners:
                 listener(config)
             if config and self._keep:
-                files.make_parents(self._draft)
-                files.write_json(self._draft, {"start": vars(self._start), "config": vars(config)})
+                keep_draft(self._data_dir, self._start, config)
         except UserError as error:  # a limit of the model, for example
             (self.notes[error.field] if error.field else self.message).value = alert(str(error))
             if config:
@@ -182,6 +177,13 @@ class SettingsForm(widgets.VBox):
             notes.append(f"The workbook's default{differing}.")
         text = escape(setting["help"]) + f' <span style="opacity: 0.75">{" ".join(notes)}</span>'
         return f'<div style="{LINE}line-height: 1.4; padding: 4px 0">{text}</div>'
+
+
+def keep_draft(data_dir: Path, start: RunConfig, config: RunConfig) -> None:
+    """Save `config` for the next form that is made from the settings `start`."""
+    path = Path(data_dir) / "runs" / DRAFT
+    files.make_parents(path)
+    files.write_json(path, {"start": vars(start), "config": vars(config)})
 
 
 def _short(value: Any) -> str:

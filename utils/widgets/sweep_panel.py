@@ -76,7 +76,8 @@ class SweepPanel(widgets.VBox):
             (self.clone_button, self.clone),
         ):
             button.layout.width = "auto"
-            button.on_click(guarded(lambda action=action: (action(), self._show()), self.message))
+            button.on_click(guarded(action, self.message))
+            button.on_click(lambda _: self._show())
         rows = [widgets.HBox(pair, layout=row) for pair in zip(self.names, self.values, strict=True)]
         buttons = [self.start_button, self.add_button]
         chosen = [self.list, self.pause_button, self.resume_button]
@@ -153,9 +154,10 @@ class SweepPanel(widgets.VBox):
             seconds = None if plan.seconds is None or seconds is None else seconds + plan.seconds
             disk_bytes += sum(plan.disk_bytes.values())
             if disk_bytes > plan.free_disk_bytes:
+                free = hardware.format_bytes(plan.free_disk_bytes)
                 raise UserError(
-                    f"{number_of(len(combinations), 'run')} need more than the {hardware.format_bytes(plan.free_disk_bytes)}"
-                    " of disk that are free: give fewer values, or lower save_total_limit."
+                    f"{number_of(len(combinations), 'run')} need more disk than the {free} that are free: give fewer "
+                    "values, or lower save_total_limit."
                 )
         return trials, seconds
 
@@ -185,11 +187,11 @@ class SweepPanel(widgets.VBox):
         said = f"{number_of(len(trials), 'run')}, {updates:,} updates{took}"
         if updates < longest:
             most = "" if seconds is None else f", {duration(seconds)}"
-            said += f", if half of the runs are stopped early twice (at most {longest:,} updates{most})"
+            said += f", if losses differ clearly (at most {longest:,} updates{most})"
         elif self.is_halving.value:
             said += (
-                ". None is stopped early: that needs several runs with the same schedule and an evaluation (eval_steps) "
-                "before half of their updates"
+                ". None is stopped early: that needs several runs with the same schedule, and an evaluation "
+                "(eval_steps) early enough"
             )
         num_rows = min(trial.config.max_eval_samples for trial in trials)
         return (
