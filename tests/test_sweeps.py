@@ -88,9 +88,9 @@ def test_only_comparable_runs_leave_each_other_behind():
 def test_failed_and_stopped_runs_take_no_ones_place():
     failed = [progress(1, {4: 0.1}, "failed"), progress(2, {4: 2.0}), progress(3, {4: 1.0}), progress(4, {4: 3.0})]
     assert halving.unfinished(failed) == [3, 2], "a run that failed is the worst"
-    held = [progress(1, {4: 0.1}, "held"), *failed[1:3]]
+    held = [progress(1, {4: 0.1}, "stopped"), *failed[1:3]]
     assert halving.unfinished(held) == [3]
-    assert halving.unfinished([progress(1, {}, "failed"), progress(2, {}, "held")]) == []
+    assert halving.unfinished([progress(1, {}, "failed"), progress(2, {}, "stopped")]) == []
 
 
 def test_the_updates_of_a_sweep_are_known_before():
@@ -203,7 +203,8 @@ def test_a_runner_or_run_that_is_killed_loses_nothing_and_starts_nothing_twice(
         if len(looks) == killed_after:
             raise KeyboardInterrupt
         if len(looks) == killed_after + 2:  # not a request to stop: it has no outcome
-            fake.end(*fake.running)
+            for run_dir in list(fake.running):
+                fake.end(run_dir)
 
     monkeypatch.setattr("utils.sweeps.runner.time.sleep", sleep)
     for _ in range(2):
@@ -251,9 +252,12 @@ def test_a_run_that_cannot_train_does_not_keep_the_others_from_it(data_dir, conf
     runner.work(sweep)
     assert results.winner(sweep).name == "sweep-1-01"
     assert results.table(sweep)["state"]["sweep-1-02"] == "failed: the disk is full"
-    monkeypatch.setattr(
-        "utils.runs.launch.start", lambda run_dir, *others: (start(run_dir, *others), fake.end(run_dir))
-    )
+
+    def start_and_end(run_dir, *others):
+        start(run_dir, *others)
+        fake.end(run_dir)
+
+    monkeypatch.setattr("utils.runs.launch.start", start_and_end)
     sweep.add(trials(config, [0.8]))
     runner.work(sweep)
     assert "started 3 times" in results.table(sweep)["state"]["sweep-1-03"]
@@ -365,15 +369,9 @@ def test_a_sweep_is_compared_in_notebook_04_and_its_winner_goes_into_the_form(da
 def test_a_sweep_survives_kills_of_its_processes(data_dir, config):
     """For real: the runner is killed, then its run, and the sweep started again ends with every update made once."""
     plan = planner.plan(config, data_dir)
-    sweep = queue.create(
-        data_dir,
-        config,
-        [
-            replace(one, num_updates=plan.num_updates)
-            for one in trials(held_out.with_half(config, data_dir), [1e-3, 1e-2])
-        ],
-        is_halving=False,
-    )
+    half = held_out.with_half(config, data_dir)
+    two = [replace(one, num_updates=plan.num_updates) for one in trials(half, [1e-3, 1e-2])]
+    sweep = queue.create(data_dir, config, two, is_halving=False)
     try:
         sweep.start()
         run_dir = sweep.run_dir(1)

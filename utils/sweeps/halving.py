@@ -23,7 +23,7 @@ class Progress:
     num_updates: int
     eval_steps: int
     losses: dict[int, float]
-    state: str = "waiting"  # or running, finished, failed; held: stopped by a person
+    state: str = "waiting"  # or running, finished, failed; stopping and stopped, by a person
 
     @property
     def has_ended(self) -> bool:
@@ -45,7 +45,7 @@ def unfinished(runs: Iterable[Progress], is_halving: bool = True) -> list[int]:
     """The numbers of the runs to train further now, in order; with `is_halving`, of each group until it is decided."""
     groups: dict[Hashable, list[Progress]] = {}
     for run in runs:
-        if run.state != "held":
+        if run.state not in ("stopping", "stopped"):
             groups.setdefault(run.group if is_halving else run.number, []).append(run)
     return [number for group in groups.values() for number in _unfinished(group)]
 

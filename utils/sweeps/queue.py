@@ -112,13 +112,14 @@ class Sweep:
             state = "stopped"  # killed: it can be resumed
         if trial.fault or state == "unreadable":
             state = "failed"
-        elif state != "finished" and (trial.is_stopped or (state == "stopped" and _stopped_by_a_person(run_dir))):
-            state = "held"
+        elif trial.is_stopped and state != "finished":
+            state = "stopping" if state == "running" else "stopped"
+        elif state == "new" or (state == "stopped" and not _stopped_by_a_person(run_dir)):
+            state = "waiting"
         losses = {line["step"]: line["eval_loss"] for line in metrics.eval_lines(metrics.read(run_dir))}
         # As recorded by the run, since notebook 02 may have made other token rows meanwhile.
         made_from = artifacts.read_manifest(run_dir) or {}
         tokens = made_from.get("inputs") or _token_files(self.data_dir, config)
-        state = {"new": "waiting", "stopped": "waiting"}.get(state, state)
         alike = (*sorted(tokens.items()), *group(trial))
         return Progress(number, alike, trial.num_updates, config.eval_steps, losses, state)
 

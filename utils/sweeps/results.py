@@ -9,7 +9,7 @@ import pandas
 from utils import artifacts, plots
 from utils.config import RunConfig
 from utils.errors import UserError, unknown
-from utils.runs import curves
+from utils.runs import curves, launch
 from utils.sweeps import queue
 from utils.sweeps.halving import Progress
 from utils.sweeps.space import LOGARITHMIC, SWEPT
@@ -24,7 +24,10 @@ EARLY = "stopped early"
 
 
 def winner(sweep: queue.Sweep, measure: str = LOSS) -> Path | None:
-    """The finished run with the best model by this measure, or None."""
+    """The finished run with the best model by this measure, or None.
+
+    Not covered: that losses on other validation rows, of another `seed` for example, say little about each other.
+    """
     finished = [run.number for run in sweep.progress() if run.state == "finished"]
     values = {number: value(sweep.run_dir(number), measure) for number in finished}
     known = [number for number in values if np.isfinite(values[number])]
@@ -58,22 +61,19 @@ def table(sweep: queue.Sweep, measure: str = LOSS) -> pandas.DataFrame:
         known = value(run_dir, measure) if (run_dir / "config.json").exists() and run.state != "failed" else np.nan
         step = max(run.losses, default=0)
         said = {measure: round(known, 4), "at update": f"{step:,} of {run.num_updates:,}"}
-        rows[run_dir.name] = settings | said | {"state": state(run, order, trial.fault)}
+        fault = trial.fault or (launch.failure(run_dir) if run.state == "failed" else "")
+        rows[run_dir.name] = settings | said | {"state": state(run, order, fault)}
     found = plots.Table.from_dict(rows, orient="index")
     return found.sort_values(measure, ascending=MEASURES[measure][2]) if len(found) else found
 
 
-def state(run: Progress, order: list[int], fault: str = "") -> str:
+def state(run: Progress, order: list[int], fault: str) -> str:
     """How a run stands, in words; `order` are the runs to train further."""
-    if run.state in ("finished", "running"):
-        return run.state
-    if run.state == "held":
-        return "stopped"
     if run.state == "failed":
-        return f"failed: {fault}" if fault else "failed"
-    if run.number in order:
-        return "paused" if run.losses else "queued"
-    return EARLY
+        return f"failed: {plots.encodable(fault)}"
+    if run.state == "waiting":
+        return EARLY if run.number not in order else "paused" if run.losses else "queued"
+    return run.state
 
 
 def figure(sweep: queue.Sweep, measure: str = LOSS) -> plots.Picture:

@@ -12,6 +12,7 @@ from utils import files
 from utils.errors import UserError
 from utils.runs import launch, metrics
 from utils.sweeps import held_out, queue
+from utils.sweeps.halving import unfinished
 
 POLL_SECONDS = 0.2
 MAX_STARTS = 3  # of a run without any new update
@@ -38,8 +39,9 @@ def work(sweep: queue.Sweep) -> None:
 
 def _situation(sweep: queue.Sweep) -> tuple[list[int], list[int]]:
     """The runs that train now, and those to train further; none where the sweep is paused."""
-    running = [number for number in sweep.trials() if launch.state(sweep.run_dir(number)) == "running"]
-    return running, [] if sweep.is_paused else sweep.unfinished()
+    runs = sweep.progress()
+    wanted = [] if sweep.is_paused else unfinished(runs, sweep.is_halving)
+    return [run.number for run in runs if run.state in ("running", "stopping")], wanted
 
 
 def _is_done(sweep: queue.Sweep) -> bool:

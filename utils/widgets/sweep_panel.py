@@ -76,8 +76,7 @@ class SweepPanel(widgets.VBox):
             (self.clone_button, self.clone),
         ):
             button.layout.width = "auto"
-            button.on_click(guarded(action, self.message))
-            button.on_click(lambda _: self._show())
+            button.on_click(guarded(lambda action=action: self._act(action), self.message))
         rows = [widgets.HBox(pair, layout=row) for pair in zip(self.names, self.values, strict=True)]
         buttons = [self.start_button, self.add_button]
         chosen = [self.list, self.pause_button, self.resume_button]
@@ -87,6 +86,12 @@ class SweepPanel(widgets.VBox):
         )
         plan = [*rows, self.is_halving, self.planned, widgets.HBox(buttons, layout=row), self.message]
         super().__init__([connection_note(), *plan, self.following])
+
+    def _act(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        finally:
+            self._show()
 
     def choose(self, config: RunConfig | None) -> None:
         """Set the settings that the runs share; None where they are not allowed."""
@@ -245,10 +250,12 @@ class SweepPanel(widgets.VBox):
             return
         sweep = self._sweep()
         table, is_running, left = results.table(sweep), sweep.is_running, sweep.unfinished()
-        words = "training" if is_running else f"paused, {number_of(len(left), 'run')} left" if left else "decided"
-        said = (
-            f"{sweep.folder.name} is {'pausing' if is_running and sweep.is_paused else words}. {results.score(sweep)}"
-        )
+        if is_running:
+            words = "pausing" if sweep.is_paused else "training"
+        else:
+            words = "decided" if not left else "paused" if sweep.is_paused else "interrupted"
+            words += f", {number_of(len(left), 'run')} left" if left else ""
+        said = f"{sweep.folder.name} is {words}. {results.score(sweep)}"
         update(self.status, value=f'<p role="status" style="{LINE}">{escape(said)}</p>')
         update(self.runs, value=table.to_html(na_rep="", border=0))
         update(self.pause_button, disabled=not is_running or sweep.is_paused)
