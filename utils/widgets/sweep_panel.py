@@ -21,7 +21,6 @@ from utils.widgets.html import LINE, alert, connection_note, describe, escape, g
 from utils.widgets.plan_view import duration
 
 POLL_SECONDS = 2.0
-NUM_ROWS = 3  # settings with several values
 HINT = "1e-4, 3e-4, 1e-3   or   1e-5 to 1e-3, 6 draws"
 
 
@@ -42,21 +41,23 @@ class SweepPanel(widgets.VBox):
     def _make_widgets(self) -> None:
         wide, row = widgets.Layout(width="36em", max_width="100%"), widgets.Layout(flex_flow="row wrap")
         labelled = {"description_width": "7em"}
-        first = ("learning_rate", "train_batch_size", "num_train_epochs")
-        self.names = [
-            widgets.Dropdown(options=space.SWEPT, value=name, description="Setting", style=labelled) for name in first
-        ]
-        self.values = [
-            widgets.Text(placeholder=HINT, description="values", continuous_update=False, layout=wide) for _ in first
-        ]
+        first = enumerate(("learning_rate", "train_batch_size", "num_train_epochs"), start=1)
+        self.names, self.values = [], []
+        for number, name in first:
+            setting = widgets.Dropdown(options=space.SWEPT, value=name, description=f"Setting {number}", style=labelled)
+            values = widgets.Text(
+                placeholder=HINT, description=f"Values {number}", continuous_update=False, layout=wide
+            )
+            self.names.append(setting)
+            self.values.append(values)
         text = "Stop runs early that are clearly worse at the same update"
         self.is_halving = widgets.Checkbox(True, description=text, indent=False, layout=wide)
         self.planned, self.message, self.status, self.runs = (widgets.HTML() for _ in range(4))
         self.start_button = widgets.Button(description="Start sweep", button_style="primary", icon="play")
         self.add_button = widgets.Button(description="Add to the sweep", tooltip="Queue these runs in the sweep below")
         self.list = widgets.Dropdown(description="Sweep", style=labelled)
-        self.pause_button = widgets.Button(description="Pause", icon="pause")
-        self.resume_button = widgets.Button(description="Resume", icon="play")
+        self.pause_button = widgets.Button(description="Pause sweep", icon="pause")
+        self.resume_button = widgets.Button(description="Resume sweep", icon="play")
         self.run = widgets.Dropdown(description="Run", style=labelled)
         self.stop_button = widgets.Button(description="Stop this run", icon="stop")
         self.use_button = widgets.Button(description="Settings into the form")
