@@ -144,7 +144,7 @@ def test_nothing_is_pickled():
 
 @pytest.mark.slow
 def test_light_modules_load_neither_torch_nor_transformers():
-    light = ["utils.workbook", *(module for module in MODULES if package_of(module) == "runs")]
+    light = ["utils.workbook", *(module for module in MODULES if package_of(module) in ("runs", "sweeps"))]
     code = f"import sys, utils, {', '.join(light)}; print(*({{'torch', 'transformers'}} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []

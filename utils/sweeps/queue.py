@@ -30,8 +30,9 @@ PAUSED = "paused by its sweep"  # in a run's STOP file; that of a person is empt
 # What decides, besides the token rows, whether two validation losses at one step can be compared: the schedule, and
 # which rows are validated.
 COMPARABLE = (
-    *("model_name_or_path", "template", "max_length", "max_train_samples", "max_eval_samples", "seed", "eval_steps"),
+    *("model_name_or_path", "pairs", "template", "max_length", "max_train_samples", "max_eval_samples", "seed"),
     *("num_train_epochs", "train_batch_size", "lr_scheduler_type", "warmup_steps", "early_stopping_patience"),
+    "eval_steps",
 )
 
 

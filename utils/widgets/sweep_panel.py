@@ -142,7 +142,7 @@ class SweepPanel(widgets.VBox):
         plans: dict[RunConfig, planner.Plan] = {}
         trials, seconds, disk_bytes = [], 0.0, 0
         for changes in combinations:
-            config = base.with_changes(**changes)
+            config = base.with_changes(**changes).resolved()
             tokens_dir = artifacts.tokens_dir(self.data_dir, config)
             artifacts.require(tokens_dir, "02_alpaca_format")
             # The rates change nothing that is planned.
