@@ -97,6 +97,7 @@ def test_the_updates_of_a_sweep_are_known_before():
     new = [progress(number, {}) for number in range(6)]
     assert halving.num_updates(new) == 6 * 4 + 3 * 4 + 1 * 8
     assert halving.num_updates(new, is_halving=False) == 6 * NUM_UPDATES
+    assert halving.comparison_steps(188, 40) == [40, 80], "the nearest evaluations"
     assert halving.comparison_steps(24, 40) == [] and halving.num_updates(new[:1]) == NUM_UPDATES
 
 
@@ -261,6 +262,70 @@ def test_a_run_that_cannot_train_does_not_keep_the_others_from_it(data_dir, conf
     sweep.add(trials(config, [0.8]))
     runner.work(sweep)
     assert "started 3 times" in results.table(sweep)["state"]["sweep-1-03"]
+
+
+def test_a_run_that_a_person_removed_is_not_trained_again(data_dir, config, fake):
+    sweep = queue.create(data_dir, config, trials(config, [0.1, 0.9]))
+    runner.work(sweep)
+    shutil.rmtree(sweep.run_dir(1))
+    sweep.add(trials(config, [0.3]))
+    started = len(fake.starts)
+    runner.work(sweep)
+    assert fake.starts[started:] == ["sweep-1-03"] and results.winner(sweep).name == "sweep-1-02"
+    assert results.table(sweep)["state"]["sweep-1-01"] == "removed"
+
+
+def test_a_damaged_file_ends_its_run_alone(data_dir, config, fake):
+    sweep = queue.create(data_dir, config, trials(config, [0.1, 0.9]))
+    fake.start(sweep.run_dir(1), config, 1)
+    fake.end(sweep.run_dir(1), "stopped")
+    (sweep.run_dir(1) / "metrics.jsonl").write_text("damaged\n")
+    runner.work(sweep)
+    assert results.winner(sweep).name == "sweep-1-02" and fake.starts[1:] == ["sweep-1-02"]
+    (sweep.folder / "trials" / "0001.json").write_text("damaged")
+    panel = SweepPanel(data_dir, config, print)
+    assert "0001.json is not JSON" in panel.message.value and panel.planned.value, "new sweeps can be planned"
+
+
+def test_no_loss_wins_over_losses_on_other_pairs(data_dir, config, fake):
+    sweep = queue.create(data_dir, config, trials(config.with_changes(max_eval_samples=2), [0.1]))
+    sweep.add(trials(config.with_changes(max_eval_samples=2, seed=7), [0.9]))
+    runner.work(sweep)
+    assert results.winner(sweep) is None and "The runs differ in seed" in results.score(sweep)
+    for number, rate in enumerate((0.25, 0.5), start=1):
+        metrics.append(sweep.run_dir(number), dict(kind="tasks", step=16, pass_rate=rate, num_tasks=4))
+    assert results.winner(sweep, results.PASS_RATE).name == "sweep-1-02"
+
+
+def test_the_winner_is_not_scored_on_rows_that_may_have_chosen_it(data_dir, config, fake, monkeypatch):
+    sweep = queue.create(data_dir, config, trials(config, [0.1]))
+    monkeypatch.undo()
+    files.make_folder(sweep.run_dir(1))
+    config.save(sweep.run_dir(1) / "config.json")
+    files.write_json(sweep.run_dir(1) / artifacts.MANIFEST, {"inputs": {"validation.ids.npy": "of yesterday"}})
+    with pytest.raises(UserError, match="changed since the run began"):
+        held_out.score(sweep.run_dir(1), data_dir)
+
+
+def test_what_a_runner_asks_often_is_read_once(data_dir, config, fake, monkeypatch):
+    sweep = queue.create(data_dir, config, trials(config, [0.1, 0.9]))
+    runner.work(sweep)
+    asked, read = [], metrics.read
+    monkeypatch.setattr("utils.runs.metrics.read", lambda run_dir: asked.append(run_dir) or read(run_dir))
+    for _ in range(3):
+        sweep.progress()
+    assert asked == []
+    metrics.append(sweep.run_dir(1), eval_line(17, eval_loss=0.5))
+    assert sweep.progress()[0].losses[17] == 0.5 and asked == [sweep.run_dir(1)]
+
+
+def test_a_runner_that_ends_leaves_no_added_run_behind(data_dir, config):
+    sweep = queue.create(data_dir, config, [])
+    with queue.working(sweep) as lock:
+        assert runner._ends(sweep, lock) and not sweep.is_running, "from here on another runner can start"
+    with queue.working(sweep) as lock:
+        sweep.add(trials(config, [0.1]))
+        assert not runner._ends(sweep, lock) and sweep.is_running
 
 
 def test_one_runner_works_at_a_time(data_dir, config):

@@ -23,7 +23,7 @@ class Progress:
     num_updates: int
     eval_steps: int
     losses: dict[int, float]
-    state: str = "waiting"  # or running, finished, failed; stopping and stopped, by a person
+    state: str = "waiting"  # or running, finished, failed; stopping, stopped and removed, by a person
 
     @property
     def has_ended(self) -> bool:
@@ -36,8 +36,8 @@ class Progress:
 
 
 def comparison_steps(num_updates: int, eval_steps: int) -> list[int]:
-    """The steps with an evaluation at `SHARES` of the updates, or after; none where evaluations are too rare."""
-    steps = [math.ceil(share * num_updates / eval_steps) * eval_steps for share in SHARES]
+    """The steps with an evaluation that are nearest to `SHARES` of the updates; none where evaluations are too rare."""
+    steps = [max(1, round(share * num_updates / eval_steps)) * eval_steps for share in SHARES]
     return sorted({step for step in steps if step < num_updates})
 
 
@@ -45,7 +45,7 @@ def unfinished(runs: Iterable[Progress], is_halving: bool = True) -> list[int]:
     """The numbers of the runs to train further now, in order; with `is_halving`, of each group until it is decided."""
     groups: dict[Hashable, list[Progress]] = {}
     for run in runs:
-        if run.state not in ("stopping", "stopped"):
+        if run.state not in ("stopping", "stopped", "removed"):
             groups.setdefault(run.group if is_halving else run.number, []).append(run)
     return [number for group in groups.values() for number in _unfinished(group)]
 

@@ -64,6 +64,9 @@ def score(run_dir: Path, data_dir: Path) -> tuple[float, int]:
     from utils.training.loss import is_packed, num_target_tokens, target_loss
 
     config = RunConfig.load(run_dir / "config.json")
+    tokens_dir = artifacts.tokens_dir(data_dir, config)
+    if artifacts.stale_inputs(run_dir, artifacts.require(tokens_dir, "02_alpaca_format")["files"]):
+        raise UserError(f"{tokens_dir} changed since the run began, and with it the rows that compared the runs.")
     found, chosen = rows(config, data_dir)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = config.with_changes(model_name_or_path=str(run_dir / "model"), revision="main", lora_rank=0)

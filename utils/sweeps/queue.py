@@ -16,8 +16,9 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from utils import artifacts, files
 from utils.config import RunConfig
@@ -45,6 +46,7 @@ class Trial:
     num_updates: int
     save_seconds: int
     is_stopped: bool = False
+    was_started: bool = False
     fault: str = ""
 
 
@@ -111,13 +113,18 @@ class Sweep:
         state = launch.state(run_dir)
         if state == "failed" and not (run_dir / "outcome.json").exists():
             state = "stopped"  # killed: it can be resumed
+        try:
+            losses = {line["step"]: line["eval_loss"] for line in lines(run_dir) if line["kind"] == "eval"}
+        except UserError:  # a damaged file ends this run, not the sweep
+            losses, state = {}, "unreadable"
         if trial.fault or state == "unreadable":
             state = "failed"
+        elif state == "new" and trial.was_started:
+            state = "removed"
         elif trial.is_stopped and state != "finished":
             state = "stopping" if state == "running" else "stopped"
         elif state == "new" or (state == "stopped" and not _stopped_by_a_person(run_dir)):
             state = "waiting"
-        losses = {line["step"]: line["eval_loss"] for line in metrics.eval_lines(metrics.read(run_dir))}
         # As recorded by the run, since notebook 02 may have made other token rows meanwhile.
         made_from = artifacts.read_manifest(run_dir) or {}
         tokens = made_from.get("inputs") or _token_files(self.data_dir, config)
@@ -173,10 +180,25 @@ def group(trial: Trial) -> tuple:
 
 
 def _trial(path: Path) -> Trial:
-    wanted = {"config": {}, "changes": {}, "num_updates": int, "save_seconds": int, "is_stopped": bool, "fault": str}
+    wanted = {"config": {}, "changes": {}, "num_updates": int, "save_seconds": int, "fault": str}
+    wanted |= {"is_stopped": bool, "was_started": bool}
     values = files.read_json(path, wanted)
     config = RunConfig().with_changes(**values["config"])
     return Trial(config, **{name: values[name] for name in wanted if name != "config"})
+
+
+def lines(run_dir: Path) -> list[dict[str, Any]]:
+    """The evaluations and pass rates of a run; a runner asks often, so only a file that changed is read again."""
+    try:
+        found = (run_dir / metrics.METRICS).stat()
+    except FileNotFoundError:
+        return []
+    return _lines(run_dir, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=256)
+def _lines(run_dir: Path, changed: int, size: int) -> list[dict[str, Any]]:
+    return [line for line in metrics.read(run_dir) if line["kind"] != "train"]
 
 
 def _stopped_by_a_person(run_dir: Path) -> bool:
@@ -216,8 +238,8 @@ def changing(data_dir: Path) -> Generator[None]:
 
 
 @contextmanager
-def working(sweep: Sweep) -> Generator[None]:
-    """Hold the lock of a sweep's runner; raises `UserError` when another one holds it."""
+def working(sweep: Sweep) -> Generator[IO]:
+    """Hold the lock of a sweep's runner, and yield its file; raises `UserError` when another one holds it."""
     with open(sweep.folder / "lock", "a", opener=files.opener) as lock:
         for wait in (0.1, 0.2, 0.5, 0):  # `is_running` takes it for a moment
             try:
@@ -227,4 +249,4 @@ def working(sweep: Sweep) -> Generator[None]:
                 time.sleep(wait)
         else:
             raise UserError(f"{sweep.folder.name} is running already.")
-        yield
+        yield lock

@@ -8,26 +8,29 @@ import numpy as np
 import pandas
 
 from utils import artifacts, plots
+from utils.config import RunConfig
 from utils.errors import UserError, unknown
-from utils.runs import curves, launch
+from utils.runs import launch
 from utils.sweeps.halving import Progress
-from utils.sweeps.queue import SCORE, Sweep, Trial
+from utils.sweeps.queue import SCORE, Sweep, Trial, lines
 from utils.sweeps.space import LOGARITHMIC, SWEPT
 
 
 class Measure(NamedTuple):
-    """By what runs are compared: the field of a metrics line, its list in a run, what is best, and its unit."""
+    """By what runs are compared: the field of a metrics line, the line's kind, what is best, and its unit."""
 
     field: str
-    lines: str
+    kind: str
     best: Callable
     label: str
 
 
 LOSS, PASS_RATE = "validation loss", "pass rate"
 EARLY = "stopped early"
+# What decides of which tokens a validation loss is the mean.
+VALIDATED = ("pairs", "model_name_or_path", "template", "max_length", "max_eval_samples", "seed")
 MEASURES = {
-    LOSS: Measure("eval_loss", "evals", min, "validation loss (nats per token)"),
+    LOSS: Measure("eval_loss", "eval", min, "validation loss (nats per token)"),
     PASS_RATE: Measure("pass_rate", "tasks", max, "tasks passed"),
 }
 
@@ -46,22 +49,30 @@ def points(sweep: Sweep, measure: str = LOSS) -> list[tuple[Progress, Trial, flo
 
 def value(run_dir: Path, measure: str = LOSS) -> float:
     """The measure at a run's newest evaluation, or at the best where it keeps the best model (early stopping)."""
-    run, (field, lines, *_) = curves.Run.load(run_dir), MEASURES[measure]
-    best = run.best() if run.config.early_stopping_patience else None
-    known = [line[field] for line in getattr(run, lines) if best is None or line["step"] == best["step"]]
-    return known[-1] if known else np.nan
+    recorded, (field, kind, *_) = lines(run_dir), MEASURES[measure]
+    known = {line["step"]: line[field] for line in recorded if line["kind"] == kind}
+    losses = {line["step"]: line["eval_loss"] for line in recorded if line["kind"] == "eval"}
+    if losses and RunConfig.load(run_dir / "config.json").early_stopping_patience:
+        return known.get(min(losses, key=losses.__getitem__), np.nan)
+    return known[max(known)] if known else np.nan
 
 
 def winner(sweep: Sweep, measure: str = LOSS) -> Path | None:
-    """The finished run with the best model by this measure, or None.
-
-    Not covered: that losses on other validation rows, of another `seed` for example, say little about each other.
-    """
+    """The finished run with the best model by this measure, or None; by loss only of runs with the same rows."""
+    if measure == LOSS and not is_comparable(sweep):
+        return None
     values = {
         run.number: value for run, _, value in points(sweep, measure) if run.state == "finished" and np.isfinite(value)
     }
     best = MEASURES[measure].best(values, key=values.__getitem__, default=None)
     return None if best is None else sweep.run_dir(best)
+
+
+def is_comparable(sweep: Sweep) -> bool:
+    """Whether the validation losses of the finished runs are means over the same tokens."""
+    trials = sweep.trials()
+    configs = [trials[run.number].config for run in sweep.progress() if run.state == "finished"]
+    return len({tuple(getattr(config, name) for name in VALIDATED) for config in configs}) <= 1
 
 
 def swept(sweep: Sweep) -> list[str]:
@@ -133,6 +144,9 @@ def _draw(axis, name: str, points: list[tuple[Any, float, bool]]) -> None:
 
 def score(sweep: Sweep) -> str:
     """The winner's loss on the rows that did not choose it, as a sentence, or "" before it is scored."""
+    if not is_comparable(sweep):
+        differing = " and ".join(name for name in swept(sweep) if name in VALIDATED) or "validation pairs"
+        return f"The runs differ in {differing}: their losses are of other tokens. Compare pass rates (eval_tasks)."
     known = artifacts.read_json(sweep.folder / SCORE)
     if not isinstance(known, dict) or "run" not in known:
         return ""

@@ -4,9 +4,11 @@ It decides from the files alone, so it can be killed and started again at any ti
 its newest checkpoint, one that still trains is followed, and a finished run is never started again.
 """
 
+import fcntl
 import time
 from collections import Counter
 from pathlib import Path
+from typing import IO
 
 from utils import files
 from utils.errors import UserError
@@ -14,7 +16,7 @@ from utils.runs import launch, metrics
 from utils.sweeps import held_out, queue
 from utils.sweeps.halving import unfinished
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 MAX_STARTS = 3  # of a run without any new update
 
 
@@ -24,7 +26,7 @@ def work(sweep: queue.Sweep) -> None:
     Raises `UserError` when another runner works, and for files that cannot be read.
     """
     starts: Counter[tuple[int, int]] = Counter()  # by run and its updates
-    with queue.working(sweep):
+    with queue.working(sweep) as lock:
         while True:
             running, wanted = _situation(sweep)
             for number in set(running) - set(wanted):
@@ -33,7 +35,7 @@ def work(sweep: queue.Sweep) -> None:
                 time.sleep(POLL_SECONDS)
             elif wanted:
                 _start(sweep, wanted[0], starts)
-            elif not held_out.score_winner(sweep) and _is_done(sweep):
+            elif not held_out.score_winner(sweep) and _ends(sweep, lock):
                 return
 
 
@@ -44,9 +46,12 @@ def _situation(sweep: queue.Sweep) -> tuple[list[int], list[int]]:
     return [run.number for run in runs if run.state in ("running", "stopping")], wanted
 
 
-def _is_done(sweep: queue.Sweep) -> bool:
-    with queue.changing(sweep.data_dir):  # a run that is added from here on starts another runner
-        return not any(_situation(sweep))
+def _ends(sweep: queue.Sweep, lock: IO) -> bool:
+    """Whether nothing is left; then the runner's lock is released, so that a run added later starts another runner."""
+    with queue.changing(sweep.data_dir):
+        if not (is_left := any(_situation(sweep))):
+            files.lock(lock, fcntl.LOCK_UN)
+        return not is_left
 
 
 def _start(sweep: queue.Sweep, number: int, starts: Counter) -> None:
@@ -58,6 +63,8 @@ def _start(sweep: queue.Sweep, number: int, starts: Counter) -> None:
             raise UserError(f"it was started {MAX_STARTS} times and ended without an update each time: see its log")
         print(time.strftime("%H:%M:%S"), f"{run_dir.name} from update {step:,}", flush=True)
         launch.start(run_dir, trial.config, trial.save_seconds)
+        if not trial.was_started:
+            sweep.change(number, was_started=True)
     except UserError as error:
         print(f"{run_dir.name} cannot start: {error}", flush=True)
         sweep.change(number, fault=str(error))

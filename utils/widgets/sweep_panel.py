@@ -35,8 +35,8 @@ class SweepPanel(widgets.VBox):
         self._config: RunConfig | None = config
         self._watching: asyncio.Task | None = None
         self._make_widgets()
-        self._list()
         self._plan()
+        guarded(self._list, self.message)()
 
     def _make_widgets(self) -> None:
         wide, row = widgets.Layout(width="36em", max_width="100%"), widgets.Layout(flex_flow="row wrap")
