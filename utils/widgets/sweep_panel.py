@@ -262,5 +262,8 @@ class SweepPanel(widgets.VBox):
         update(self.pause_button, disabled=not is_running or sweep.is_paused)
         update(self.resume_button, disabled=is_running or not left)
         numbers = tuple((sweep.run_dir(number).name, number) for number in sweep.trials())
-        if self.run.options != numbers:
+        if self.run.options != numbers:  # new options select the first one
+            chosen = self.run.value
             self.run.options = numbers
+            if chosen in sweep.trials():
+                self.run.value = chosen
