@@ -116,7 +116,7 @@ class Sweep:
         try:
             losses = {line["step"]: line["eval_loss"] for line in lines(run_dir) if line["kind"] == "eval"}
         except UserError:  # a damaged file ends this run, not the sweep
-            losses, state = {}, "unreadable"
+            losses, state = {}, state if state == "running" else "unreadable"
         if trial.fault or state == "unreadable":
             state = "failed"
         elif state == "new" and trial.was_started:
