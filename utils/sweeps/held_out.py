@@ -58,11 +58,13 @@ def score_winner(sweep: queue.Sweep) -> bool:
 def score(run_dir: Path, data_dir: Path) -> tuple[float, int]:
     """The mean loss of a finished run's model over the target tokens of the held-out rows, in nats; their number."""
     import torch  # imported here: the runner starts and watches runs without it
+    import transformers
 
     from utils import hardware
     from utils.model import loading
     from utils.training.loss import is_packed, num_target_tokens, target_loss
 
+    transformers.logging.disable_progress_bar()  # the log is no terminal
     config = RunConfig.load(run_dir / "config.json")
     tokens_dir = artifacts.tokens_dir(data_dir, config)
     if artifacts.stale_inputs(run_dir, artifacts.require(tokens_dir, "02_alpaca_format")["files"]):
