@@ -18,8 +18,8 @@ from utils.runs import launch, metrics
 from utils.sweeps import halving, held_out, queue, results, runner, space
 from utils.sweeps.halving import Progress
 from utils.widgets.settings_form import SettingsForm
-from utils.widgets.sweep_panel import SweepPanel
-from utils.widgets.sweep_view import SweepView
+from utils.widgets.sweeps.panel import SweepPanel
+from utils.widgets.sweeps.view import SweepView
 
 BASE = RunConfig.from_preset("tiny")
 NUM_UPDATES, EVAL_STEPS = 16, 2
