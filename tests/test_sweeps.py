@@ -287,6 +287,16 @@ def test_a_damaged_file_ends_its_run_alone(data_dir, config, fake):
     assert "0001.json is not JSON" in panel.message.value and panel.planned.value, "new sweeps can be planned"
 
 
+def test_a_run_killed_after_a_restart_is_resumed_and_one_that_failed_is_not(data_dir, config, fake):
+    sweep = queue.create(data_dir, config, trials(config, [0.1]))
+    fake.start(sweep.run_dir(1), config, 1)
+    fake.end(sweep.run_dir(1), "failed")
+    metrics.append(sweep.run_dir(1), train_line(1))
+    for at, state in ((2e9, "failed"), (1e9, "waiting")):
+        os.utime(sweep.run_dir(1) / "outcome.json", (at, at))
+        assert sweep.progress()[0].state == state
+
+
 def test_no_loss_wins_over_losses_on_other_pairs(data_dir, config, fake):
     sweep = queue.create(data_dir, config, trials(config.with_changes(max_eval_samples=2), [0.1]))
     sweep.add(trials(config.with_changes(max_eval_samples=2, seed=7), [0.9]))

@@ -111,7 +111,8 @@ class Sweep:
     def _progress(self, number: int, trial: Trial) -> Progress:
         run_dir, config = self.run_dir(number), trial.config
         state = launch.state(run_dir)
-        if state == "failed" and not (run_dir / "outcome.json").exists():
+        written = [folders.written_at(run_dir / name) for name in ("outcome.json", metrics.METRICS)]
+        if state == "failed" and written[0] <= written[1]:  # a reason that is older is of a process that was restarted
             state = "stopped"  # killed: it can be resumed
         try:
             losses = {line["step"]: line["eval_loss"] for line in lines(run_dir) if line["kind"] == "eval"}
