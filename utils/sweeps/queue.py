@@ -181,7 +181,7 @@ def group(trial: Trial) -> tuple:
 
 
 def _trial(path: Path) -> Trial:
-    wanted = {"config": {}, "changes": {}, "num_updates": int, "save_seconds": int, "fault": str}
+    wanted: dict[str, Any] = {"config": {}, "changes": {}, "num_updates": int, "save_seconds": int, "fault": str}
     wanted |= {"is_stopped": bool, "was_started": bool}
     values = files.read_json(path, wanted)
     config = RunConfig().with_changes(**values["config"])
