@@ -115,7 +115,7 @@ def figure(sweep: Sweep, measure: str = LOSS) -> plots.Picture:
     alt = f"{label} against {', '.join(names)}, {len(found)} runs; best finished run: {best.name if best else 'none'}."
     columns = min(len(names), 3)
     num_rows = -(-len(names) // columns)
-    size = (3 * columns + 1.5, 3.2 * num_rows + 0.3)
+    size = (max(6, 3 * columns), 3.2 * num_rows + 0.3)
     picture, axes = plots.subplots(num_rows, columns, size, plots.encodable(alt), sharey=True)
     for axis, name in zip(axes, names, strict=False):
         _draw(
