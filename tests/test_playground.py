@@ -145,7 +145,8 @@ def test_a_gap_is_put_back_together(panel):
     column = panel.columns[0]
     assert column.copy.text == f"def f(a):\n    {column.written[0].text}\n\nf(1)\n"
     panel.text.value = "no gap"
-    assert "needs one &lt;cursor&gt;" in run(panel).columns[0].status.value
+    assert "needs one &lt;cursor&gt;" in run(panel).message.value and 'role="alert"' in panel.message.value
+    assert column.written[0].text in column.page.value, "no model was asked, so the answers stay"
 
 
 def test_a_screen_reader_hears_the_stages_and_not_every_token(panel):
@@ -194,12 +195,16 @@ def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [("temperature", "hot", "Temperature must be a number, got 'hot'"), ("top_p", "0", "top_p must be above 0"),
+     ("temperature", "0,7", "got '0,7'. Write decimals with a point"),
      ("seed", "1.5", "Seed must be a whole number"), ("num_answers", "9", "num_answers must be between 1 and 8")],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_in_words_and_nothing_starts(panel, field, value, said):
     panel.sampling.numbers[field].value = value
     run(panel)
     assert said.replace("'", "&#x27;") in panel.message.value and not panel.columns[0].written
+    assert said.replace("'", "&#x27;") in panel.sampling.notes[field].value and panel.settings.selected_index == 0
+    panel.sampling.put(GenerationSettings(), 1)
+    assert panel.sampling.notes[field].value == ""
 
 
 def test_errors_are_shown_where_they_belong(panel):
@@ -243,6 +248,7 @@ def test_where_an_answer_came_from_is_marked(panel, monkeypatch):
     panel.has_sources.value = True
     run(panel)
     assert asked == [column.written[0].text for column in panel.columns]
+    assert all("Nothing found" in column.sources.value for column in panel.columns)
 
 
 def test_what_cannot_be_found_out_is_told_and_keeps_nothing_else_back(panel, monkeypatch):

@@ -84,10 +84,15 @@ def completion(text: str, tokenizer, context: int, max_new_tokens: int) -> Promp
 
 def fill(text: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:
     """A text with a gap at its one `CURSOR`; raises `UserError` without exactly one."""
-    if text.count(CURSOR) != 1:
-        raise UserError(f"Fill in the middle needs one {CURSOR} where the gap is; there are {text.count(CURSOR)}.")
+    check_gap(text)
     before, _, after = text.partition(CURSOR)
     return between(before, after, tokenizer, context, max_new_tokens)
+
+
+def check_gap(text: str) -> None:
+    """Raise `UserError` unless a text has exactly one `CURSOR`."""
+    if text.count(CURSOR) != 1:
+        raise UserError(f"Fill in the middle needs one {CURSOR} where the gap is; there are {text.count(CURSOR)}.")
 
 
 def between(before: str, after: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:

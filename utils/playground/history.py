@@ -10,7 +10,7 @@ import os
 import re
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from utils import files
 from utils.data import reader
 from utils.errors import UserError
 from utils.markdown import backticks
+from utils.model.generation import GenerationSettings
+from utils.model.prompt_modes import Question
 
 HISTORY = "playground.jsonl"
 # The fields that a record is read by, and their types.
@@ -44,8 +46,8 @@ class Written:
     tokens_per_second: float
 
 
-def append(run_dir: Path, question, columns: list[dict[str, Any]]) -> dict[str, Any]:
-    """Append a question (`prompt_modes.Question`) and its answers to the history; returns the record."""
+def append(run_dir: Path, question: Question, columns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Append a question and its answers to the history; returns the record."""
     record = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns}
     files.append_line(Path(run_dir) / HISTORY, json.dumps(record, allow_nan=False), keep_unfinished=True)
     return record
@@ -66,6 +68,15 @@ def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
         records += [record] if is_good else []
         num_broken += not is_good
     return records, num_broken
+
+
+def question_of(record: dict[str, Any]) -> Question:
+    """The question of a record, without settings that this version does not know."""
+    known = {field.name for field in fields(GenerationSettings)}
+    settings = {name: value for name, value in record["settings"].items() if name in known}
+    settings["stop"] = tuple(settings["stop"])
+    names = ("mode", "instruction", "input", "text", "num_answers", "template")
+    return Question(**{name: record[name] for name in names}, settings=GenerationSettings(**settings))
 
 
 def markdown(record: dict[str, Any]) -> str:

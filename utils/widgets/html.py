@@ -1,6 +1,7 @@
 """Text on a page: escaped and in the theme's colours, copy buttons, and visible errors."""
 
 import html
+import inspect
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 
@@ -33,6 +34,13 @@ def pre(text: str, style: str = "") -> str:
     return f'<pre class="mathjax_ignore" style="{PRE}{style}">{escape(text)}</pre>'
 
 
+def source(function: Callable) -> str:
+    """The source of a function as HTML, folded below its name."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    summary = f'<summary style="{LINE}cursor: pointer">Source of <code>{escape(name)}</code></summary>'
+    return f"<details>{summary}{pre(inspect.getsource(function))}</details>"
+
+
 def alert(text: str) -> str:
     """An error message as HTML, announced by screen readers; cut at `MAX_ALERT`."""
     text = text if len(text) <= MAX_ALERT else f"{text[: MAX_ALERT - 1]}…"
@@ -40,14 +48,15 @@ def alert(text: str) -> str:
 
 
 def connection_note() -> widgets.HTML:
-    """A note that shows itself, with CSS alone, once its panel has lost its kernel: nothing else could tell it.
+    """A note that CSS alone shows once its panel has lost its kernel: nothing else could say it then.
 
-    ipywidgets marks every widget without a kernel with the class that is used here.
+    ipywidgets gives every widget without a kernel the class that is used here.
     """
     lost = ".jupyter-widgets-disconnected"
-    style = f".connection-note:not({lost}) {{ display: none; }} .jupyter-button{lost} {{ opacity: 0.4; }}"
+    style = f".connection-note {{ display: none; }} {lost} .connection-note {{ display: block; }}"
+    style += f" .jupyter-button{lost} {{ opacity: 0.4; }}"
     text = alert("Disconnected: the kernel was restarted or has ended. Run this cell again.")
-    return widgets.HTML(f"<style>{style}</style>{text}").add_class("connection-note")
+    return widgets.HTML(f'<style>{style}</style><div class="connection-note">{text}</div>')
 
 
 def progress(name: str, value: int, total: int) -> str:

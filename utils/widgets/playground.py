@@ -7,7 +7,6 @@ and runs only in the sandbox, where a user presses Run.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -19,12 +18,12 @@ from utils.errors import UserError
 from utils.evaluation import task_questions
 from utils.evaluation.tasks import instruction
 from utils.hardware import format_bytes
-from utils.model import loading
-from utils.model.generation import GenerationSettings
-from utils.model.prompt_modes import CURSOR, INSTRUCTION, MODES, Question
+from utils.model import loading, prompt_modes
+from utils.model.prompt_modes import CURSOR, FILL, INSTRUCTION, MODES, Question
 from utils.model.shape import context_of
 from utils.playground import attribution, model_pool
 from utils.playground.examples import EXAMPLES
+from utils.playground.history import question_of
 from utils.playground.model_pool import LoadedModels
 from utils.widgets.code_runner import SANDBOX
 from utils.widgets.generation_form import GenerationForm
@@ -101,6 +100,7 @@ class Playground(widgets.VBox):
         self.add_button.on_click(guarded(self._add_column, self.message))
         for field, action in (
             *((field, self._show_prompt) for field in (self.instruction, self.input, self.text)),
+            *((field, self._show_prompt) for field in self.sampling.numbers.values()),
             *((self.mode, self._show_mode), (self.example, self._take_example), (self.view, self._show_view)),
         ):
             field.observe(guarded(action, self.message), "value")
@@ -109,17 +109,16 @@ class Playground(widgets.VBox):
         row = dict(layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
         folded = [self.sampling, widgets.VBox([self.prompt])]
         narrow = widgets.Layout(flex="0 1 auto", min_width="12em", max_width="30em")
-        settings = widgets.Accordion(folded, titles=("Sampling", "Prompt"), layout=narrow)
+        self.settings = widgets.Accordion(folded, titles=("Sampling", "Prompt"), layout=narrow)
         answers = widgets.VBox([self.view, self.column_box], layout=widgets.Layout(flex="1 1 30em", min_width="0"))
         beside = widgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start")
         search = attribution.pretraining_search(self.config.model_name_or_path)
         link = '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>' if search else ""
         pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
         super().__init__([
-            *(connection_note(), Shortcut()),
-            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark),
+            *(connection_note(), Shortcut(), self.mode, self.example, self.instruction, self.input, self.text, self.mark),
             widgets.HBox([self.generate_button, self.stop_button, self.add_button, self.has_sources], **row),
-            *(self.message, widgets.HBox([answers, settings], layout=beside)),
+            *(self.message, widgets.HBox([answers, self.settings], layout=beside)),
             widgets.HTML(f'<p style="{LINE}">{escape(SANDBOX)}</p>'),
             self.memory,
             widgets.HTML(f'<p style="{LINE}">{pointer}</p>' if pointer else ""),
@@ -129,7 +128,11 @@ class Playground(widgets.VBox):
 
     def question(self) -> Question:
         """The question in the fields; raises `UserError` for an invalid value."""
-        settings, num_answers = self.sampling.read()
+        try:
+            settings, num_answers = self.sampling.read()
+        except UserError:
+            self.settings.selected_index = 0  # its field says what is wrong
+            raise
         texts = {name: getattr(self, name).value for name in self._shown_texts()}
         return Question(
             self.mode.value, **texts, num_answers=num_answers, template=self.config.template, settings=settings
@@ -141,6 +144,8 @@ class Playground(widgets.VBox):
         question = self.question()
         if not getattr(self, self._shown_texts()[0]).value.strip():
             raise UserError(f"The {self._shown_texts()[0]} is empty: write what the models should do.")
+        if question.mode == FILL:
+            prompt_modes.check_gap(question.text)
         self._stop.clear()
         for column, worker in zip(self.columns, self._workers, strict=False):
             column.start(question, self._stop, worker)
@@ -255,7 +260,7 @@ class Playground(widgets.VBox):
         shown = self._shown_texts()
         for name in ("instruction", "input", "text"):
             getattr(self, name).layout.display = "" if name in shown else "none"
-        self.mark.layout.display = "" if self.mode.value == MODES[2] else "none"
+        self.mark.layout.display = "" if self.mode.value == FILL else "none"
         self._show_prompt()
 
     def _show_prompt(self) -> None:
@@ -282,11 +287,7 @@ class Playground(widgets.VBox):
     def _restore(self, record: dict[str, Any]) -> None:
         """Show a question of the history in the fields, and its answers in the columns."""
         self._require_idle()
-        known = {field.name for field in fields(GenerationSettings)}
-        settings = {name: value for name, value in record["settings"].items() if name in known}
-        settings["stop"] = tuple(settings["stop"])
-        names = ("mode", "instruction", "input", "text", "num_answers", "template")
-        question = Question(**{name: record[name] for name in names}, settings=GenerationSettings(**settings))
+        question = question_of(record)
         self.mode.value = question.mode
         for name in self._shown_texts():
             getattr(self, name).value = getattr(question, name)

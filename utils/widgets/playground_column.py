@@ -173,6 +173,8 @@ class Column(widgets.VBox):
         update(self.speed, value=f'<p style="{LINE}{ROW}">{escape(self._speed_text())}</p>')
         update(self.page, value="".join(self._answer(index, has_probabilities) for index in range(len(self.written))))
         found = [answer_view.sources(one.text, spans) for one, spans in zip(self.written, self.spans, strict=False)]
+        if self.spans and not any(self.spans):
+            found = [f'<p style="{LINE}">Nothing found: no text of the answer occurs in the training data.</p>']
         update(self.sources, value="".join(found))
         before, after = self.question.around if self.question else ("", "")
         whole = "\n\n".join(before + one.text + after for one in self.written)
