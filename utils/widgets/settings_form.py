@@ -1,5 +1,6 @@
 """The form for a run's settings: every field of `RunConfig` with help and errors."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
@@ -9,10 +10,11 @@ from typing import Any
 import ipywidgets as widgets
 
 from utils import files
+from utils.advice import ADVICE
 from utils.config import ASSUMED, PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_BASICS, PYTHON_STDLIB
 from utils.errors import UserError
-from utils.widgets.html import LINE, alert, escape, guarded, muted
+from utils.widgets.html import LINE, alert, connection_note, escape, guarded, muted
 
 FIRST = (
     *("preset", "pairs", "model_name_or_path", "num_train_epochs", "learning_rate", "train_batch_size"),
@@ -33,6 +35,7 @@ FOLDED = {
     ),
 }
 DRAFT = "draft.json"
+QUIET = "var(--jp-content-font-color2, gray)"
 
 
 class SettingsForm(widgets.VBox):
@@ -55,8 +58,8 @@ class SettingsForm(widgets.VBox):
         for field in self.inputs.values():
             field.observe(self._changed, "value")
         folded = [widgets.VBox([self._row(name) for name in names]) for names in FOLDED.values()]
-        sections = widgets.Accordion(folded, titles=tuple(FOLDED))
-        super().__init__([*map(self._row, FIRST), sections, self._files(), self.message])
+        self.sections = widgets.Accordion(folded, titles=tuple(FOLDED))
+        super().__init__([connection_note(), *map(self._row, FIRST), self.sections, self._files(), self.message])
         with suppress(FileNotFoundError, UserError):  # no draft, or one of another version
             draft = files.read_json(self._draft, {"start": {}, "config": {}})
             if keep and draft["start"] == vars(config) != draft["config"]:
@@ -153,7 +156,7 @@ class SettingsForm(widgets.VBox):
                 files.make_parents(self._draft)
                 files.write_json(self._draft, {"start": vars(self._start), "config": vars(config)})
         except UserError as error:  # a limit of the model, for example
-            (self.notes[error.field] if error.field else self.message).value = alert(str(error))
+            self._refuse(error)
             if config:
                 self._notify(None)
 
@@ -165,8 +168,15 @@ class SettingsForm(widgets.VBox):
             self.config  # noqa: B018 (only for its error)
             return True
         except UserError as error:
-            self.notes[error.field].value = alert(str(error))
+            self._refuse(error)
             return False
+
+    def _refuse(self, error: UserError) -> None:
+        """Show an error beside its field, and open the section that the field is in."""
+        (self.notes[error.field] if error.field else self.message).value = alert(str(error))
+        for index, names in enumerate(FOLDED.values()):
+            if error.field in names:
+                self.sections.selected_index = index
 
     def _note(self, name: str) -> str:
         """Help text, the value before a change, and the recipe's value where it differs."""
@@ -180,8 +190,15 @@ class SettingsForm(widgets.VBox):
             notes.append(f"The recipe's value{differing} <i>({escape(setting['recipe'])})</i>.")
         elif name != "preset" and differing:
             notes.append(f"The workbook's default{differing}.")
-        text = escape(setting["help"]) + f' <span style="opacity: 0.75">{" ".join(notes)}</span>'
-        return f'<div style="{LINE}line-height: 1.4; padding: 4px 0">{text}</div>'
+        text = f'{_marked(setting["help"])} <span style="color: {QUIET}">{" ".join(notes)}</span>'
+        advice = f'<summary aria-label="{name}: which value?">Which value?</summary>{_marked(ADVICE[name])}'
+        style = f"{LINE}line-height: 1.4; padding: 4px 0"
+        return f'<div style="{style}">{text}<details style="cursor: pointer">{advice}</details></div>'
+
+
+def _marked(text: str) -> str:
+    """A text as HTML, with `code` where it has backticks."""
+    return re.sub("`(.*?)`", r"<code>\1</code>", escape(text))
 
 
 def _short(value: Any) -> str:
