@@ -123,6 +123,12 @@ def row_counts(folder: Path) -> dict[str, Any]:
     return artifacts.require(Path(folder), "01_data")["facts"]
 
 
+def repairs_of(pairs: str, data_dir: Path) -> tuple[str, ...]:
+    """The repairs that a source's folder of pairs was made with; empty where there is none yet."""
+    recorded = artifacts.read_manifest(artifacts.pairs_dir(data_dir, resolved_pairs(pairs))) or {}
+    return tuple(recorded.get("inputs", {}).get("repairs", "").split())
+
+
 def sort_rows(
     source, outputs, fields=Fields(), skip_bad=True, repairs=(), benchmarks=(), options=NOTEBOOK
 ) -> dict[str, Any]:
