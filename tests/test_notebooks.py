@@ -78,6 +78,21 @@ def test_prose_stands_before_code_and_is_about_as_long(notebook):
     assert 0.5 < num_prose / num_code < 3
 
 
+def test_code_that_nobody_came_for_is_folded(notebook):
+    folded = {cell.id for cell in code_cells(notebook) if cell.metadata.get("jupyter", {}).get("source_hidden")}
+    dumps = {cell.id for cell in code_cells(notebook) if "html.source(" in cell.source}
+    assert {"imports"} | dumps <= folded and "getsource" not in str(notebook)
+
+
+def test_the_words_are_explained_and_linked_where_they_stand():
+    glossary = (ROOT / "notebooks" / "glossary.md").read_text()
+    words = [word.replace(" ", "-") for word in re.findall(r"^## (.+)$", glossary, re.MULTILINE)]
+    text = "".join((ROOT / "notebooks" / f"{name}.ipynb").read_text() for name in NAMES)
+    linked = re.findall(r"\(glossary\.md#([^)]+)\)", text)
+    assert len(words) == len(set(words)) >= 20 and set(linked) <= set(words)
+    assert len(set(linked)) >= 20
+
+
 @pytest.fixture(scope="module")
 def notebooks(tmp_path_factory):
     """Copies of the notebooks beside the package, the last of which ask fewer pairs and tasks."""
