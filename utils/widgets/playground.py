@@ -116,7 +116,8 @@ class Playground(widgets.VBox):
         link = '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>' if search else ""
         pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
         super().__init__([
-            *(connection_note(), Shortcut(), self.mode, self.example, self.instruction, self.input, self.text, self.mark),
+            *(connection_note(), Shortcut()),
+            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark),
             widgets.HBox([self.generate_button, self.stop_button, self.add_button, self.has_sources], **row),
             *(self.message, widgets.HBox([answers, self.settings], layout=beside)),
             widgets.HTML(f'<p style="{LINE}">{escape(SANDBOX)}</p>'),
@@ -156,7 +157,7 @@ class Playground(widgets.VBox):
             await self._flushing
 
     async def _flush(self, question: Question) -> None:
-        self._show_buttons(is_writing=True)
+        self.generate_button.disabled, self.stop_button.disabled = True, False
         try:
             is_writing = True
             while is_writing:
@@ -169,7 +170,7 @@ class Playground(widgets.VBox):
         except Exception as error:  # in a task it would not be shown
             self.message.value = alert(describe(error))
         finally:
-            self._show_buttons(is_writing=False)
+            self.generate_button.disabled, self.stop_button.disabled = False, True
         await self._analyze()
 
     async def _analyze(self) -> None:
@@ -249,9 +250,6 @@ class Playground(widgets.VBox):
         labels, sizes = {name: label for label, name in self.choices.items()}, self.models.sizes()
         loaded = ", ".join(f"{labels.get(name, name)} {format_bytes(number)}" for name, number in sizes.items())
         update(self.memory, value=f'<p style="{LINE}">In memory: {escape(loaded or "no models")}</p>')
-
-    def _show_buttons(self, is_writing: bool) -> None:
-        self.generate_button.disabled, self.stop_button.disabled = is_writing, not is_writing
 
     def _shown_texts(self) -> tuple[str, ...]:
         return ("instruction", "input") if self.mode.value == INSTRUCTION else ("text",)
