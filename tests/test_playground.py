@@ -160,6 +160,30 @@ def test_a_screen_reader_hears_the_stages_and_not_every_token(panel):
     assert not any("role=" in one for one in counted)
 
 
+CHAT_TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}<|endoftext|>{% endfor %}assistant:"
+
+
+def test_a_chat_has_a_system_text_and_turns_which_the_history_keeps(world, run_dir):
+    assert Playground(run_dir, world[0]).is_continued.layout.display != "", "alpaca has neither"
+    (run_dir / "model" / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    world[1].with_changes(template="chat", model_name_or_path=str(run_dir / "model")).save(run_dir / "config.json")
+    panel = Playground(run_dir, world[0], instruction="One <b>.")
+    panel.has_sources.value = False
+    panel.sampling.numbers["max_new_tokens"].value = "8"
+    panel.system.value = "Be brief."
+    first = run(panel).columns[0].written[0].text
+    assert panel.columns[0].prompt == "system: Be brief.<|endoftext|>user: One <b>.<|endoftext|>assistant:"
+    panel.instruction.value, panel.is_continued.value = "Two.", True
+    column = run(panel).columns[0]
+    turn = f"user: One <b>.<|endoftext|>assistant: {first}<|endoftext|>"
+    assert column.prompt == f"system: Be brief.<|endoftext|>{turn}user: Two.<|endoftext|>assistant:"
+    assert "One &lt;b&gt;." in column.page.value
+    again = Playground(run_dir, world[0])
+    again.history.show_button.click()
+    assert again.columns[0].turns == (("One <b>.", first),) and again.system.value == "Be brief."
+    assert "One <b>." in history.markdown(history.load(run_dir)[0][-1])
+
+
 def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):
     is_reached, goes_on = Event(), Event()
     whole = generation.stream

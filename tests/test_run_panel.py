@@ -82,6 +82,13 @@ def test_a_refused_value_holds_back_plan_and_start_until_it_is_corrected(form, t
     assert "No plan" in plan.value and panel.start_button.disabled
 
 
+def test_a_model_of_the_hub_is_asked_for_with_a_sign(form):
+    seen = []
+    form.on_change(lambda config: seen.append(form.message.value))
+    form.inputs["model_name_or_path"].value = "owner/model"
+    assert seen == ["", settings_form.ASKING] and form.message.value == ""
+
+
 def test_a_text_of_digits_stays_text(form):
     form.inputs["revision"].value = "123"
     assert form.config.revision == "123"

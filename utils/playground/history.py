@@ -1,8 +1,8 @@
 """The playground's history in the run's folder, its export as Markdown, and answers saved as pairs.
 
 `playground.jsonl` has one line per question: `time`, the fields of `prompt_modes.Question`, and per column `model`,
-`name`, `prompt`, `note` and `answers` (the fields of `Written`). Lines are never changed or removed, not even partial
-ones.
+`name`, `prompt`, `note`, `turns` and `answers` (the fields of `Written`). Lines are never changed or removed, not even
+partial ones.
 """
 
 import json
@@ -27,10 +27,10 @@ ANSWER = {
     **{"text": str, "reason": str, "ids": [int], "num_tokens": int},
     **{"first_token_seconds": files.NUMBER, "tokens_per_second": files.NUMBER},
 }
-COLUMN = {"model": str, "name": str, "prompt": str, "note": str, "answers": [ANSWER]}
+COLUMN = {"model": str, "name": str, "prompt": str, "note": str, "answers": [ANSWER], "turns": [[str]]}
 RECORD = {
     **{"time": str, "mode": str, "instruction": str, "input": str, "text": str, "template": str},
-    **{"num_answers": int, "settings": {"stop": [str]}, "columns": [COLUMN]},
+    **{"num_answers": int, "settings": {"stop": [str]}, "columns": [COLUMN], "system": str},
 }
 
 
@@ -64,10 +64,20 @@ def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
             json.dumps(record, ensure_ascii=False).encode()  # no page or file can hold half a surrogate
         except (ValueError, RecursionError):
             record = None
-        is_good = not files.misfit(record, RECORD)
+        is_good = not files.misfit(_completed(record), RECORD)
         records += [record] if is_good else []
         num_broken += not is_good
     return records, num_broken
+
+
+def _completed(record: Any) -> Any:
+    """A record of an older version with the fields that came later."""
+    if isinstance(record, dict) and isinstance(record.get("columns"), list):
+        record.setdefault("system", "")
+        for column in record["columns"]:
+            if isinstance(column, dict):
+                column.setdefault("turns", [])
+    return record
 
 
 def question_of(record: dict[str, Any]) -> Question:
@@ -75,7 +85,7 @@ def question_of(record: dict[str, Any]) -> Question:
     known = {field.name for field in fields(GenerationSettings)}
     settings = {name: value for name, value in record["settings"].items() if name in known}
     settings["stop"] = tuple(settings["stop"])
-    names = ("mode", "instruction", "input", "text", "num_answers", "template")
+    names = ("mode", "instruction", "input", "text", "num_answers", "template", "system")
     return Question(**{name: record[name] for name in names}, settings=GenerationSettings(**settings))
 
 
@@ -83,10 +93,12 @@ def markdown(record: dict[str, Any]) -> str:
     """A question and its answers as Markdown, all text as code, between more backticks than it has."""
     settings = ", ".join(f"{name} {value}" for name, value in record["settings"].items() if value or value == 0)
     lines = [f"# {_code(record['mode'])}, {_code(record['time'])}", "", _code(settings), ""]
-    for title in ("instruction", "input", "text"):
+    for title in ("system", "instruction", "input", "text"):
         if record[title]:
             lines += [f"**{title.capitalize()}**", "", _fenced(record[title]), ""]
     for column in record["columns"]:
+        for asked, answered in column["turns"]:
+            lines += [f"## {_code(column['model'])}, before", "", _fenced(asked), "", _fenced(answered), ""]
         for number, answer in enumerate(column["answers"], start=1):
             which = f", answer {number}" if len(column["answers"]) > 1 else ""
             lines += [f"## {_code(column['model'])}{which}", ""]

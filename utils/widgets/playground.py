@@ -25,22 +25,11 @@ from utils.playground import attribution, model_pool
 from utils.playground.examples import EXAMPLES
 from utils.playground.history import question_of
 from utils.playground.model_pool import LoadedModels
+from utils.tokens.prompts import CHAT
 from utils.widgets.code_runner import SANDBOX
 from utils.widgets.generation_form import GenerationForm
 from utils.widgets.history_panel import HistoryPanel
-from utils.widgets.html import (
-    BORDER,
-    FRAMED,
-    LINE,
-    Shortcut,
-    alert,
-    connection_note,
-    describe,
-    escape,
-    guarded,
-    pre,
-    update,
-)
+from utils.widgets.html import FRAMED, LINE, Shortcut, alert, connection_note, describe, escape, guarded, pre, update
 from utils.widgets.playground_column import Column
 
 FLUSH_SECONDS = 0.1
@@ -80,6 +69,8 @@ class Playground(widgets.VBox):
         self.example = widgets.Dropdown(options=["choose one…", *self.examples], description="Example", **wide)
         self.instruction = widgets.Textarea(texts.get("instruction", ""), description="Instruction", rows=4, **wide)
         self.input = widgets.Textarea(texts.get("input", ""), description="Input (optional)", rows=3, **wide)
+        self.system = widgets.Textarea(description="System (optional)", rows=2, **wide)
+        self.is_continued = widgets.Checkbox(description="Continue the conversation", indent=False)
         self.text = widgets.Textarea(texts.get("text", ""), description="Text", rows=10, **wide)
         mark = f"Mark the gap with {escape(CURSOR)}. The model sees the text before and after it."
         self.mark = widgets.HTML(f'<p style="{LINE}">{mark}</p>')
@@ -99,7 +90,7 @@ class Playground(widgets.VBox):
         self.stop_button.on_click(guarded(self._stop.set, self.message))
         self.add_button.on_click(guarded(self._add_column, self.message))
         for field, action in (
-            *((field, self._show_prompt) for field in (self.instruction, self.input, self.text)),
+            *((field, self._show_prompt) for field in (self.system, self.instruction, self.input, self.text)),
             *((field, self._show_prompt) for field in self.sampling.numbers.values()),
             *((self.mode, self._show_mode), (self.example, self._take_example), (self.view, self._show_view)),
         ):
@@ -107,7 +98,7 @@ class Playground(widgets.VBox):
 
     def _lay_out(self) -> None:
         row = dict(layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
-        folded = [self.sampling, widgets.VBox([self.prompt])]
+        folded, buttons = [self.sampling, widgets.VBox([self.prompt])], [self.generate_button, self.stop_button]
         narrow = widgets.Layout(flex="0 1 auto", min_width="12em", max_width="30em")
         self.settings = widgets.Accordion(folded, titles=("Sampling", "Prompt"), layout=narrow)
         answers = widgets.VBox([self.view, self.column_box], layout=widgets.Layout(flex="1 1 30em", min_width="0"))
@@ -117,8 +108,8 @@ class Playground(widgets.VBox):
         pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
         super().__init__([
             *(connection_note(), Shortcut()),
-            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark),
-            widgets.HBox([self.generate_button, self.stop_button, self.add_button, self.has_sources], **row),
+            *(self.mode, self.example, self.system, self.instruction, self.input, self.text, self.mark),
+            widgets.HBox([*buttons, self.add_button, self.has_sources, self.is_continued], **row),
             *(self.message, widgets.HBox([answers, self.settings], layout=beside)),
             widgets.HTML(f'<p style="{LINE}">{escape(SANDBOX)}</p>'),
             self.memory,
@@ -149,7 +140,7 @@ class Playground(widgets.VBox):
             prompt_modes.check_gap(question.text)
         self._stop.clear()
         for column, worker in zip(self.columns, self._workers, strict=False):
-            column.start(question, self._stop, worker)
+            column.start(question, self._stop, worker, self.is_continued.value)
         self._flushing = asyncio.get_running_loop().create_task(self._flush(question))
 
     async def wait(self) -> None:
@@ -252,12 +243,15 @@ class Playground(widgets.VBox):
         update(self.memory, value=f'<p style="{LINE}">In memory: {escape(loaded or "no models")}</p>')
 
     def _shown_texts(self) -> tuple[str, ...]:
-        return ("instruction", "input") if self.mode.value == INSTRUCTION else ("text",)
+        if self.mode.value != INSTRUCTION:
+            return ("text",)
+        return ("instruction", "input", "system") if self.config.template == CHAT else ("instruction", "input")
 
     def _show_mode(self) -> None:
         shown = self._shown_texts()
-        for name in ("instruction", "input", "text"):
+        for name in ("system", "instruction", "input", "text"):
             getattr(self, name).layout.display = "" if name in shown else "none"
+        self.is_continued.layout.display = self.system.layout.display
         self.mark.layout.display = "" if self.mode.value == FILL else "none"
         self._show_prompt()
 
@@ -269,9 +263,7 @@ class Playground(widgets.VBox):
                 tokenizer = loading.load_tokenizer(self.config.model_name_or_path, self.config.revision)
                 self._preview = tokenizer, context
             prompt = self.question().ask(*self._preview)
-            self.prompt.value = pre(f"{len(prompt.ids):,} tokens. {prompt.note}") + pre(
-                prompt.shown, f"border-top: {BORDER}; "
-            )
+            self.prompt.value = pre(f"{len(prompt.ids):,} tokens. {prompt.note}") + "<hr>" + pre(prompt.shown)
         except UserError as error:
             self.prompt.value = pre(str(error))
 

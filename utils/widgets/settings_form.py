@@ -14,6 +14,7 @@ from utils.advice import ADVICE
 from utils.config import ASSUMED, PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_BASICS, PYTHON_STDLIB
 from utils.errors import UserError
+from utils.model import loading
 from utils.widgets.html import LINE, alert, connection_note, escape, guarded, muted
 
 FIRST = (
@@ -35,6 +36,10 @@ FOLDED = {
     ),
 }
 DRAFT = "draft.json"
+# The hub's client tries for half a minute, in which the page shows this and the kernel nothing else.
+ASKING = (
+    f'<p role="status" style="{LINE}">Asking the hub for the model. Without a network this takes half a minute…</p>'
+)
 QUIET = "var(--jp-content-font-color2, gray)"
 
 
@@ -145,8 +150,12 @@ class SettingsForm(widgets.VBox):
             self._accept()
 
     def _accept(self) -> None:
-        self.message.value = ""
-        self._notify(self.config if self._check() else None)
+        config = self.config if self._check() else None
+        is_asking = config and self._listeners and not Path(loading.locate(config.model_name_or_path)).is_dir()
+        self.message.value = waiting = ASKING if is_asking else ""
+        self._notify(config)
+        if self.message.value == waiting:  # else it is an error
+            self.message.value = ""
 
     def _notify(self, config: RunConfig | None) -> None:
         try:
