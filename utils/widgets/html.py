@@ -152,15 +152,15 @@ class Shortcut(anywidget.AnyWidget):
     export default {
       render({ el }) {
         el.style.display = "none"
-        requestAnimationFrame(() => {
-          const panel = el.closest(".widget-vbox")
-          panel?.addEventListener("keydown", (event) => {
-            if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return
-            event.preventDefault()
-            event.stopPropagation()
-            panel.querySelector("button.mod-primary")?.click()
-          })
-        })
+        const press = (event) => {
+          const panel = el.closest(".widget-vbox") // none before the page has it
+          if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !panel?.contains(event.target)) return
+          event.preventDefault()
+          event.stopPropagation()
+          panel.querySelector("button.mod-primary")?.click()
+        }
+        document.addEventListener("keydown", press, true)
+        return () => document.removeEventListener("keydown", press, true)
       },
     }
     """
