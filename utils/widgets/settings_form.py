@@ -58,7 +58,9 @@ class SettingsForm(widgets.VBox):
         self.inputs: dict[str, Any] = {
             name: _input(setting, getattr(config, name)) for name, setting in self.settings.items()
         }
-        self.notes = {name: widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0")) for name in self.settings}
+        self.notes = {
+            name: widgets.HTML(layout=widgets.Layout(flex="1 1 20em", min_width="0")) for name in self.settings
+        }
         self.message = widgets.HTML()
         for field in self.inputs.values():
             field.observe(self._changed, "value")
@@ -110,7 +112,8 @@ class SettingsForm(widgets.VBox):
 
     def _row(self, name: str) -> widgets.HBox:
         unit = widgets.Label(self.settings[name].metadata["unit"], layout=widgets.Layout(flex="0 0 5em"))
-        return widgets.HBox([self.inputs[name], unit, self.notes[name]])
+        row = widgets.Layout(flex_flow="row wrap")  # in a narrow window the help is below its field
+        return widgets.HBox([self.inputs[name], unit, self.notes[name]], layout=row)
 
     def _files(self) -> widgets.Box:
         """The row that loads and saves the settings as a `config.json`."""
@@ -217,7 +220,7 @@ def _short(value: Any) -> str:
 
 def _input(setting, value: Any) -> widgets.Widget:
     """The widget for one field of `RunConfig`, by its name or its type."""
-    layout = widgets.Layout(width="26em", flex="0 0 auto")
+    layout = widgets.Layout(width="26em", max_width="100%", flex="0 1 auto")
     look = dict(description=setting.name, style={"description_width": "13em"}, layout=layout)
     choices = setting.metadata["choices"]
     if setting.name == "preset":  # an older run may have another one
