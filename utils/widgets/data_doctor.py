@@ -137,4 +137,4 @@ def _example(example: Example) -> str:
 def _pre(diff: str) -> str:
     spans = ((DIFF_STYLES.get(line[:1], ""), escape(line)) for line in diff.split("\n"))
     body = "\n".join(f'<span style="{style}">{line}</span>' for style, line in spans)
-    return f'<pre style="{PRE}{FRAME}">{body}</pre>'
+    return f'<pre tabindex="0" style="{PRE}{FRAME}">{body}</pre>'

@@ -93,7 +93,7 @@ def _answer(sample: Sample) -> str:
     parts = [
         _line(verdict),
         _folded(f"The prompt: asked {asked}", sample.asked),
-        f'<div style="{SCROLLING}">{answer}</div>',
+        f'<div tabindex="0" style="{SCROLLING}">{answer}</div>',
         *([] if sample.answer.strip() else [_line("The model wrote nothing.")]),
         *(_line(name) + pre(text, SCROLLING) for name, text in reasons(sample).items()),
         _folded("The program that was judged", sample.source),

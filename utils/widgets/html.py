@@ -30,8 +30,9 @@ def escape(value: object) -> str:
 
 
 def pre(text: str, style: str = "") -> str:
-    """Untrusted `text` as preformatted HTML, escaped."""
-    return f'<pre class="mathjax_ignore" style="{PRE}{style}">{escape(text)}</pre>'
+    """Untrusted `text` as preformatted HTML, escaped; where it scrolls, also by keyboard."""
+    focus = 'tabindex="0" ' if "overflow" in style else ""
+    return f'<pre {focus}class="mathjax_ignore" style="{PRE}{style}">{escape(text)}</pre>'
 
 
 def source(function: Callable) -> str:

@@ -75,7 +75,7 @@ class Playground(widgets.VBox):
         mark = f"Mark the gap with {escape(CURSOR)}. The model sees the text before and after it."
         self.mark = widgets.HTML(f'<p style="{LINE}">{mark}</p>')
         self.sampling = GenerationForm()
-        self.prompt = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED))
+        self.prompt = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED), tabbable=True)
 
     def _make_buttons(self) -> None:
         self.generate_button = widgets.Button(

@@ -63,7 +63,7 @@ class Column(widgets.VBox):
         self.free_button = widgets.Button(layout=widgets.Layout(width="10em"))
         self.remove_button = widgets.Button(layout=widgets.Layout(width="11em"))
         # The widget scrolls, not its text, which is replaced while streaming.
-        self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED))
+        self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED), tabbable=True)
         self.status, self.speed, self.sources = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.runner = CodeRunner()
         self.model.observe(self._chosen, "value")

@@ -71,7 +71,7 @@ class RunPanel(widgets.VBox):
         self.bar = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="6em"))
         self.state, self.numbers, self.message, self.figure = (widgets.HTML() for _ in range(4))
         self.log_page, self.sample = (
-            widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED)) for _ in range(2)
+            widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED), tabbable=True) for _ in range(2)
         )
         self.sample_step = widgets.Dropdown(description="After update", style={"description_width": "8em"})
         more = [widgets.VBox([self.sample_step, self.sample]), self.log_page]
@@ -91,6 +91,7 @@ class RunPanel(widgets.VBox):
         buttons = widgets.HBox([self.start_button, self.stop_button, self.bar])
         chosen = widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap"))
         self.command.layout = widgets.Layout(flex="1 1 0", max_height="6em", overflow="auto")
+        self.command.tabbable = True  # to scroll by keyboard
         rows = [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
         super().__init__([connection_note(), chosen, self.asking, *rows, self.more])
 
