@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 from transformers import AutoTokenizer
 
@@ -34,6 +35,7 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false"},
 }
 CHANGED = ("notebooks", "data", "model")  # by a test
+SERIOUS = ("serious", "critical")  # of axe's findings
 IS_READY = """() => {
     const kernel = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel
     return kernel?.connectionStatus === "connected" && kernel?.status === "idle"
@@ -128,14 +130,28 @@ def open_notebook(page, lab, name: str) -> None:
     page.wait_for_function(IS_READY)
 
 
+def wear(page, theme: str) -> None:
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}"
+    )
+
+
+def check(page) -> None:
+    """axe has no serious finding in what the cells of the notebook show, in neither theme."""
+    for theme in ("Dark", "Light"):
+        wear(page, theme)
+        page.wait_for_timeout(300)
+        found = Axe().run(page, ".jp-OutputArea-output").response["violations"]
+        nodes = [(one["id"], node["html"][:200]) for one in found for node in one["nodes"] if one["impact"] in SERIOUS]
+        assert nodes == [], theme
+
+
 def look(page, name: str) -> None:
     """Keep a picture of the page, where SCREENSHOTS names a folder: in both themes, wide and narrow."""
     if folder := os.environ.get("SCREENSHOTS"):
         for theme in ("Light", "Dark"):
-            page.evaluate(
-                "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}"
-            )
-            for width in (1280, 800):
+            wear(page, theme)
+            for width in (1280, 900):
                 page.set_viewport_size({"width": width, "height": 1100})
                 page.wait_for_timeout(700)
                 page.screenshot(path=f"{folder}/{name}-{theme.lower()}-{width}.png")
@@ -181,6 +197,7 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     expect(start).to_be_disabled()
     expect(cell(page, "plan")).to_contain_text("No plan")
     look(page, "form-refused")
+    check(page)
     rate.fill("2e-3")
     rate.press("Tab")
     expect(alert).to_have_count(0)
@@ -229,6 +246,7 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     cell(page, "start").get_by_text("Samples: answers during training").click()
     expect(cell(page, "start")).to_contain_text("the pair's own response")
     look(page, "finished")
+    check(page)
     steps = [json.loads(line)["step"] for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == [*range(121)]
 
@@ -267,6 +285,7 @@ def test_a_run_that_fails_says_why_and_two_runs_are_compared(lab, page):
     expect(picture).to_be_visible()
     expect(page.get_by_text("learning_rate").first).to_be_visible()
     look(page, "compare")
+    check(page)
 
 
 @pytest.fixture
@@ -332,6 +351,7 @@ def test_the_playground_streams_stops_fills_a_gap_and_remembers(lab, page, run_d
     expect(columns.nth(0)).to_contain_text("Loss of this answer (nats per token)")
     columns.nth(0).locator(".answer-html .text [tabindex]").first.focus()
     look(page, "playground-probabilities")
+    check(page)
     page.get_by_role("button", name="Copy 1").click()
     expect(columns.nth(0).get_by_role("button", name="Copied")).to_be_visible()
 
@@ -440,5 +460,6 @@ def test_an_evaluation_is_run_and_looked_through(lab, page, run_dir):
     page.keyboard.press("Space")
     expect(view.get_by_role("status")).to_contain_text(f"{asked[1].task_id}: neither")
     look(page, "evaluation")
+    check(page)
     view.get_by_label("Tasks", exact=True).select_option(index=1)
     expect(view.get_by_role("status")).to_contain_text("There are no tasks in this group")
