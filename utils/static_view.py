@@ -18,7 +18,7 @@ STYLE = """
 .panel { border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 12px; line-height: 1.5;
   color: var(--jp-content-font-color1, inherit); }
 .panel .row { display: flex; flex-wrap: wrap; gap: 4px 20px; align-items: flex-start; }
-.panel .row > * { flex: 1 1 16em; min-width: 0; overflow-wrap: anywhere; }
+.panel .row > * { flex: 1 1 16em; min-width: 0; overflow-wrap: break-word; }
 .panel .row > .field { flex: 0 1 auto; }
 .panel .row > .field:first-child { min-width: 18em; }
 .panel .field .name { color: var(--jp-content-font-color2, gray); margin-right: 6px; }

@@ -115,8 +115,10 @@ def required(base: str, data: str, statements: Mapping[str, str] = {}, source: s
     named = known(base or base_stated)
     known_base = LICENCES.get(named)
     if known_base:
+        identifier, title = named, known_base.title
         says = [f"The base model is under the {known_base.title}: see LICENSE. {known_base.as_base}", CHANGED]
     else:
+        identifier, title = "other", base or base_stated
         says = [f"The base model's licence, {_stated(base, base_stated)}. Its terms apply to this model.", CHANGED]
     texts = [Text("LICENSE", named if known_base else "", known_base is not None)]
     stated = known(data_stated or data)
@@ -128,12 +130,12 @@ def required(base: str, data: str, statements: Mapping[str, str] = {}, source: s
             says.append(DATA_SAYS[OPENAI])
             continue
         licence = LICENCES[term]
-        is_same, own = term == named, f"LICENSE-pairs-{term}.txt"
+        is_same = term == named and term != "mit"  # whose text names its copyright holder
         origin = f", as stated by the person who publishes this model ({data_stated!r})" if data_stated else ""
         says.append(f"The pairs ({source}) are under the {licence.title}{origin}.")
         if not is_same:
-            texts.append(Text(own, term, term == "apache-2.0", source))
-    return Requirements(named if known_base else "other", base or base_stated, tuple(says), tuple(texts))
+            texts.append(Text(f"LICENSE-pairs-{term}.txt", term, term == "apache-2.0", source))
+    return Requirements(identifier, title, tuple(says), tuple(texts))
 
 
 def known(name: str) -> str:
@@ -150,7 +152,8 @@ def _stated(found: str, stated: str) -> str:
 def _unstated(statement: str, what: str, found: str) -> UserError:
     return UserError(
         f"the licence of {what} is not known ({found}), so a release could not say under which terms it is. State it "
-        f"as {statement}, such as MIT, CC-BY-4.0 or 'written by me, all rights reserved'.",
+        f"as {statement}, such as MIT, CC-BY-4.0 or 'written by me, all rights reserved', in notebook 07's form, or "
+        "in the run's statements.json.",
         field=statement,
     )
 

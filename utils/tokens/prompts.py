@@ -126,7 +126,7 @@ def stop_ids(model, tokenizer) -> frozenset[int]:
     ids = [tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
     with suppress(UserError, ValueError):  # no chat template
         ids.append(end_id(tokenizer, CHAT))
-    return frozenset(token_id for token_id in ids if token_id is not None)
+    return frozenset(token_id for token_id in ids if isinstance(token_id, int))
 
 
 def control_tokens(tokenizer) -> dict[int, str]:

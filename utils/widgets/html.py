@@ -154,7 +154,7 @@ class Shortcut(anywidget.AnyWidget):
       render({ el }) {
         el.style.display = "none"
         const press = (event) => {
-          const panel = el.closest(".widget-vbox") // none before the page has it
+          const panel = el.closest(".widget-vbox")  // not yet there when this is rendered
           if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !panel?.contains(event.target)) return
           event.preventDefault()
           event.stopPropagation()
