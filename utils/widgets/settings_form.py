@@ -113,7 +113,7 @@ class SettingsForm(widgets.VBox):
     def _row(self, name: str) -> widgets.HBox:
         unit = widgets.Label(self.settings[name].metadata["unit"], layout=widgets.Layout(flex="0 0 5em"))
         row = widgets.Layout(flex_flow="row wrap")  # in a narrow window the help is below its field
-        return widgets.HBox([self.inputs[name], unit, self.notes[name]], layout=row)
+        return widgets.HBox([widgets.HBox([self.inputs[name], unit]), self.notes[name]], layout=row)
 
     def _files(self) -> widgets.Box:
         """The row that loads and saves the settings as a `config.json`."""
