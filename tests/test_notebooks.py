@@ -131,7 +131,7 @@ def test_all_notebooks_run_in_order(small_run):
     (run_dir,) = (data_dir / "runs").iterdir()
     assert (run_dir / "model" / "config.json").exists()
     assert json.loads((run_dir / "config.json").read_text())["max_train_samples"] == SMALL["max_train_samples"]
-    assert sorted({path.stem for path in (run_dir / "notebooks").iterdir()} - {"index"}) == NAMES
+    assert sorted({path.stem for path in (run_dir / "notebooks").iterdir()} - {"index"}) == [*NAMES, "glossary"]
     modes = {path: path.stat().st_mode & 0o777 for path in data_dir.rglob("*")}
     assert [path for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)] == []
 
@@ -156,12 +156,15 @@ def test_the_summary_agrees_with_the_books(small_run):
 @pytest.mark.slow
 def test_a_small_file_of_ones_own_goes_the_whole_way(notebooks, tmp_path):
     rows = [{"instruction": f"Say {word}.", "output": word} for word in ("yes", "no", "a")]
-    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    bad = {"instruction": "No answer."}
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, bad]))
     one = json.dumps(SMALL | {"num_processes": 1})
-    choices = dict(PAIRS=str(tmp_path / "mine.jsonl"), MAP="response=output", OVERRIDES=one)
+    choices = dict(PAIRS=str(tmp_path / "mine.jsonl"), MAP="response=output", SKIP_BAD="1", OVERRIDES=one)
     result = run_all(notebooks, tmp_path / "data", **choices)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "3 read = 3 kept" in result.stdout
+    assert "4 read = 3 kept" in result.stdout
+    (page,) = (tmp_path / "data").glob("runs/*/notebooks/01_data.html")
+    assert "No answer." in page.read_text() and "Warning" not in page.read_text()
     assert "no validation pairs" in result.stdout, "these three all fall on the side of training"
     assert not [*(tmp_path / "data").glob("runs/*/release")], "nobody has stated the licence of the pairs"
 

@@ -64,8 +64,8 @@ class Playground(widgets.VBox):
         self._show_prompt()
 
     def _make_fields(self, texts: dict[str, str]) -> None:
-        wide = dict(layout={"width": "auto"}, style={"description_width": "9em"})
-        self.mode = widgets.ToggleButtons(options=MODES, description="Mode", style={"description_width": "9em"})
+        wide = dict(layout={"width": "auto"}, style={"description_width": "11em"})
+        self.mode = widgets.ToggleButtons(options=MODES, description="Mode", style={"description_width": "11em"})
         self.example = widgets.Dropdown(options=["choose one…", *self.examples], description="Example", **wide)
         self.instruction = widgets.Textarea(texts.get("instruction", ""), description="Instruction", rows=4, **wide)
         self.input = widgets.Textarea(texts.get("input", ""), description="Input (optional)", rows=3, **wide)

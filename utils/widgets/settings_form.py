@@ -113,11 +113,11 @@ class SettingsForm(widgets.VBox):
     def _row(self, name: str) -> widgets.HBox:
         unit = widgets.Label(self.settings[name].metadata["unit"], layout=widgets.Layout(flex="0 0 5em"))
         row = widgets.Layout(flex_flow="row wrap")  # in a narrow window the help is below its field
-        return widgets.HBox([self.inputs[name], unit, self.notes[name]], layout=row)
+        return widgets.HBox([widgets.HBox([self.inputs[name], unit]), self.notes[name]], layout=row)
 
     def _files(self) -> widgets.Box:
         """The row that loads and saves the settings as a `config.json`."""
-        look = dict(layout=widgets.Layout(width="34em"), style={"description_width": "13em"})
+        look = dict(layout=widgets.Layout(width="34em"), style={"description_width": "14em"})
         self.path = widgets.Text("", placeholder="a path to a config.json", description="settings file", **look)
         self.load_button, self.save_button = (widgets.Button(description=what) for what in ("Load", "Save"))
         self.reset_button = widgets.Button(
@@ -220,8 +220,8 @@ def _short(value: Any) -> str:
 
 def _input(setting, value: Any) -> widgets.Widget:
     """The widget for one field of `RunConfig`, by its name or its type."""
-    layout = widgets.Layout(width="26em", max_width="100%", flex="0 1 auto")
-    look = dict(description=setting.name, style={"description_width": "13em"}, layout=layout)
+    layout = widgets.Layout(width="27em", max_width="100%", flex="0 1 auto")
+    look = dict(description=setting.name, style={"description_width": "14em"}, layout=layout)
     choices = setting.metadata["choices"]
     if setting.name == "preset":  # an older run may have another one
         choices = tuple(dict.fromkeys((*PRESETS, value)))
