@@ -167,6 +167,38 @@ class Shortcut(anywidget.AnyWidget):
     """
 
 
+class Headers(anywidget.AnyWidget):
+    """Lets the keyboard reach and open the sections of the panel that it is part of: ipywidgets' own need a mouse."""
+
+    _esm = """
+    export default {
+      render({ el }) {
+        el.style.display = "none"
+        const observer = new MutationObserver(() => reach())
+        const headers = () => el.closest(".widget-vbox").querySelectorAll(".jupyter-widget-Collapse-header")
+        const reach = () => headers().forEach((header) => {
+          header.tabIndex = 0
+          header.role = "button"
+          header.ariaExpanded = header.parentElement.classList.contains("jupyter-widget-Collapse-open")
+          header.onkeydown = (event) => {
+            if (event.target !== header || !["Enter", " "].includes(event.key)) return
+            event.preventDefault()
+            header.click()
+          }
+        })
+        const wait = setInterval(() => { // the panel is not yet in the page when this is rendered
+          const panel = el.closest(".widget-vbox")
+          if (!panel) return
+          clearInterval(wait)
+          observer.observe(panel, { subtree: true, childList: true, attributeFilter: ["class"] })
+          reach()
+        }, 100)
+        return () => { clearInterval(wait); observer.disconnect() }
+      },
+    }
+    """
+
+
 def update(widget: widgets.Widget, **values) -> None:
     """Assign only values that changed: every assignment is a message to the page."""
     for name, value in values.items():

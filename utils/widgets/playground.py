@@ -29,7 +29,9 @@ from utils.tokens.prompts import CHAT
 from utils.widgets.code_runner import SANDBOX
 from utils.widgets.generation_form import GenerationForm
 from utils.widgets.history_panel import HistoryPanel
-from utils.widgets.html import FRAMED, LINE, Shortcut, alert, connection_note, describe, escape, guarded, pre, update
+from utils.widgets.html import (
+    FRAMED, LINE, Headers, Shortcut, alert, connection_note, describe, escape, guarded, pre, update,
+)  # fmt: skip
 from utils.widgets.playground_column import Column
 
 FLUSH_SECONDS = 0.1
@@ -107,7 +109,7 @@ class Playground(widgets.VBox):
         link = '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>' if search else ""
         pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
         super().__init__([
-            *(connection_note(), Shortcut()),
+            *(connection_note(), Shortcut(), Headers()),
             *(self.mode, self.example, self.system, self.instruction, self.input, self.text, self.mark),
             widgets.HBox([*buttons, self.add_button, self.has_sources, self.is_continued], **row),
             *(self.message, widgets.HBox([answers, self.settings], layout=beside)),

@@ -22,6 +22,7 @@ from utils.widgets.html import (
     FRAMED,
     LINE,
     CopyButton,
+    Headers,
     alert,
     connection_note,
     describe,
@@ -55,7 +56,9 @@ class RunPanel(widgets.VBox):
         self._show_run()
 
     def _make_widgets(self) -> None:
-        wide = dict(layout=widgets.Layout(width="44em", max_width="100%"), style={"description_width": "4em"})
+        wide = dict(
+            layout=widgets.Layout(width="44em", max_width="calc(100% - 4px)"), style={"description_width": "4em"}
+        )
         self.list = widgets.Dropdown(description="Run", **wide)
         self.remove_button = widgets.Button(description="Remove…", icon="trash", tooltip="Delete this run")
         self.question, self.yes_button, self.no_button = (
@@ -93,7 +96,7 @@ class RunPanel(widgets.VBox):
         self.command.layout = widgets.Layout(flex="1 1 0", max_height="6em", overflow="auto")
         self.command.tabbable = True  # to scroll by keyboard
         rows = [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
-        super().__init__([connection_note(), chosen, self.asking, *rows, self.more])
+        super().__init__([connection_note(), Headers(), chosen, self.asking, *rows, self.more])
 
     def choose(self, config: RunConfig | None) -> None:
         """Set the settings of the next run, and show the run that already has them, if there is one.

@@ -15,7 +15,7 @@ from utils.config import ASSUMED, PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_BASICS, PYTHON_STDLIB
 from utils.errors import UserError
 from utils.model import loading
-from utils.widgets.html import LINE, alert, connection_note, escape, guarded, muted
+from utils.widgets.html import LINE, Headers, alert, connection_note, escape, guarded, muted
 
 FIRST = (
     *("preset", "pairs", "model_name_or_path", "num_train_epochs", "learning_rate", "train_batch_size"),
@@ -66,7 +66,9 @@ class SettingsForm(widgets.VBox):
             field.observe(self._changed, "value")
         folded = [widgets.VBox([self._row(name) for name in names]) for names in FOLDED.values()]
         self.sections = widgets.Accordion(folded, titles=tuple(FOLDED))
-        super().__init__([connection_note(), *map(self._row, FIRST), self.sections, self._files(), self.message])
+        super().__init__(
+            [connection_note(), Headers(), *map(self._row, FIRST), self.sections, self._files(), self.message]
+        )
         with suppress(FileNotFoundError, UserError):  # no draft, or one of another version
             draft = files.read_json(self._draft, {"start": {}, "config": {}})
             if keep and draft["start"] == vars(config) != draft["config"]:
