@@ -30,8 +30,18 @@ from utils.widgets.code_runner import SANDBOX
 from utils.widgets.generation_form import GenerationForm
 from utils.widgets.history_panel import HistoryPanel
 from utils.widgets.html import (
-    FRAMED, LINE, Headers, Shortcut, alert, connection_note, describe, escape, guarded, pre, update,
-)  # fmt: skip
+    FRAMED,
+    LINE,
+    Headers,
+    Shortcut,
+    alert,
+    connection_note,
+    describe,
+    escape,
+    guarded,
+    pre,
+    update,
+)
 from utils.widgets.playground_column import Column
 
 FLUSH_SECONDS = 0.1
@@ -80,9 +90,8 @@ class Playground(widgets.VBox):
         self.prompt = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED), tabbable=True)
 
     def _make_buttons(self) -> None:
-        self.generate_button = widgets.Button(
-            description="Generate", button_style="primary", icon="play", tooltip="Ctrl+Enter"
-        )
+        look = dict(button_style="primary", icon="play", tooltip="Ctrl+Enter")
+        self.generate_button = widgets.Button(description="Generate", **look)
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.add_button = widgets.Button(description="Add a column", icon="plus")
         self.view = widgets.ToggleButtons(options=(TEXT, PROBABILITIES), description="Show")
@@ -106,8 +115,8 @@ class Playground(widgets.VBox):
         answers = widgets.VBox([self.view, self.column_box], layout=widgets.Layout(flex="1 1 30em", min_width="0"))
         beside = widgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start")
         search = attribution.pretraining_search(self.config.model_name_or_path)
-        link = '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>' if search else ""
-        pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
+        what, place = map(escape, search or ("", ""))
+        pointer = f'{what} <a href="{place}" target="_blank" rel="noopener noreferrer">{place}</a>' if search else ""
         super().__init__([
             *(connection_note(), Shortcut(), Headers()),
             *(self.mode, self.example, self.system, self.instruction, self.input, self.text, self.mark),
