@@ -108,12 +108,11 @@ class Playground(widgets.VBox):
             field.observe(guarded(action, self.message), "value")
 
     def _lay_out(self) -> None:
-        row = dict(layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
         folded, buttons = [self.sampling, widgets.VBox([self.prompt])], [self.generate_button, self.stop_button]
         narrow = widgets.Layout(flex="0 1 auto", min_width="12em", max_width="30em")
         self.settings = widgets.Accordion(folded, titles=("Sampling", "Prompt"), layout=narrow)
         answers = widgets.VBox([self.view, self.column_box], layout=widgets.Layout(flex="1 1 30em", min_width="0"))
-        beside = widgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start")
+        row = dict(layout=widgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start"))
         search = attribution.pretraining_search(self.config.model_name_or_path)
         what, place = map(escape, search or ("", ""))
         pointer = f'{what} <a href="{place}" target="_blank" rel="noopener noreferrer">{place}</a>' if search else ""
@@ -121,7 +120,7 @@ class Playground(widgets.VBox):
             *(connection_note(), Shortcut(), Headers()),
             *(self.mode, self.example, self.system, self.instruction, self.input, self.text, self.mark),
             widgets.HBox([*buttons, self.add_button, self.has_sources, self.is_continued], **row),
-            *(self.message, widgets.HBox([answers, self.settings], layout=beside)),
+            *(self.message, widgets.HBox([answers, self.settings], **row)),
             widgets.HTML(f'<p style="{LINE}">{escape(SANDBOX)}</p>'),
             self.memory,
             widgets.HTML(f'<p style="{LINE}">{pointer}</p>' if pointer else ""),
