@@ -48,7 +48,7 @@ class Written:
 
 def append(run_dir: Path, question: Question, columns: list[dict[str, Any]]) -> dict[str, Any]:
     """Append a question and its answers to the history; returns the record."""
-    record = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns}
+    record = _completed({"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns})
     files.append_line(Path(run_dir) / HISTORY, json.dumps(record, allow_nan=False), keep_unfinished=True)
     return record
 
@@ -64,20 +64,11 @@ def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
             json.dumps(record, ensure_ascii=False).encode()  # no page or file can hold half a surrogate
         except (ValueError, RecursionError):
             record = None
-        is_good = not files.misfit(_completed(record), RECORD)
+        record = _completed(record)
+        is_good = not files.misfit(record, RECORD)
         records += [record] if is_good else []
         num_broken += not is_good
     return records, num_broken
-
-
-def _completed(record: Any) -> Any:
-    """A record of an older version with the fields that came later."""
-    if isinstance(record, dict) and isinstance(record.get("columns"), list):
-        record.setdefault("system", "")
-        for column in record["columns"]:
-            if isinstance(column, dict):
-                column.setdefault("turns", [])
-    return record
 
 
 def question_of(record: dict[str, Any]) -> Question:
@@ -153,6 +144,13 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     for file, text in ((path, line), (path.with_suffix(".origins.jsonl"), origin_line)):
         files.append_line(file, text, keep_unfinished=True, mode=files.PRIVATE)  # an editor may have left no line end
     return len(lines) + 1
+
+
+def _completed(record: Any) -> Any:
+    """A record with the fields that older versions did not write."""
+    if files.misfit(record, {"columns": [dict]}):
+        return record
+    return {"system": ""} | record | {"columns": [{"turns": []} | column for column in record["columns"]]}
 
 
 def _fenced(text: str) -> str:
