@@ -57,7 +57,9 @@ class Table(pandas.DataFrame):
     def _repr_html_(self) -> str | None:
         whole = ("display.max_rows", None, "display.max_columns", None)
         with pandas.option_context("display.html.use_mathjax", False, "display.max_colwidth", MAX_CELL, *whole):
-            return super()._repr_html_()
+            page = super()._repr_html_()
+        # A wide table scrolls by itself, by keyboard too; in JupyterLab the whole output would, by mouse alone.
+        return page and page.replace("<div>", '<div tabindex="0" style="overflow-x: auto">', 1)
 
 
 def subplots(
