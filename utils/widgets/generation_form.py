@@ -35,7 +35,7 @@ class GenerationForm(widgets.VBox):
     """The fields; no sliders, which have no accessible name."""
 
     def __init__(self):
-        narrow = dict(layout={"width": "17em"}, style={"description_width": "11em"})
+        narrow = dict(layout={"width": "16em"}, style={"description_width": "11em"})
         wide = dict(layout={"width": "auto"}, style={"description_width": "11em"})
         self.numbers = {
             name: widgets.Text(description=label, continuous_update=False, **narrow)
@@ -44,7 +44,7 @@ class GenerationForm(widgets.VBox):
         self.stop = widgets.Textarea(description="Stop strings", rows=2, **wide)
         self.static_cache = widgets.Checkbox(description="Compiled decoding: the first answer waits for it")
         self.static_cache.layout.display = "" if torch.cuda.is_available() else "none"
-        self.notes = {name: widgets.HTML(layout={"max_width": "17em"}) for name in NUMBERS}
+        self.notes = {name: widgets.HTML(layout={"max_width": "16em"}) for name in NUMBERS}
         hints = "".join(f"<li><b>{label}</b>: {hint}</li>" for label, _, hint in NUMBERS.values())
         explained = widgets.HTML(f'<ul style="{LINE}">{hints}<li><b>Stop strings</b>: {STOP_HINT}</li></ul>')
         fields = [widgets.VBox([self.numbers[name], self.notes[name]]) for name in NUMBERS]

@@ -109,7 +109,7 @@ class Playground(widgets.VBox):
 
     def _lay_out(self) -> None:
         folded, buttons = [self.sampling, widgets.VBox([self.prompt])], [self.generate_button, self.stop_button]
-        narrow = widgets.Layout(flex="0 1 auto", min_width="12em", max_width="30em")
+        narrow = widgets.Layout(flex="0 1 auto", min_width="12em", max_width="20em")  # two columns fit beside it
         self.settings = widgets.Accordion(folded, titles=("Sampling", "Prompt"), layout=narrow)
         answers = widgets.VBox([self.view, self.column_box], layout=widgets.Layout(flex="1 1 30em", min_width="0"))
         row = dict(layout=widgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start"))

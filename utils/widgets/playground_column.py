@@ -70,7 +70,7 @@ class Column(widgets.VBox):
         buttons = widgets.HBox([self.copy, self.free_button, self.remove_button])
         buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "center"
         rows = [self.model, self.other, self.status, self.speed, self.page, buttons, self.runner, self.sources]
-        super().__init__(rows, layout=widgets.Layout(flex="1 1 20em", min_width="0"))
+        super().__init__(rows, layout=widgets.Layout(flex="1 1 17em", min_width="0"))
         self.add_class("playground-column")
         self.show()
 
