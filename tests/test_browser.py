@@ -287,6 +287,16 @@ def test_a_run_that_fails_says_why_and_two_runs_are_compared(lab, page):
     expect(page.get_by_text("learning_rate").first).to_be_visible()
     look(page, "compare")
     check(page)
+    drawn, tip, ring = (cell(page, "view").locator(f".hover-pictures .{part}") for part in ("pictures", "tip", "ring"))
+    drawn.focus()
+    page.keyboard.press("ArrowRight")
+    expect(tip).to_have_text(re.compile(r"lr 5e-3 · \S+\s+step 1\s+training, smoothed: [0-9.]+"))
+    place = ring.bounding_box()
+    drawn.hover(position={"x": 1, "y": 1})
+    expect(tip).to_be_hidden()
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(tip).to_contain_text(re.compile("step [0-9]+"))
+    look(page, "compare-point")
 
 
 @pytest.fixture

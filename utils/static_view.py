@@ -1,8 +1,8 @@
 """A panel without Jupyter: HTML of the state that its widgets had at the end of a notebook.
 
 Everything a widget shows is in its state: values of fields, text, and the HTML that a panel wrote and escaped itself.
-So one function is enough for all panels. Not covered: buttons, which can do nothing here, and widgets with JavaScript
-of their own.
+So one function is enough for all panels. Not covered: buttons, which can do nothing here, and what the JavaScript of a
+widget adds to its HTML.
 """
 
 import re
@@ -48,7 +48,7 @@ def _view(models: Mapping[str, Any], reference: object) -> str:
         return ""
     if "children" in state:
         shown = _box(state, [_view(models, child) for child in state["children"]])
-    elif kind in ("HTMLModel", "HTMLMathModel"):
+    elif kind in ("HTMLModel", "HTMLMathModel") or (kind == "AnyModel" and "value" in state):
         shown = f"<div>{state['value']}</div>" if state["value"] else ""
     else:
         return _field(state)

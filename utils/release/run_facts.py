@@ -72,10 +72,14 @@ class RunFacts:
 
     @property
     def base_name(self) -> str:
-        """The hub id of the base model, or the name of its folder."""
+        """The hub id of the base model, the run that it is the tuned model of, or the name of its folder."""
         name = self.config.model_name_or_path
-        is_local = name == EMBEDDED or Path(loading.locate(name)).is_dir()
-        return "the workbook's bundled StarCoder" if name == EMBEDDED else Path(name).name if is_local else name
+        path = Path(name)
+        if name == EMBEDDED:
+            return "the workbook's bundled StarCoder"
+        if path.name == "model" and (path.parent / "config.json").exists():
+            return f"the tuned model of the run {path.parent.name}"
+        return path.name if path.is_dir() else name
 
     @property
     def is_from_hub(self) -> bool:
