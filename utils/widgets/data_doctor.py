@@ -79,13 +79,15 @@ class Doctor(widgets.VBox):
         self.proposal.value = f'<p role="status" style="{LINE}"><b>{text}</b></p>'
 
     def _start(self) -> None:
+        if self._prepare is None:  # as its button is hidden
+            return
         self.button.disabled = True
         self.proposal.value = f'<p role="status" style="{LINE}"><b>Making the pairs again…</b></p>'
-        self._working = asyncio.get_running_loop().create_task(self._apply(self.repairs))
+        self._working = asyncio.get_running_loop().create_task(self._apply(self._prepare, self.repairs))
 
-    async def _apply(self, names: list[str]) -> None:
+    async def _apply(self, prepare: Callable[..., tuple], names: list[str]) -> None:
         try:
-            folder, _ = await asyncio.to_thread(self._prepare, repairs=tuple(names))
+            folder, _ = await asyncio.to_thread(prepare, repairs=tuple(names))
             counts = pairs.row_counts(folder)
             self.applied = names
             self._propose()

@@ -4,6 +4,7 @@ import html
 import inspect
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from types import FunctionType
 
 import anywidget
 import ipywidgets as widgets
@@ -35,7 +36,7 @@ def pre(text: str, style: str = "") -> str:
     return f'<pre {focus}class="mathjax_ignore" style="{PRE}{style}">{escape(text)}</pre>'
 
 
-def source(function: Callable) -> str:
+def source(function: FunctionType) -> str:
     """The source of a function as HTML, folded below its name."""
     name = f"{function.__module__}.{function.__qualname__}"
     summary = f'<summary style="{LINE}cursor: pointer">Source of <code>{escape(name)}</code></summary>'
