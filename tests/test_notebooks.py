@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
@@ -115,18 +116,30 @@ def run_all(notebooks, data_dir, **choices) -> subprocess.CompletedProcess:
         [sys.executable, "-c", program, str(notebooks)],
         os.environ | dict.fromkeys(workbook.CHOICES, "") | given,
     )
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
 
 
 @pytest.fixture(scope="module")
-def small_run(notebooks, tmp_path_factory):
-    data_dir = tmp_path_factory.mktemp("data")
-    return run_all(notebooks, data_dir), data_dir
+def runs(notebooks, tmp_path_factory):
+    """Results and data folders of two runs of all notebooks, at the same time, since most stages occupy one core.
+
+    `usual` has the preset's pairs and two processes, `own` three pairs in a file with other field names and one.
+    """
+    folder = tmp_path_factory.mktemp("runs")
+    rows = [{"instruction": f"Say {word}.", "output": word} for word in ("yes", "no", "a")]
+    rows.append({"instruction": "No answer."})  # left out
+    (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    one = json.dumps(SMALL | {"num_processes": 1})
+    own = dict(PAIRS=str(folder / "mine.jsonl"), MAP="response=output", SKIP_BAD="1", OVERRIDES=one)
+    choices = {"usual": {}, "own": own}
+    with ThreadPoolExecutor(2) as pool:
+        results = pool.map(lambda name: run_all(notebooks, folder / name, **choices[name]), choices)
+    return {name: (result, folder / name) for name, result in zip(choices, results, strict=True)}
 
 
 @pytest.mark.slow
-def test_all_notebooks_run_in_order(small_run):
-    result, data_dir = small_run
+def test_all_notebooks_run_in_order(runs):
+    result, data_dir = runs["usual"]
     assert result.returncode == 0, result.stdout + result.stderr
     (run_dir,) = (data_dir / "runs").iterdir()
     assert (run_dir / "model" / "config.json").exists()
@@ -137,8 +150,8 @@ def test_all_notebooks_run_in_order(small_run):
 
 
 @pytest.mark.slow
-def test_the_summary_agrees_with_the_books(small_run):
-    _, data_dir = small_run
+def test_the_summary_agrees_with_the_books(runs):
+    _, data_dir = runs["usual"]
     (run_dir,) = (data_dir / "runs").iterdir()
     summary = (run_dir / "summary.txt").read_text()
     row_counts = json.loads((data_dir / "pairs" / RunConfig.from_preset("tiny").pairs / "report.json").read_text())
@@ -154,19 +167,14 @@ def test_the_summary_agrees_with_the_books(small_run):
 
 
 @pytest.mark.slow
-def test_a_small_file_of_ones_own_goes_the_whole_way(notebooks, tmp_path):
-    rows = [{"instruction": f"Say {word}.", "output": word} for word in ("yes", "no", "a")]
-    bad = {"instruction": "No answer."}
-    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, bad]))
-    one = json.dumps(SMALL | {"num_processes": 1})
-    choices = dict(PAIRS=str(tmp_path / "mine.jsonl"), MAP="response=output", SKIP_BAD="1", OVERRIDES=one)
-    result = run_all(notebooks, tmp_path / "data", **choices)
+def test_a_small_file_of_ones_own_goes_the_whole_way(runs):
+    result, data_dir = runs["own"]
     assert result.returncode == 0, result.stdout + result.stderr
     assert "4 read = 3 kept" in result.stdout
-    (page,) = (tmp_path / "data").glob("runs/*/notebooks/01_data.html")
+    (page,) = data_dir.glob("runs/*/notebooks/01_data.html")
     assert "No answer." in page.read_text() and "Warning" not in page.read_text()
     assert "no validation pairs" in result.stdout, "these three all fall on the side of training"
-    assert not [*(tmp_path / "data").glob("runs/*/release")], "nobody has stated the licence of the pairs"
+    assert not [*data_dir.glob("runs/*/release")], "nobody has stated the licence of the pairs"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)

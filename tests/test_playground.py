@@ -133,7 +133,7 @@ def test_the_same_questions_are_asked_one_of_each_kind_and_plain_ones_first():
 def test_the_answers_to_the_example_with_tests_are_judged(panel):
     panel.example.value = "A task with tests"
     run(panel)
-    assert [column.runner.task.task_id for column in panel.columns] == [panel.tasks[0].task_id] * 2
+    assert [column.runner.task.task_id for column in panel.columns] == [panel.tasks.result()[0].task_id] * 2
     panel.instruction.value += " Please."
     assert [column.runner.task for column in run(panel).columns] == [None, None]
 

@@ -6,7 +6,6 @@ partial ones.
 """
 
 import json
-import os
 import re
 import time
 from contextlib import suppress
@@ -14,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from utils import files
+from utils import files, paths
 from utils.data import reader
 from utils.errors import UserError
 from utils.markdown import backticks
@@ -122,9 +121,7 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     """
     if faults := list(reader.faults(pair)):
         raise UserError(f"This is not a pair yet: {'; '.join(fault.reason for fault in faults)}.")
-    path = Path(os.path.expanduser(path))
-    if str(path).startswith("~"):
-        raise UserError(f"{path} is in the home folder of an unknown user. Give the whole path.")
+    path = paths.absolute(path)
     if path.suffix != ".jsonl":
         raise UserError(f"A file of pairs must end in .jsonl, got {path.name!r}.")
     content = ""

@@ -22,7 +22,7 @@ from utils.model import loading, prompt_modes
 from utils.model.prompt_modes import CURSOR, FILL, INSTRUCTION, MODES, Question
 from utils.model.shape import context_of
 from utils.playground import attribution, model_pool
-from utils.playground.examples import EXAMPLES
+from utils.playground.examples import EXAMPLES, WITH_TESTS
 from utils.playground.history import question_of
 from utils.playground.model_pool import LoadedModels
 from utils.tokens.prompts import CHAT
@@ -58,9 +58,9 @@ class Playground(widgets.VBox):
     def __init__(self, run_dir: Path, data_dir: Path, models: LoadedModels | None = None, **texts: str):
         self.run_dir, self.data_dir, self.models = Path(run_dir), Path(data_dir), models or LoadedModels()
         self.config = RunConfig.load(self.run_dir / "config.json")
-        self.choices, self.tasks = model_pool.choices(self.run_dir), task_questions.known(self.run_dir, self.data_dir)
-        task = {"instruction": instruction(self.tasks[0]), "input": ""}
-        self.examples = EXAMPLES | {"A task with tests": (INSTRUCTION, task)}
+        self.choices = model_pool.choices(self.run_dir)
+        # In the background: finding out which functions are tasks takes seconds.
+        self.tasks = ThreadPoolExecutor(1).submit(task_questions.known, self.run_dir, self.data_dir)
         self._stop, self._index_lock, self._index = Event(), Lock(), None
         # One thread per column for all questions: a CUDA graph belongs to the thread that recorded it.
         self._workers = [ThreadPoolExecutor(1) for _ in range(MAX_COLUMNS)]
@@ -78,7 +78,7 @@ class Playground(widgets.VBox):
     def _make_fields(self, texts: dict[str, str]) -> None:
         wide = dict(layout={"width": "auto"}, style={"description_width": "11em"})
         self.mode = widgets.ToggleButtons(options=MODES, description="Mode", style={"description_width": "11em"})
-        self.example = widgets.Dropdown(options=["choose one…", *self.examples], description="Example", **wide)
+        self.example = widgets.Dropdown(options=["choose one…", *EXAMPLES, WITH_TESTS], description="Example", **wide)
         self.instruction = widgets.Textarea(texts.get("instruction", ""), description="Instruction", rows=4, **wide)
         self.input = widgets.Textarea(texts.get("input", ""), description="Input (optional)", rows=3, **wide)
         self.system = widgets.Textarea(description="System (optional)", rows=2, **wide)
@@ -160,12 +160,10 @@ class Playground(widgets.VBox):
     async def _flush(self, question: Question) -> None:
         self.generate_button.disabled, self.stop_button.disabled = True, False
         try:
-            is_writing = True
-            while is_writing:
-                is_writing = self._is_busy()  # read first, so that the last text is shown too
+            while self._is_busy():
                 self._show_columns()
-                if is_writing:
-                    await asyncio.sleep(FLUSH_SECONDS)
+                await asyncio.sleep(FLUSH_SECONDS)
+            self._show_columns()  # the last text
             if any(column.written for column in self.columns):
                 self.history.add(question, [column.record() for column in self.columns])
         except Exception as error:  # in a task it would not be shown
@@ -209,7 +207,7 @@ class Playground(widgets.VBox):
             raise UserError("The models are still generating: wait, or press Stop.")
 
     def _column(self, chosen: str) -> Column:
-        column = Column(self.choices, chosen, self.models, self._find, self.tasks)
+        column = Column(self.choices, chosen, self.models, self._find, self.tasks.result)
         column.free_button.on_click(guarded(lambda: self._free(column), self.message))
         column.remove_button.on_click(guarded(lambda: self._remove(column), self.message))
         return column
@@ -278,11 +276,12 @@ class Playground(widgets.VBox):
             self.prompt.value = pre(str(error))
 
     def _take_example(self) -> None:
-        if self.example.value in self.examples:
-            mode, texts = self.examples[self.example.value]
-            self.mode.value = mode
-            for name, text in texts.items():
-                getattr(self, name).value = text
+        mode, texts = EXAMPLES.get(self.example.value, (self.mode.value, {}))
+        if self.example.value == WITH_TESTS:
+            mode, texts = INSTRUCTION, {"instruction": instruction(self.tasks.result()[0]), "input": ""}
+        self.mode.value = mode
+        for name, text in texts.items():
+            getattr(self, name).value = text
 
     def _restore(self, record: dict[str, Any]) -> None:
         """Show a question of the history in the fields, and its answers in the columns."""

@@ -33,7 +33,7 @@ class Column(widgets.VBox):
     """The widgets of one model: its choice, status, answers and their sources.
 
     `choices` maps labels to names; `find` returns the stretches of a text that occur in the training data. Answers to
-    a question that asks one of `tasks` are judged by its tests.
+    a question that asks one of `tasks()` are judged by its tests.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Column(widgets.VBox):
         chosen: str,
         models: LoadedModels,
         find: Callable[[str], list[Span]],
-        tasks: Sequence[Task] = (),
+        tasks: Callable[[], Sequence[Task]] = tuple,
     ):
         self.choices, self.models, self.find, self.tasks = choices, models, find, tasks
         self.question: Question | None = None
@@ -226,7 +226,7 @@ class Column(widgets.VBox):
         self.writer = writer
         self.question, self.written, self.spans, self.scores, self.losses = question, [], [], [], []
         self.note = self.prompt = self.stage = ""
-        self.task = task_of(question, self.tasks)
+        self.task = task_of(question, self.tasks())
 
     def _chosen(self, change) -> None:
         self.other.layout.visibility = "visible" if change["new"] == OTHER else "hidden"
