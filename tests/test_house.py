@@ -22,7 +22,7 @@ MODULES = {
     for path in sorted((ROOT / "utils").rglob("*.py"))
     if path.stem != "__init__"
 }
-EVERY = "sandbox data runs tokens model planning training pretraining evaluation playground release"
+EVERY = "sandbox data runs tokens model planning training pretraining evaluation playground release sweeps"
 # What the modules of a package may import, besides each other and the core: packages, or single modules of them. The
 # core are the modules in no package, without `workbook`.
 MAY_IMPORT = {
@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "evaluation": "sandbox data runs tokens model",
     "playground": "sandbox data runs tokens model evaluation training.checkpoint pretraining.code_files",
     "release": "data runs tokens model evaluation",
+    "sweeps": "data runs tokens model planning training.loss",
     "widgets": f"workbook {EVERY}",
 }
 WIDGETS = {"ipywidgets", "anywidget", "traitlets"}
@@ -144,7 +145,7 @@ def test_nothing_is_pickled():
 
 @pytest.mark.slow
 def test_light_modules_load_neither_torch_nor_transformers():
-    light = ["utils.workbook", *(module for module in MODULES if package_of(module) == "runs")]
+    light = ["utils.workbook", *(module for module in MODULES if package_of(module) in ("runs", "sweeps"))]
     code = f"import sys, utils, {', '.join(light)}; print(*({{'torch', 'transformers'}} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []

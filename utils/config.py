@@ -49,7 +49,7 @@ class RunConfig:
     )
     max_length: int = _setting(1024, "Longer pairs are left out and counted.", unit="tokens", recipe=CARD, minimum=8)
     num_train_epochs: float = _setting(
-        3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=1e-6, maximum=1e4
+        3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=0.001, maximum=1e4
     )
     learning_rate: float = _setting(
         2e-5, "The peak learning rate of the schedule.", recipe=CARD, minimum=0.0, maximum=1.0

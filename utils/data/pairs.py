@@ -125,6 +125,12 @@ def row_counts(folder: Path) -> dict[str, Any]:
     return artifacts.require(Path(folder), "01_data")["facts"]
 
 
+def repairs_of(pairs: str, data_dir: Path) -> tuple[str, ...]:
+    """The repairs that a source's folder of pairs was made with; empty where there is none yet."""
+    recorded = artifacts.read_manifest(artifacts.pairs_dir(data_dir, resolved_pairs(pairs))) or {}
+    return tuple(recorded.get("inputs", {}).get("repairs", "").split())
+
+
 def sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options) -> dict[str, Any]:
     """Write every row of a source into one of `outputs`, by part; returns the row counts, each row counted once."""
     counts: Counter[str] = Counter()

@@ -9,7 +9,7 @@ from utils.errors import UserError
 from utils.plots import encodable
 from utils.runs import curves, diagnostics, folders, launch
 from utils.runs.curves import Run
-from utils.widgets.html import alert, describe, escape, pre
+from utils.widgets.html import Headers, alert, connection_note, describe, escape, pre
 from utils.widgets.parts.hover import HoverPictures
 from utils.widgets.parts.run_notes import RunNotes
 
@@ -24,7 +24,7 @@ class CurvesView(widgets.VBox):
     def __init__(self, data_dir: Path, chosen: Iterable[Path], smoothing: float = 0.8):
         self.data_dir = Path(data_dir)
         wide, narrow = {"description_width": "6em"}, widgets.Layout(width="17em")
-        layout = widgets.Layout(width="36em", max_width="100%")
+        layout = widgets.Layout(width="36em", max_width="calc(100% - 4px)")
         self.names = widgets.SelectMultiple(description="Runs", style=wide, layout=layout)
         axes = [(label, x) for x, (*_, label) in curves.X_AXES.items()]
         self.x = widgets.Dropdown(options=axes, description="x axis", style=wide, layout=layout)
@@ -43,7 +43,7 @@ class CurvesView(widgets.VBox):
             [self.smoothing, self.perplexity, self.again], layout=widgets.Layout(flex_flow="row wrap")
         )
         notes = widgets.Accordion([self.notes], titles=("Label and note",))
-        super().__init__([self.names, self.x, choices, self.view, notes, self.report])
+        super().__init__([connection_note(), Headers(), self.names, self.x, choices, self.view, notes, self.report])
 
     def read(self, chosen: Iterable[str]) -> None:
         """Read the folder again and show the chosen runs that still exist; unreadable ones are listed too."""

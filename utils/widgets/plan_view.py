@@ -76,12 +76,6 @@ def to_html(plan: Plan) -> str:
     )
 
 
-def report(plan: Plan) -> str:
-    """The plan as plain text, for runs without a browser."""
-    lines = [_verdict(plan)[1], f"  in parts: {_in_words(plan)}"]
-    return "\n".join(lines + [f"  {name}: {text}" for name, text in facts(plan)])
-
-
 def facts(plan: Plan) -> list[tuple[str, str]]:
     """The facts besides memory, each with its unit."""
     updates = "unknown" if plan.num_updates is None else f"{plan.num_updates:,}"

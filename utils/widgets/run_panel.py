@@ -22,6 +22,7 @@ from utils.widgets.html import (
     FRAMED,
     LINE,
     CopyButton,
+    Headers,
     alert,
     connection_note,
     describe,
@@ -57,7 +58,9 @@ class RunPanel(widgets.VBox):
         self._show_run()
 
     def _make_widgets(self) -> None:
-        wide = dict(layout=widgets.Layout(width="44em", max_width="100%"), style={"description_width": "4em"})
+        wide = dict(
+            layout=widgets.Layout(width="44em", max_width="calc(100% - 4px)"), style={"description_width": "4em"}
+        )
         self.list = widgets.Dropdown(description="Run", **wide)
         self.remove_button = widgets.Button(description="Remove…", icon="trash", tooltip="Delete this run")
         self.question, self.yes_button, self.no_button = (
@@ -74,7 +77,7 @@ class RunPanel(widgets.VBox):
         self.state, self.numbers, self.message = (widgets.HTML() for _ in range(3))
         self.figure, self.notes = HoverPictures(), RunNotes(self._list_runs)
         self.log_page, self.sample = (
-            widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED)) for _ in range(2)
+            widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED), tabbable=True) for _ in range(2)
         )
         self.sample_step = widgets.Dropdown(description="After update", style={"description_width": "8em"})
         more = [widgets.VBox([self.sample_step, self.sample]), self.log_page, self.notes]
@@ -94,8 +97,9 @@ class RunPanel(widgets.VBox):
         buttons = widgets.HBox([self.start_button, self.stop_button, self.bar])
         chosen = widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap"))
         self.command.layout = widgets.Layout(flex="1 1 0", max_height="6em", overflow="auto")
+        self.command.tabbable = True  # to scroll by keyboard
         rows = [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
-        super().__init__([connection_note(), chosen, self.asking, *rows, self.more])
+        super().__init__([connection_note(), Headers(), chosen, self.asking, *rows, self.more])
 
     def choose(self, config: RunConfig | None) -> None:
         """Set the settings of the next run, and show the run that already has them, if there is one.
