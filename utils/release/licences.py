@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import artifacts, files
-from utils.config import EMBEDDED
+from utils.config import EMBEDDED, PACKAGED
 from utils.errors import UserError, short
 
 BASE_LICENSE, DATA_LICENSE = "base_license", "data_license"  # statements
@@ -65,7 +65,10 @@ LICENCES = {
 }
 CHANGED = "The weights were changed by fine-tuning, as described below and in ledger.json."
 # Base models on the hub whose licence is known without their card.
-KNOWN_BASES = {r"bigcode/(starcoder|tiny_starcoder)\w*(-\w+)?": "bigcode-openrail-m"}
+KNOWN_BASES = {
+    r"bigcode/(starcoder|tiny_starcoder)\w*(-\w+)?": "bigcode-openrail-m",
+    rf"HuggingFaceTB/SmolLM2-(135|360)M|Qwen/Qwen2\.5-Coder-(0\.5|1\.5)B|{EMBEDDED}|{PACKAGED}": "apache-2.0",
+}
 OPENAI = "OpenAI's terms"
 # The licences of sources of pairs, as `data.sources` writes them, and the terms that they consist of.
 DATA_TERMS = {
@@ -160,8 +163,6 @@ def _unstated(statement: str, what: str, found: str) -> UserError:
 
 def of_base(name_or_path: str, folder: Path) -> str:
     """The licence of a base model: of the bundled one, of one known by its name, or as its card says; "" if unknown."""
-    if name_or_path == EMBEDDED:
-        return "apache-2.0"  # as the repository that it is part of
     for pattern, identifier in KNOWN_BASES.items():
         if re.fullmatch(pattern, name_or_path):
             return identifier

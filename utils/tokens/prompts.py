@@ -14,6 +14,8 @@ from tokenizers import Tokenizer
 from utils.errors import UserError, unknown
 
 TEMPLATES = ALPACA, ALPACA_NEWLINE, CHAT = "alpaca", "alpaca-newline", "chat"
+# StarCoder2 and SmolLM2, Qwen Coder; source: Qwen2.5-Coder's example of fill-in-the-middle.
+FILE_ENDS = "<file_sep>", "<|file_sep|>", "<|fim_pad|>"
 PROMPT_WITH_INPUT = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.\n\n"
@@ -121,11 +123,15 @@ def _chat_end(tokenizer, template: str) -> int:
 
 
 def stop_ids(model, tokenizer) -> frozenset[int]:
-    """Every id that ends an answer: of the tokenizer, of the model's generation settings, of its chat template."""
+    """Every id that ends an answer: of the tokenizer, of the model's generation settings, of its chat template.
+
+    And the tokens with which code models begin another file, where a text to complete or its middle is over.
+    """
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     ids = [tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
     with suppress(UserError, ValueError):  # no chat template
         ids.append(end_id(tokenizer, CHAT))
+    ids += [token_id for token_id, token in control_tokens(tokenizer).items() if token in FILE_ENDS]
     return frozenset(token_id for token_id in ids if isinstance(token_id, int))
 
 

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 
 from utils import files
 from utils.advice import ADVICE
+from utils.choices import offered
 from utils.config import ASSUMED, PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_BASICS, PYTHON_STDLIB
 from utils.errors import UserError
@@ -228,7 +229,7 @@ def _input(setting, value: Any) -> widgets.Widget:
     look = dict(description=setting.name, style={"description_width": "14em"}, layout=layout)
     choices = setting.metadata["choices"]
     if setting.name == "preset":  # an older run may have another one
-        choices = tuple(dict.fromkeys((*PRESETS, value)))
+        choices = tuple(dict.fromkeys((*offered(), value)))
     if choices:
         return widgets.Dropdown(options=choices, value=value, **look)
     if setting.type is bool:

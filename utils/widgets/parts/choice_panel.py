@@ -6,6 +6,7 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from utils import artifacts, files
+from utils.choices import offered
 from utils.config import EMBEDDED, PRESETS, RunConfig
 from utils.data import sources
 from utils.errors import UserError, number_of
@@ -88,7 +89,7 @@ class ChoicePanel(widgets.VBox):
         titles = folders.titles(runs)
         starts = [(f"the tuned model of {titles[path]}", path.name) for path in runs if (path / "model").exists()]
         with muted(self._changed, self.fields):
-            _set(self.preset, [(name, name) for name in PRESETS], choice.preset)
+            _set(self.preset, [(name, name) for name in offered()], choice.preset)
             named = [(f"{name} · {about.size} · {about.license}", name) for name, about in sources.NAMED.items()]
             options = [(f"the preset's: {preset.pairs}", ""), *named, (FILE, FILE), (HUB, HUB)]
             _set(self.source, options, source)

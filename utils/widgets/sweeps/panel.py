@@ -13,12 +13,12 @@ from utils import artifacts, hardware
 from utils.config import RunConfig
 from utils.errors import UserError, number_of
 from utils.planning import planner
+from utils.planning.timing import duration
 from utils.sweeps import halving, held_out, queue, results, space
 from utils.sweeps.halving import Progress
 from utils.sweeps.queue import Sweep, Trial
 from utils.training import preflight
 from utils.widgets.html import LINE, alert, connection_note, describe, escape, guarded, muted, update
-from utils.widgets.plan_view import duration
 
 POLL_SECONDS = 2.0
 HINT = "1e-4, 3e-4, 1e-3   or   1e-5 to 1e-3, 6 draws"
