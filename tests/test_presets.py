@@ -87,11 +87,11 @@ def test_a_model_of_the_presets_kind_learns_to_answer_and_to_stop(preset, tmp_pa
     folder, data_dir, pairs_file = tmp_path / "model", tmp_path / "data", tmp_path / "some.jsonl"
     make_model(preset, folder)
     # A control token in a pair is text.
-    rows = [{"instruction": f"Say it {i} times {end}", "response": "x = 1"} for i in range(40)]
+    rows = [{"instruction": f"Say it {i} times {end}", "response": "ok"} for i in range(40)]
     pairs_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = RunConfig.from_preset(
         preset, model_name_or_path=str(folder), pairs=str(pairs_file), max_length=300, tokens_per_device=1024,
-        num_train_epochs=15.0, max_train_samples=16, learning_rate=1e-2, train_batch_size=8, dtype="float32",
+        num_train_epochs=20.0, max_train_samples=16, learning_rate=1e-2, train_batch_size=8, dtype="float32",
         lora_rank=0, num_processes=1, eval_steps=100, save_steps=100, num_samples=0, seed=1,
     )  # fmt: skip
     pairs.prepare(config.pairs, data_dir)
@@ -109,7 +109,7 @@ def test_a_model_of_the_presets_kind_learns_to_answer_and_to_stop(preset, tmp_pa
     settings = generation.GenerationSettings(max_new_tokens=20, temperature=0.0)
     prompt = prompts.format_prompt(rows[0]["instruction"], "", config.template, tuned)
     (answer,) = generation.generate_batch(network, tuned, [prompt], settings, config.template)
-    assert answer == ("x = 1", generation.END_OF_TEXT)
+    assert answer == ("ok", generation.END_OF_TEXT)
     if infilling:
         ids = prompt_modes.between("P", "S", tuned, 512, 20).ids
         assert tuned.convert_ids_to_tokens(ids) == [*infilling]
