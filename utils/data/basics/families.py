@@ -1,4 +1,4 @@
-"""Functions that differ in one part or two, such as what is counted in a text: the slots of `tables.families` filled."""
+"""Functions that differ in a part or two, such as what is counted in a text: the filled slots of `tables.families`."""
 
 import random
 from itertools import product

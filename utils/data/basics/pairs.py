@@ -61,7 +61,7 @@ def selection(num_others: int = 0) -> Selection:
 
 
 def _families(known: tuple[Function, ...], asked: tuple[Function, ...]) -> Iterator[Function]:
-    """The functions of families that behave like no everyday function, like none before them and like none in `asked`."""
+    """The functions of families that behave like no everyday one, like none before them and like none in `asked`."""
     seen = {examples.behaviour(function) for function in (*known, *asked)}
     for function in families():
         behaviour = examples.behaviour(function)

@@ -204,13 +204,15 @@ FAMILIES: tuple[Row, ...] = (
      "list the {p} of a text|return a list of the {p} in a string|collect all {p} of a text in a list",
      {"p": LETTERS}),
     ("set_of_{p}", "text: Text", "return {{letter for letter in text if {p}}}",
-     "return the set of the {p} in a text|collect the different {p} of a string in a set|get a set of the {p} of a text",
+     "return the set of the {p} in a text|collect the different {p} of a string in a set|get a set of the {p}"
+     " of a text",
      {"p": LETTERS}),
     ("positions_of_{p}", "text: Text", "return [index for index, letter in enumerate(text) if {p}]",
      "list the positions of the {p} in a text|find the indexes of all {p} in a string"
      "|return every index at which {p} occur in a text", {"p": LETTERS}),
     ("first_of_{p}", "text: Text", "return next((letter for letter in text if {p}), None)",
-     "find the first of the {p} in a text, or None if there are none|return the first one of the {p} of a string, or None",
+     "find the first of the {p} in a text, or None if there are none|return the first one of the {p} of a"
+     " string, or None",
      {"p": LETTERS}),
     ("replace_{p}_by_{s}", "text: Text", 'return "".join("{s}" if {p} else letter for letter in text)',
      "replace the {p} of a text by {s}|turn all {p} of a string into {s}|put {s} in the place of the {p} of a text"
@@ -263,7 +265,8 @@ FAMILIES: tuple[Row, ...] = (
      "count a given letter in a text after turning both into {f}|return how often a letter occurs once all is in {f}",
      {"f": (("upper", "upper", "upper case"), ("swapped", "swapcase", "swapped case"))}),
     ("is_letter_{where}", "text: Text, letter: Letter", "return text.lower().{where}(letter.lower())",
-     "check whether a text {where} a given letter, ignoring case|tell if a string {where} a letter, in upper or lower case",
+     "check whether a text {where} a given letter, ignoring case|tell if a string {where} a letter, in upper or"
+     " lower case",
      {"where": (("at_start", "startswith", "starts with/begins with"), ("at_end", "endswith", "ends with"))}),
     ("find_{which}_of_letter", "text: Text, letter: Letter", "return text.lower().{which}(letter.lower())",
      "find the {which} index of a letter in a text, ignoring case, or -1"
@@ -417,7 +420,8 @@ FAMILIES: tuple[Row, ...] = (
     ("{k}_{which}", "numbers: Numbers", "return sorted(numbers{which})[:{k}]",
      "return the {k} {which} numbers of a list, the {which} first|list the {which} {k} values of a list, sorted"
      "|get the {k} {which} of some numbers in order",
-     {"k": COUNTED, "which": (("largest_numbers", ", reverse=True", "largest/biggest"), ("smallest_numbers", "", "smallest"))}),
+     {"k": COUNTED, "which": (("largest_numbers", ", reverse=True", "largest/biggest"), ("smallest_numbers", "",
+                                                                                         "smallest"))}),
     ("{f}_of_{k}_{which}", "numbers: Numbers", "return sum(sorted(numbers{which})[:{k}])",
      "compute the {f} of the {k} {which} numbers of a list|add up the {k} {which} values of a list",
      {"f": (("sum", "", "sum/total"),), "k": COUNTED,
@@ -467,7 +471,8 @@ FAMILIES: tuple[Row, ...] = (
     ("{k}_{which}_names", "scores: Scores", "return sorted(scores, key=scores.get{which})[:{k}]",
      "list the {k} names with the {which}, in order|find the {k} keys with the {which} in a dict"
      "|get the names of the {k} with the {which} in a dictionary",
-     {"k": COUNTED, "which": (("highest", ", reverse=True", "highest scores, best first/largest values in descending order"),
+     {"k": COUNTED, "which": (("highest", ", reverse=True",
+                               "highest scores, best first/largest values in descending order"),
                               ("lowest", "", "lowest scores, worst first/smallest values in ascending order"))}),
     ("{k}_{which}_scores", "scores: Scores", "return sorted(scores.values(){which})[:{k}]",
      "list the {k} {which} scores in a dictionary|find the {k} {which} values of a dict, in order",
@@ -480,7 +485,8 @@ FAMILIES: tuple[Row, ...] = (
      "extreme = {which}\nreturn {{name: score for name, score in scores.items() if {what}}}",
      "remove {which} from a copy of a dictionary of scores|return a new dict of numbers without {which}"
      "|make a new dictionary of scores that leaves out {which}",
-     {"which": (("best_name", "max(scores, key=scores.get)", "the name with the highest score/the key of the largest value"),
+     {"which": (("best_name", "max(scores, key=scores.get)",
+                 "the name with the highest score/the key of the largest value"),
                 ("first_name", "min(scores)", "the name that comes first in the alphabet"),
                 ("last_name", "max(scores)", "the name that comes last in the alphabet"),
                 ("longest_name", "max(scores, key=len)", "the longest name/the longest key"),
@@ -488,8 +494,10 @@ FAMILIES: tuple[Row, ...] = (
       "what": (("", "name != extreme", ""),)}),
     ("only_the_{which}", "scores: Scores", "chosen = {which}\nreturn {{chosen: scores[chosen]}}",
      "return a dictionary of just {which} and its score|keep nothing of a dict of numbers but {which} with its value",
-     {"which": (("best_name", "max(scores, key=scores.get)", "the name with the highest score/the key of the largest value"),
-                ("worst_name", "min(scores, key=scores.get)", "the name with the lowest score/the key of the smallest value"),
+     {"which": (("best_name", "max(scores, key=scores.get)",
+                 "the name with the highest score/the key of the largest value"),
+                ("worst_name", "min(scores, key=scores.get)",
+                 "the name with the lowest score/the key of the smallest value"),
                 ("longest_name", "max(scores, key=len)", "the longest name/the longest key"))}),
     ("names_in_{f}", "scores: Scores", "return {{{f}: score for name, score in scores.items()}}",
      "turn the names of a dictionary of scores into {f}|return a dict of numbers with each key as {f}",
@@ -498,7 +506,8 @@ FAMILIES: tuple[Row, ...] = (
      "make a dictionary from {w} to {v} out of a dictionary of scores|map {w} to {v}, for a dict of numbers",
      {"w": (("names", "name", "each name/each key"), ("scores", "score", "each score/each value"),
             ("doubles", "score * 2", "each doubled score"), ("lengths", "len(name)", "the length of each name")),
-      "v": (("lengths", "len(name)", "the length of the name"), ("first_letters", "name[0]", "the first letter of the name"),
+      "v": (("lengths", "len(name)", "the length of the name"), ("first_letters", "name[0]",
+                                                                 "the first letter of the name"),
             ("texts", "str(score)", "the score as a text"), ("pairs", "(name, score)", "the pair of name and score"),
             ("names", "name", "the name"), ("evenness", "score % 2 == 0", "whether the score is even"))}),
     # Dictionaries of texts and of lists.
@@ -525,7 +534,8 @@ FAMILIES: tuple[Row, ...] = (
             ("even_sum", "sum(numbers) % 2 == 0", "with an even sum"), ("zero", "0 in numbers", "that contain a zero"),
             ("positive_sum", "sum(numbers) > 0", "with a positive sum"))}),
     ("inner_{f}", "lists: Lists", "return [{f} for numbers in lists]",
-     "return a list with the {f} of each inner list|replace every list in a list of lists by its {f}", {"f": OF_NUMBERS}),
+     "return a list with the {f} of each inner list|replace every list in a list of lists by its {f}",
+     {"f": OF_NUMBERS}),
     # Matrices and points.
     ("{f}_of_{p}", "matrix: Matrix", "return {f}({p})",
      "compute the {f} of the {p} of a matrix|return the {f} of the numbers in the {p} of a table"
@@ -578,7 +588,8 @@ FAMILIES: tuple[Row, ...] = (
      "return the {f} and the {g} {a} of a list of points as a tuple|find the pair of the {f} and the {g} {a} of points",
      {"f": FOLDS, "g": FOLDS, "a": AXES}),
     ("{f}_x_and_{g}_y", "points: Points", "return {f}(x for x, y in points), {g}(y for x, y in points)",
-     "return the {f} x and the {g} y of a list of points as a tuple|find the {f} x and the {g} y of some points, as a pair",
+     "return the {f} x and the {g} y of a list of points as a tuple|find the {f} x and the {g} y of some"
+     " points, as a pair",
      {"f": FOLDS, "g": FOLDS}),
     # Two lists, two sets.
     ("element_{op}", "a: Numbers, b: Numbers", "return [{op} for x, y in zip(a, b)]",
@@ -601,7 +612,8 @@ FAMILIES: tuple[Row, ...] = (
     ("{c}_of_two_lists", "a: Items, b: Items", "return {c}",
      "{c} of two lists|{c} for two given lists",
      {"c": (("number_in_common", "len(set(a) & set(b))", "count the distinct common items"),
-            ("items_in_order", "[item for item in a if item in b]", "list the items of the first that the second contains,"),
+            ("items_in_order", "[item for item in a if item in b]",
+             "list the items of the first that the second contains,"),
             ("second_first", "b + a", "return the items of the second and then those of the first"),
             ("longer", "a if len(a) >= len(b) else b", "return the longer one"),
             ("shorter", "a if len(a) <= len(b) else b", "return the shorter one"),
@@ -720,7 +732,8 @@ FAMILIES: tuple[Row, ...] = (
      {"c": (("at_least_twice", "> 1", "at least twice/more than once"), ("once", "== 1", "exactly once"))}),
     ("does_item_occur_{c}", "items: Items, item: Natural", "return items.count(item) {c}",
      "check whether an item occurs {c} in a list|tell if a list contains a given element {c}",
-     {"c": (("twice", "== 2", "exactly twice"), ("once", "== 1", "exactly once"), ("more_than_once", "> 1", "more than once"),
+     {"c": (("twice", "== 2", "exactly twice"), ("once", "== 1", "exactly once"), ("more_than_once", "> 1",
+                                                                                   "more than once"),
             ("never", "== 0", "not at all/nowhere"))}),
     ("{w}_index_of_item", "items: Items, item: Natural",
      "return {w}((index for index, other in enumerate(items) if other == item), default=-1)",
@@ -737,8 +750,10 @@ FAMILIES: tuple[Row, ...] = (
      {"c": (("put_first", "[item] + items", "put a given item at the start of"),
             ("put_last", "items + [item]", "add a given item to the end of"),
             ("put_around", "[item] + items + [item]", "put a given item at both ends of"),
-            ("put_after_each", "[part for other in items for part in (other, item)]", "put a given item after each element of"),
-            ("put_before_each", "[part for other in items for part in (item, other)]", "put a given item before each element of"),
+            ("put_after_each", "[part for other in items for part in (other, item)]",
+             "put a given item after each element of"),
+            ("put_before_each", "[part for other in items for part in (item, other)]",
+             "put a given item before each element of"),
             ("remove_all", "[other for other in items if other != item]", "remove every copy of a given item from"),
             ("put_in_middle", "items[: len(items) // 2] + [item] + items[len(items) // 2 :]",
              "insert a given item in the middle of"))}),
