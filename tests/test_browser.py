@@ -177,6 +177,9 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
         rate.press("Tab")
         expect(alert).to_contain_text("learning_rate must be")
         expect(alert).to_contain_text(wrong)
+    start, stop = (page.get_by_role("button", name=name) for name in ("Start training", "Stop and save"))
+    expect(start).to_be_disabled()
+    expect(cell(page, "plan")).to_contain_text("No plan")
     look(page, "form-refused")
     rate.fill("2e-3")
     rate.press("Tab")
@@ -188,7 +191,6 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     look(page, "plan")
     state = cell(page, "start").get_by_role("status")
     expect(state).to_contain_text("new: not started yet")
-    start, stop = (page.get_by_role("button", name=name) for name in ("Start training", "Stop and save"))
     start.focus()
     page.keyboard.press("Enter")
     expect(state).to_contain_text(re.compile("training. Update [0-9]+ of 120, about"))
@@ -205,7 +207,11 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     expect(state).not_to_have_text(before)  # live again
 
     with held_up(run_dir):
+        disconnected = cell(page, "start").get_by_text("Disconnected: the kernel was restarted")
+        expect(disconnected).to_be_hidden()
         restart(page)
+        expect(disconnected).to_be_visible()
+        look(page, "disconnected")
         page.evaluate(RUN, ["all-cells", "question"])
         expect(page.get_by_label("learning_rate")).to_have_value("0.002")
         cell(page, "start")
@@ -285,7 +291,7 @@ def test_the_playground_streams_stops_fills_a_gap_and_remembers(lab, page, run_d
     status = columns.nth(0).get_by_role("status").first
     page.get_by_label("Instruction", exact=True).fill("Number 3: say it 3 times.")
     generate, stop = (page.get_by_role("button", name=name) for name in ("Generate", "Stop"))
-    generate.click()
+    page.get_by_label("Instruction", exact=True).press("Control+Enter")
     for index in range(2):
         expect(columns.nth(index).get_by_role("status").first).to_contain_text("ended by: ")
         expect(columns.nth(index)).to_contain_text(re.compile("[0-9]+ tokens · [0-9]+ tokens/s"))

@@ -10,8 +10,8 @@ from utils.config import RunConfig
 from utils.errors import UserError
 from utils.planning import planner
 from utils.runs import folders, launch, metrics
-from utils.widgets import run_status
-from utils.widgets.html import alert
+from utils.widgets import plan_view, run_status
+from utils.widgets.html import alert, escape
 from utils.widgets.run_panel import RunPanel
 from utils.widgets.settings_form import SettingsForm
 
@@ -42,6 +42,9 @@ def rows_of(box):
     [
         ("learning_rate", "fast", "learning_rate must be a number, got 'fast'"),
         ("learning_rate", "7", "between 0.0 and 1.0, got 7.0"),
+        ("learning_rate", "0,003", "must be a number, got '0,003'. Write decimals with a point."),
+        ("num_train_epochs", "0", "between 1e-06 and 10000.0 epochs, got 0.0"),
+        ("num_train_epochs", "1e9", "between 1e-06 and 10000.0 epochs, got 1000000000.0"),
         ("train_batch_size", "1.5", "must be a whole number, got 1.5"),
         ("max_length", "", "must be a whole number, got ''"),
         ("tokens_per_device", "9", "tokens_per_device must be at least max_length"),
@@ -51,10 +54,26 @@ def test_a_wrong_value_is_refused_beside_its_field_and_reaches_nobody(form, name
     told = []
     form.on_change(told.append)
     form.inputs[name].value = typed
-    assert 'role="alert"' in form.notes[name].value and message.split("'")[0] in form.notes[name].value
-    assert len(told) == 1, "told once, of the settings at the start"
+    assert 'role="alert"' in form.notes[name].value and escape(message) in form.notes[name].value
+    assert told[0].preset == "tiny" and told[1:] == [None], "the settings at the start, then that they are refused"
     with pytest.raises(UserError):
         form.config  # noqa: B018
+
+
+def test_a_refused_value_holds_back_plan_and_start_until_it_is_corrected(form, tmp_path):
+    plan, panel = plan_view.PlanView(None), RunPanel(tmp_path, form.config)
+    form.on_change(lambda config: plan.show(config and planner.plan(config, tmp_path)))
+    form.on_change(panel.choose)
+    assert "It fits" in plan.value and not panel.start_button.disabled
+    form.inputs["learning_rate"].value = "7"
+    assert "No plan" in plan.value and panel.start_button.disabled
+    assert "A setting above is not allowed" in panel.state.value
+    with pytest.raises(UserError, match="A setting above is not allowed"):
+        panel.start()
+    form.inputs["learning_rate"].value = "0.003"
+    assert "It fits" in plan.value and not panel.start_button.disabled
+    form.inputs["tokens_per_device"].value = form.inputs["max_length"].value = "5000"  # the model's limit is lower
+    assert "No plan" in plan.value and panel.start_button.disabled
 
 
 def test_a_text_of_digits_stays_text(form):
@@ -219,7 +238,7 @@ def test_a_run_in_one_line(tmp_path):
 def test_a_limit_of_the_model_is_shown_beside_its_field(world):
     data_dir, config = world
     form = SettingsForm(config, data_dir, keep=False)
-    form.on_change(lambda settings: planner.plan(settings, data_dir))
+    form.on_change(lambda settings: settings and planner.plan(settings, data_dir))
     form.inputs["tokens_per_device"].value = form.inputs["max_length"].value = "600"
     assert (
         "the context of the model has 512" in form.notes["max_length"].value

@@ -47,7 +47,9 @@ class RunConfig:
         choices=("alpaca", "alpaca-newline", "chat"),
     )
     max_length: int = _setting(1024, "Longer pairs are left out and counted.", unit="tokens", recipe=CARD, minimum=8)
-    num_train_epochs: float = _setting(3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=1e-6)
+    num_train_epochs: float = _setting(
+        3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=1e-6, maximum=1e4
+    )
     learning_rate: float = _setting(
         2e-5, "The peak learning rate of the schedule.", recipe=CARD, minimum=0.0, maximum=1.0
     )
@@ -227,7 +229,8 @@ def _checked(setting, value: Any) -> Any:
     if setting.type is float and type(value) is int and abs(value) <= files.MAX_NUMBER:
         value = float(value)
     if type(value) is not setting.type:
-        raise UserError(f"{name} must be {TYPES[setting.type]}, got {short(value)}.", name)
+        point = " Write decimals with a point." if isinstance(value, str) and "," in value else ""
+        raise UserError(f"{name} must be {TYPES[setting.type]}, got {short(value)}.{point}", name)
     if isinstance(value, str) and re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", value):
         raise UserError(f"{name} must not hold control characters, got {short(value)}.", name)
     if isinstance(value, str) and masked(value) != value:

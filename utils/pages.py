@@ -5,7 +5,7 @@ from copy import deepcopy
 from html import escape
 from pathlib import Path
 
-from utils import paths
+from utils import paths, plots
 from utils.errors import masked
 from utils.static_view import STATE, STYLE, VIEW, panel
 
@@ -24,7 +24,7 @@ META
 {{ super() }}
 {%- set dark = resources.include_css("static/theme-dark.css") -%}
 {{ dark | replace('<style type="text/css">', '<style type="text/css">@media screen and (prefers-color-scheme: dark) {')
-  | replace('</style>', 'body { background: var(--jp-layout-color0); color-scheme: dark; } }</style>') | safe }}
+  | replace('</style>', 'body { background: var(--jp-layout-color0); color-scheme: dark; } FIGURES }</style>') | safe }}
 <style type="text/css">STYLE
 .pages { padding: 8px 16px; font-family: var(--jp-ui-font-family, sans-serif); line-height: 2; }
 .pages a { margin-right: 16px; color: var(--jp-content-link-color, royalblue); }
@@ -36,6 +36,7 @@ META
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 """.replace("META", META)
+    .replace("FIGURES", f"img.figure {plots.INVERTED}")
     .replace("STYLE", STYLE)
     .replace("LINKS", LINKS)
 )

@@ -1,8 +1,8 @@
 """Figures of pairs and token lengths, and the style of all figures; the curves of runs are in `runs.curves`.
 
-Figures are made without pyplot, which keeps global state; one at the end of a cell displays itself. The background is
-white in light and dark JupyterLab. Colours are Okabe and Ito's, distinct for colour-blind readers, and never the only
-difference.
+Figures are made without pyplot, which keeps global state; one at the end of a cell displays itself. They are drawn on
+white; a dark page inverts their brightness, not their hues. Colours are Okabe and Ito's, distinct for colour-blind
+readers, and never the only difference.
 """
 
 import base64
@@ -17,7 +17,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#767676", "#222222"
 SCREEN_DPI = 192  # two pixels per CSS pixel
@@ -25,6 +25,8 @@ NUM_COLUMNS = 1600  # of pixels: an axis 8.3 inches wide at 192 dpi
 MAX_BARS = 12
 MAX_CELL = 500  # characters
 COUNT = "{x:,.0f}"  # a format string of matplotlib
+INVERTED = "{ filter: invert(0.93) hue-rotate(180deg); }"  # CSS of a figure on a dark page
+STYLE = f'<style>[data-jp-theme-light="false"] img.figure {INVERTED}</style>'
 
 
 class Picture(Figure):
@@ -35,7 +37,8 @@ class Picture(Figure):
         self.savefig(buffer, format="png", dpi=SCREEN_DPI)
         data, alt = base64.b64encode(buffer.getvalue()).decode(), html.escape(encodable(str(self.get_label())))
         width = round(self.get_figwidth() * 96)
-        return f'<img alt="{alt}" src="data:image/png;base64,{data}" style="width: {width}px; max-width: 100%">'
+        style = f"width: {width}px; max-width: 100%"
+        return f'<img alt="{alt}" class="figure" src="data:image/png;base64,{data}" style="{style}">{STYLE}'
 
 
 class Table(pandas.DataFrame):
@@ -174,6 +177,8 @@ def _log_bins(*lengths: Sequence[int] | np.ndarray) -> list[float]:
 
 def _log_axis(axis: Axes, label: str) -> None:
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(COUNT)
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.yaxis.set_major_formatter(COUNT)
     axis.set_xlabel(label)

@@ -39,6 +39,17 @@ def alert(text: str) -> str:
     return f'<p role="alert" style="{LINE}color: var(--jp-error-color1, #b00020)"><b>{escape(text)}</b></p>'
 
 
+def connection_note() -> widgets.HTML:
+    """A note that shows itself, with CSS alone, once its panel has lost its kernel: nothing else could tell it.
+
+    ipywidgets marks every widget without a kernel with the class that is used here.
+    """
+    lost = ".jupyter-widgets-disconnected"
+    style = f".connection-note:not({lost}) {{ display: none; }} .jupyter-button{lost} {{ opacity: 0.4; }}"
+    text = alert("Disconnected: the kernel was restarted or has ended. Run this cell again.")
+    return widgets.HTML(f"<style>{style}</style>{text}").add_class("connection-note")
+
+
 def progress(name: str, value: int, total: int) -> str:
     """A progress bar with an accessible name, as HTML."""
     style = "width: 100%; accent-color: var(--jp-brand-color1, royalblue)"
@@ -123,6 +134,27 @@ class CopyButton(anywidget.AnyWidget):
     """
     text = traitlets.Unicode().tag(sync=True)
     description = traitlets.Unicode("Copy").tag(sync=True)
+
+
+class Shortcut(anywidget.AnyWidget):
+    """Presses the primary button of the panel that it is part of when Ctrl+Enter, or ⌘ Enter, is pressed there."""
+
+    _esm = """
+    export default {
+      render({ el }) {
+        el.style.display = "none"
+        requestAnimationFrame(() => {
+          const panel = el.closest(".widget-vbox")
+          panel?.addEventListener("keydown", (event) => {
+            if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return
+            event.preventDefault()
+            event.stopPropagation()
+            panel.querySelector("button.mod-primary")?.click()
+          })
+        })
+      },
+    }
+    """
 
 
 def update(widget: widgets.Widget, **values) -> None:

@@ -7,7 +7,7 @@ import ipywidgets as widgets
 from utils.hardware import format_bytes
 from utils.planning.planner import Plan, refusal
 from utils.training.preflight import Check
-from utils.widgets.html import escape
+from utils.widgets.html import alert, escape
 
 # Okabe and Ito's palette; a legend names the parts in order.
 COLORS = {
@@ -41,14 +41,14 @@ STYLE = """<style>
 
 
 class PlanView(widgets.HTML):
-    """A plan as a stacked bar, a legend and a table; `show` replaces it."""
+    """A plan as a stacked bar, a legend and a table; `show` replaces it, with None by why there is no plan."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan | None):
         super().__init__(layout=widgets.Layout(width="auto"))
         self.show(plan)
 
-    def show(self, plan: Plan) -> None:
-        self.value = to_html(plan)
+    def show(self, plan: Plan | None) -> None:
+        self.value = to_html(plan) if plan else alert("No plan: a setting above is not allowed. Correct it first.")
 
 
 def to_html(plan: Plan) -> str:

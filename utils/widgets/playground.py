@@ -29,7 +29,19 @@ from utils.playground.model_pool import LoadedModels
 from utils.widgets.code_runner import SANDBOX
 from utils.widgets.generation_form import GenerationForm
 from utils.widgets.history_panel import HistoryPanel
-from utils.widgets.html import BORDER, FRAMED, LINE, alert, describe, escape, guarded, pre, update
+from utils.widgets.html import (
+    BORDER,
+    FRAMED,
+    LINE,
+    Shortcut,
+    alert,
+    connection_note,
+    describe,
+    escape,
+    guarded,
+    pre,
+    update,
+)
 from utils.widgets.playground_column import Column
 
 FLUSH_SECONDS = 0.1
@@ -70,14 +82,15 @@ class Playground(widgets.VBox):
         self.instruction = widgets.Textarea(texts.get("instruction", ""), description="Instruction", rows=4, **wide)
         self.input = widgets.Textarea(texts.get("input", ""), description="Input (optional)", rows=3, **wide)
         self.text = widgets.Textarea(texts.get("text", ""), description="Text", rows=10, **wide)
-        self.mark = widgets.HTML(
-            f'<p style="{LINE}">Mark the gap with {escape(CURSOR)}. The model sees the text before and after it.</p>'
-        )
+        mark = f"Mark the gap with {escape(CURSOR)}. The model sees the text before and after it."
+        self.mark = widgets.HTML(f'<p style="{LINE}">{mark}</p>')
         self.sampling = GenerationForm()
         self.prompt = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED))
 
     def _make_buttons(self) -> None:
-        self.generate_button = widgets.Button(description="Generate", button_style="primary", icon="play")
+        self.generate_button = widgets.Button(
+            description="Generate", button_style="primary", icon="play", tooltip="Ctrl+Enter"
+        )
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.add_button = widgets.Button(description="Add a column", icon="plus")
         self.view = widgets.ToggleButtons(options=(TEXT, PROBABILITIES), description="Show")
@@ -94,15 +107,19 @@ class Playground(widgets.VBox):
 
     def _lay_out(self) -> None:
         row = dict(layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
-        folded = widgets.Accordion([widgets.VBox([self.prompt])], titles=("Prompt",))
-        sampling = widgets.Accordion([self.sampling], titles=("Sampling",))
+        folded = [self.sampling, widgets.VBox([self.prompt])]
+        narrow = widgets.Layout(flex="0 1 auto", min_width="12em", max_width="30em")
+        settings = widgets.Accordion(folded, titles=("Sampling", "Prompt"), layout=narrow)
+        answers = widgets.VBox([self.view, self.column_box], layout=widgets.Layout(flex="1 1 30em", min_width="0"))
+        beside = widgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start")
         search = attribution.pretraining_search(self.config.model_name_or_path)
         link = '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>' if search else ""
         pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
         super().__init__([
-            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark, folded, sampling),
+            *(connection_note(), Shortcut()),
+            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark),
             widgets.HBox([self.generate_button, self.stop_button, self.add_button, self.has_sources], **row),
-            *(self.message, self.view, self.column_box),
+            *(self.message, widgets.HBox([answers, settings], layout=beside)),
             widgets.HTML(f'<p style="{LINE}">{escape(SANDBOX)}</p>'),
             self.memory,
             widgets.HTML(f'<p style="{LINE}">{pointer}</p>' if pointer else ""),

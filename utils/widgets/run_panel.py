@@ -18,7 +18,20 @@ from utils.plots import encodable
 from utils.runs import curves, folders, launch, metrics
 from utils.training import preflight
 from utils.widgets import run_status
-from utils.widgets.html import FRAMED, LINE, CopyButton, alert, describe, escape, guarded, muted, pre, progress, update
+from utils.widgets.html import (
+    FRAMED,
+    LINE,
+    CopyButton,
+    alert,
+    connection_note,
+    describe,
+    escape,
+    guarded,
+    muted,
+    pre,
+    progress,
+    update,
+)
 
 POLL_SECONDS = 0.5
 DRAWING_SHARE = 0.05  # of a core, at most, for drawing curves during training
@@ -38,7 +51,7 @@ class RunPanel(widgets.VBox):
         self.run_dir = folders.named(self.data_dir, run) if run else folders.choose_run(self.data_dir, config, fresh)
         self._watching: asyncio.Task | None = None
         self._make_widgets()
-        self._config = config
+        self._config, self._is_refused = config, False
         self._show_run()
 
     def _make_widgets(self) -> None:
@@ -79,15 +92,18 @@ class RunPanel(widgets.VBox):
         chosen = widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap"))
         self.command.layout = widgets.Layout(flex="1 1 0", max_height="6em", overflow="auto")
         rows = [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
-        super().__init__([chosen, self.asking, *rows, self.more])
+        super().__init__([connection_note(), chosen, self.asking, *rows, self.more])
 
-    def choose(self, config: RunConfig) -> None:
+    def choose(self, config: RunConfig | None) -> None:
         """Set the settings of the next run, and show the run that already has them, if there is one.
 
-        A running run stays in view.
+        A running run stays in view. With None, settings that are not allowed, no new run can be started.
         """
-        config = _decided(config)
-        if config != self._config:
+        self._is_refused = config is None
+        config = _decided(config or self._config)
+        if config == self._config:
+            self._show()
+        else:
             self._config = config
             if launch.state(self.run_dir) != "running":
                 self.run_dir = folders.choose_run(self.data_dir, config)
@@ -101,6 +117,8 @@ class RunPanel(widgets.VBox):
         state = launch.state(self.run_dir)
         if state == "running":
             raise UserError(f"{self.run_dir.name} is already running, with process {self._pid()}.")
+        if state == "new" and self._is_refused:
+            raise UserError("A setting above is not allowed: correct it first.")
         if state == "finished":
             raise UserError(f"{self.run_dir.name} is finished. Change a setting, or choose “new run” in the list.")
         config = self._config if state == "new" else RunConfig.load(self.run_dir / "config.json")
@@ -171,8 +189,10 @@ class RunPanel(widgets.VBox):
         fresh = self.run_dir if is_new else folders.new_run_dir(self.data_dir, self._config)
         options = [(f"new run {encodable(fresh.name)}, with the settings above", str(fresh))]
         for run_dir in known:
-            size = hardware.format_bytes(folders.size_bytes(run_dir))
-            options.append((encodable(f"{run_dir.name} · {launch.state(run_dir)} · {size}"), str(run_dir)))
+            parts = [run_dir.name, state := launch.state(run_dir)]
+            if state != "running":  # it is listed again at its end
+                parts.append(hardware.format_bytes(folders.size_bytes(run_dir)))
+            options.append((encodable(" · ".join(parts)), str(run_dir)))
         with muted(self._take, [self.list]):  # new options select the first one for a moment
             self.list.options = options
             self.list.value = str(self.run_dir)
@@ -197,13 +217,15 @@ class RunPanel(widgets.VBox):
             self._sort_lines()
         is_running = phase in RUNNING
         update(self.start_button, description="Resume" if phase in ("stopped", "failed") else "Start training")
-        update(self.start_button, disabled=is_running or phase in ("finished", "unreadable"))
+        is_refused = phase == "new" and self._is_refused
+        update(self.start_button, disabled=is_running or is_refused or phase in ("finished", "unreadable"))
         update(self.stop_button, disabled=not is_running or phase == "stopping")
         update(self.remove_button, disabled=is_running or phase == "new")
         total = run_status.num_updates(self.run_dir)
         update(self.bar, value=progress("Updates done", self.train[-1]["step"] if self.train else 0, total))
         recent = [*self.evals, *self.train[-timing.MAX_RECENT_UPDATES - timing.NUM_WARMUP_UPDATES :]]
         faults = "".join(map(alert, filter(None, (fault, other))))
+        faults += alert("A setting above is not allowed: correct it, then start.") if is_refused else ""
         update(self.state, value=run_status.phase_html(self.run_dir, phase, recent) + faults)
         update(self.numbers, value=run_status.numbers(self.train, self.evals))
         update(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))

@@ -36,7 +36,7 @@ DRAFT = "draft.json"
 
 
 class SettingsForm(widgets.VBox):
-    """A field for every setting; `config` are the current settings, and `on_change` calls back on every valid change.
+    """A field for every setting; `config` are the current settings, and `on_change` calls back on every change.
 
     Unless `keep=False`, changes are saved in `data_dir/runs/draft.json` and restored when the form is made again from
     the same settings, as after a kernel restart. Not covered: whether model and pairs exist.
@@ -45,7 +45,7 @@ class SettingsForm(widgets.VBox):
     def __init__(self, config: RunConfig, data_dir: Path, keep: bool = True):
         self._start, self._data_dir, self._keep = config, Path(data_dir), keep
         self._base = config  # settings that differ from these are marked as changed
-        self._listeners: list[Callable[[RunConfig], None]] = []
+        self._listeners: list[Callable[[RunConfig | None], None]] = []
         self.settings = {setting.name: setting for setting in fields(config)}
         self.inputs: dict[str, Any] = {
             name: _input(setting, getattr(config, name)) for name, setting in self.settings.items()
@@ -80,10 +80,13 @@ class SettingsForm(widgets.VBox):
                 field.value = value if isinstance(field, widgets.Dropdown | widgets.Checkbox) else _short(value)
         self._accept()
 
-    def on_change(self, listener: Callable[[RunConfig], None]) -> None:
-        """Call `listener` with the settings, now and after each valid change; its `UserError`s are shown."""
+    def on_change(self, listener: Callable[[RunConfig | None], None]) -> None:
+        """Call `listener` with the settings, now and after each change; its `UserError`s are shown.
+
+        While a field holds a value that is not allowed, the listener gets None.
+        """
         self._listeners.append(listener)
-        self._notify()
+        self._accept()
 
     def _value(self, name: str) -> Any:
         """The typed number, or the text if it is not a number; `RunConfig` reports errors."""
@@ -140,19 +143,19 @@ class SettingsForm(widgets.VBox):
 
     def _accept(self) -> None:
         self.message.value = ""
-        if self._check():
-            self._notify()
+        self._notify(self.config if self._check() else None)
 
-    def _notify(self) -> None:
+    def _notify(self, config: RunConfig | None) -> None:
         try:
-            config = self.config
             for listener in self._listeners:
                 listener(config)
-            if self._keep:
+            if config and self._keep:
                 files.make_parents(self._draft)
                 files.write_json(self._draft, {"start": vars(self._start), "config": vars(config)})
         except UserError as error:  # a limit of the model, for example
             (self.notes[error.field] if error.field else self.message).value = alert(str(error))
+            if config:
+                self._notify(None)
 
     def _check(self) -> bool:
         """Whether the settings are valid; otherwise the field shows the error."""
