@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
@@ -36,7 +35,6 @@ SUFFIX_FIRST_RATE = 0.7  # with the prefix right before the middle, the easier o
 LINE = re.compile(r"[^\S\n]*(\S[^\n]*)")
 INDENTED_RATE = 0.5  # of the gaps of whole lines, those that begin at the start of a line
 REPEATED_SHARE = 0.02  # of the files that are not the standard library, in the third run
-KEPT_SHARE = 0.25  # of the weights before the textbook
 STDLIB_LICENSE, NUM_STDLIB_COPIES = "PSF-2.0", 3  # the library that the pairs are made from; once in the third run
 ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
 
@@ -172,8 +170,7 @@ def _origins(documents: list[Document]) -> list[dict[str, Any]]:
 def export(run_dir: Path, folder: Path) -> None:
     """Save a finished run's model in bfloat16, with its sources, those of the run it started from, and its loss curve.
 
-    The weights after the textbook are averaged with those before it, which keeps more of what was read before
-    (Wortsman et al. 2022, arXiv:2109.01903). Raises `UserError` when the model is too large.
+    Raises `UserError` when the model is too large.
     """
     network, tokenizer = loading.load(str(run_dir / "model"))
     config = RunConfig.load(run_dir / "config.json")
@@ -181,8 +178,6 @@ def export(run_dir: Path, folder: Path) -> None:
     facts = artifacts.require(run_dir, "utils.pretraining")["facts"] | {"preset": config.preset, "corpus": corpus}
     if config.model_name_or_path == EMBEDDED:
         facts["went_on_from"] = artifacts.require(folder, "utils.pretraining")["facts"]
-    if config.preset == BASE_TEXTBOOK.preset:
-        _average(network, loading.load(str(folder))[0])
     with artifacts.building(folder, {}, facts) as temporary:
         # They begin the parts of a masked span, and are never part of an answer.
         network.generation_config.suppress_tokens = [PREFIX, MIDDLE, SUFFIX]
@@ -193,13 +188,6 @@ def export(run_dir: Path, folder: Path) -> None:
         num_bytes = (temporary / "model.safetensors").stat().st_size
         if num_bytes > MAX_BASE_BYTES:
             raise UserError(f"the model has {num_bytes:,} bytes, at most {MAX_BASE_BYTES:,} are allowed.")
-
-
-@torch.no_grad()
-def _average(network, start) -> None:
-    """Move the weights towards those at the start of the run."""
-    for weight, before in zip(network.parameters(), start.parameters(), strict=True):
-        weight.lerp_(before.to(weight.dtype), KEPT_SHARE)
 
 
 def _earlier(run_dir: Path, config: RunConfig) -> list[Path]:
