@@ -19,7 +19,7 @@ from utils.errors import UserError
 from utils.model import loading
 from utils.pretraining import textbook
 from utils.pretraining.code_files import Document, distinct, documents
-from utils.pretraining.presets import BASE_WORDINGS, FIM_RATES, PRESETS, PYTHON_CORPUS
+from utils.pretraining.presets import BASE_TEXTBOOK, FIM_RATES, PRESETS, PYTHON_CORPUS
 from utils.runs import curves
 from utils.tokens import dataset
 from utils.tokens.prompts import encode_texts
@@ -34,8 +34,7 @@ NUM_GAP_LINES = (1, 1, 1, 1, 2, 3)
 SUFFIX_FIRST_RATE = 0.7  # with the prefix right before the middle, the easier order to learn
 LINE = re.compile(r"[^\S\n]*(\S[^\n]*)")
 INDENTED_RATE = 0.5  # of the gaps of whole lines, those that begin at the start of a line
-# Of the standard library and of other files, what is read again beside the textbook, by preset.
-REPEATED_SHARES = {"base-textbook": (1.0, 0.02), "base-wordings": (0.08, 0.0)}
+REPEATED_SHARE = 0.02  # of the files that are not the standard library, in the third run
 STDLIB_LICENSE, NUM_STDLIB_COPIES = "PSF-2.0", 3  # the library that the pairs are made from; once in the third run
 ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
 
@@ -130,15 +129,14 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
         "fim_rate": str(fim_rate),
         "code": artifacts.code_sha256(__name__),
     }
-    has_textbook = config.preset in REPEATED_SHARES
+    has_textbook = config.preset == BASE_TEXTBOOK.preset
     inputs |= {"textbook": basics.sha256()} if has_textbook else {}
     if not artifacts.stale_inputs(folder, inputs):
         return folder, True
     files_of_code = distinct(files_of_code)
     if has_textbook:
         # Some files are read again, so that the model forgets less of them.
-        files_of_code = [one for one in files_of_code if _is_repeated(one, *REPEATED_SHARES[config.preset])]
-        files_of_code += textbook.documents(are_commented=config.preset == BASE_WORDINGS.preset)
+        files_of_code = [one for one in files_of_code if _is_repeated(one)] + textbook.documents()
     num_stdlib = 1 if has_textbook else NUM_STDLIB_COPIES
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
@@ -153,9 +151,9 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
     return folder, False
 
 
-def _is_repeated(document: Document, stdlib_share: float, other_share: float) -> bool:
-    share = stdlib_share if document.license == STDLIB_LICENSE else other_share
-    return document.split == VALIDATION or share == 1 or is_drawn(document.name, share)
+def _is_repeated(document: Document) -> bool:
+    is_stdlib = document.license == STDLIB_LICENSE
+    return is_stdlib or document.split == VALIDATION or is_drawn(document.name, REPEATED_SHARE)
 
 
 def _origins(documents: list[Document]) -> list[dict[str, Any]]:

@@ -37,8 +37,6 @@ BASE_GAPS = BASE.with_changes(
 )
 # The third run, for the small world of `python-basics`: textbook code, and a share of what was read before.
 BASE_TEXTBOOK = BASE_GAPS.with_changes(preset="base-textbook", num_train_epochs=1.0, seed=2)
-# The fourth run: the same functions, each named and written after the phrase in a comment.
-BASE_WORDINGS = BASE_TEXTBOOK.with_changes(preset="base-wordings", learning_rate=5e-4, warmup_steps=20.0, seed=3)
-PRESETS = {config.preset: config for config in (BASE, BASE_GAPS, BASE_TEXTBOOK, BASE_WORDINGS)}
+PRESETS = {config.preset: config for config in (BASE, BASE_GAPS, BASE_TEXTBOOK)}
 # The share of documents with gaps, by preset. After the first run the model writes Python but fills hardly any gap.
-FIM_RATES = {"base": 0.5, "base-gaps": 0.8, "base-textbook": 0.5, "base-wordings": 0.25}
+FIM_RATES = {"base": 0.5, "base-gaps": 0.8, "base-textbook": 0.5}

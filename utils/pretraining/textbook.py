@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from utils.data.basics import examples, pairs
 from utils.data.basics.functions import Function
-from utils.data.basics.wordings import sentence, third_person
+from utils.data.basics.wordings import sentence
 from utils.data.pairs import TRAIN
 from utils.pretraining.code_files import Document
 
@@ -16,17 +16,12 @@ NUM_OTHERS = 5000  # compositions that are not among the pairs
 # Times that each function occurs, in other words.
 NUM_EVERYDAY, NUM_OF_FAMILIES, NUM_TRAINED, NUM_OF_OTHERS = 80, 16, 8, 4
 NUM_FUNCTIONS = 12  # of one file
-COMMENTED_SHARE = 0.5  # of the times, in the run whose functions all have a comment
 # How a function is documented.
 STYLES = ("docstring", "docstring", "doctest", "doctest", "comment", "asserts")
 
 
-def documents(are_commented: bool = False) -> list[Document]:
-    """Files of functions in a fixed order.
-
-    With `are_commented` every function has its phrase in a comment before it, so that its name follows from the phrase;
-    a function that is not among the pairs is left out.
-    """
+def documents() -> list[Document]:
+    """Files of functions in a fixed order."""
     chosen = pairs.selection(NUM_OTHERS)
     groups = (
         (chosen.everyday, NUM_EVERYDAY),
@@ -34,32 +29,21 @@ def documents(are_commented: bool = False) -> list[Document]:
         (chosen.trained, NUM_TRAINED),
         (chosen.others, NUM_OF_OTHERS),
     )
-    if are_commented:
-        groups = [(some, round(count * COMMENTED_SHARE)) for some, count in groups[:3]]
     copies = [(function, number) for some, count in groups for function in some for number in range(count)]
     random.Random(0).shuffle(copies)
     return [
-        Document(f"basics{start}", "python-basics", "Apache-2.0", _file(some, are_commented), TRAIN)
+        Document(f"basics{start}", "python-basics", "Apache-2.0", _file(copies[start : start + NUM_FUNCTIONS]), TRAIN)
         for start in range(0, len(copies), NUM_FUNCTIONS)
-        if (some := copies[start : start + NUM_FUNCTIONS])
     ]
 
 
-def _file(functions: list[tuple[Function, int]], are_commented: bool) -> str:
+def _file(functions: list[tuple[Function, int]]) -> str:
     imports = "\n".join(sorted({line for function, _ in functions for line in function.imports.split("\n") if line}))
-    write = _commented if are_commented else _documented
-    texts = [text for function, number in functions for text in write(function, number)]
+    texts = [text for function, number in functions for text in _texts(function, number)]
     return "\n\n\n".join([imports] * bool(imports) + texts) + "\n"
 
 
-def _commented(function: Function, number: int) -> Iterator[str]:
-    draw = random.Random(f"comment {function.name} {number}")
-    phrase = pairs.trained_phrase(function, number, draw)
-    said = sentence(phrase if draw.random() < 0.5 else third_person(phrase))
-    yield f"# {said}.\ndef {function.signature}:\n{function.indented}"
-
-
-def _documented(function: Function, number: int) -> Iterator[str]:
+def _texts(function: Function, number: int) -> Iterator[str]:
     draw = random.Random(f"{function.name} {number}")
     said, style = sentence(pairs.trained_phrase(function, number, draw)), draw.choice(STYLES)
     header, body = f"def {function.signature}:", function.indented
