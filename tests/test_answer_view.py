@@ -15,8 +15,8 @@ from utils.widgets import answer_view
 from utils.widgets.answer_view import answer, probabilities, sources
 
 ATTRIBUTES = {
-    "style": set(), "div": {"class"}, "p": {"class"}, "ol": set(), "li": set(), "details": set(), "summary": set(),
-    "span": {"class", "tabindex", "role", "data-number", "aria-label"},
+    "style": set(), "div": {"class", "tabindex"}, "p": {"class"}, "ol": set(), "li": set(),
+    "details": set(), "summary": set(), "span": {"class", "tabindex", "role", "data-number", "aria-label"},
 }  # fmt: skip
 CLASSES = set(re.findall(r"\.([a-z-]+)(?![^{]*\})", answer_view.STYLE)) | {"mathjax_ignore"}
 SOURCE = Source("Python 3.11.7", "json/decoder.py, line 40", "PSF-2.0", "def f():\n    return 1\n")

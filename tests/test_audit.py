@@ -1,16 +1,18 @@
 """The data doctor: what it finds and what it must not, what its repairs touch, and that secrets stay secret."""
 
+import asyncio
 import gzip
 import html
 import json
 import re
 import time
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.data import audit, contamination, languages, near_duplicates, ngram_index, pii, secrets
+from utils.data import audit, contamination, languages, near_duplicates, ngram_index, pairs, pii, secrets
 from utils.errors import UserError
 from utils.widgets import data_doctor
 
@@ -265,7 +267,6 @@ def test_nothing_private_is_shown_or_saved_whole(tmp_path):
     saved = audit.save(found, tmp_path).read_text()
     pages = [
         saved,
-        data_doctor.table(found),
         *(child.value for child in data_doctor.Doctor(found).children if hasattr(child, "value")),
     ]
     for page in map(str, pages):
@@ -316,15 +317,50 @@ def test_the_panel_escapes_rows_and_only_proposes(tmp_path):
     tasks = tmp_path / "tasks.jsonl"
     tasks.write_text(json.dumps({"task_id": hostile, "prompt": hostile * 3, "canonical_solution": hostile}))
     panel = data_doctor.Doctor(audit.examine(rows, [str(tasks)]), ["secrets"])
-    page = "".join(str(child.value) for child in panel.children)
+    page = "".join(str(child.value) for child in panel.children if hasattr(child, "value"))
     assert "<img" not in page and "<script" not in page and "&lt;img" in page
-    assert "No repair is selected" in panel.proposal.value
+    assert panel.ticks["secrets"].value and panel.button.layout.display == "none"
     panel.ticks["emails"].value = panel.ticks["near_duplicates"].value = True
-    assert re.search(r'REPAIRS = "secrets near_duplicates emails"', html.unescape(panel.proposal.value))
+    assert re.search(r'REPAIRS = "emails secrets near_duplicates"', html.unescape(panel.proposal.value))
     assert json.dumps(rows) == before
-    assert set(panel.ticks) == {"emails", "near_duplicates", "benchmark_overlap"}, (
-        "no repair is offered where nothing was found"
+    assert set(panel.ticks) == {"emails", "near_duplicates", "benchmark_overlap", "secrets"}, (
+        "no repair is offered where nothing was found or repaired"
     )
+
+
+def test_repairs_are_applied_by_a_button_kept_and_taken_back(tmp_path):
+    source, data_dir = tmp_path / "mine.jsonl", tmp_path / "data"
+    texts = [f"Write to {name}@mail.io about {name}." for name in ("ann", "bob", "cid")]
+    pairs_of_file = [{"instruction": text, "response": text[::-1]} for text in texts]
+    source.write_text("".join(json.dumps(pair) + "\n" for pair in pairs_of_file))
+    prepare = partial(pairs.prepare, str(source), data_dir)
+
+    def panel():
+        folder, _ = prepare(repairs=pairs.repairs_of(str(source), data_dir))
+        rows = [*pairs.load(folder, "train"), *pairs.load(folder, "validation")]
+        doctor = data_doctor.Doctor(audit.examine(rows), pairs.repairs_of(str(source), data_dir), prepare)
+        return doctor, {row["instruction"] for row in rows}
+
+    async def apply(doctor):
+        doctor.button.click()
+        assert doctor.button.disabled
+        await doctor.wait()
+
+    doctor, instructions = panel()
+    assert instructions == set(texts) and doctor.button.disabled, "nothing is selected yet"
+    doctor.ticks["emails"].value = True
+    asyncio.run(apply(doctor))
+    assert "The selected repairs are applied" in doctor.proposal.value
+    doctor, instructions = panel()
+    assert not any("@mail.io" in text for text in instructions) and doctor.ticks["emails"].value
+    doctor.ticks["emails"].value = False
+    asyncio.run(apply(doctor))
+    doctor, instructions = panel()
+    assert instructions == set(texts)
+    doctor.ticks["emails"].value = True
+    source.unlink()
+    asyncio.run(apply(doctor))
+    assert 'role="alert"' in doctor.proposal.value and not doctor.button.disabled
 
 
 def test_nothing_to_examine_is_no_error():

@@ -249,10 +249,15 @@ def test_pairs_can_be_made_where_there_is_no_sandbox(monkeypatch, tmp_path):
         raise UserError("no sandbox here")
 
     monkeypatch.setattr(verification, "references", lambda: [add("return a + b")])
-    monkeypatch.setattr(guest, "run", run)
     monkeypatch.setattr(pairs_module, "sort_rows", lambda *_: {})
-    folder, _ = pairs_module.prepare("python-basics", tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(guest, "run", run)
+        folder, _ = pairs_module.prepare("python-basics", tmp_path)
+        assert pairs_module.prepare("python-basics", tmp_path) == (folder, True)
     assert pairs_module.row_counts(folder)["verified"] == "not executed: no sandbox here"
+    monkeypatch.setattr(verification, "failures", lambda functions: "")
+    assert pairs_module.prepare("python-basics", tmp_path) == (folder, False), "there is one now"
+    assert pairs_module.row_counts(folder)["verified"].startswith("1 of 1")
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -224,6 +224,13 @@ def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch)
     assert found["2 held-out pairs, tuned (base): parses as Python"][0] == ">= 85 %"
 
 
+def test_gaps_are_lines_of_code_that_fit_their_surroundings():
+    text = "import os\n\n# a comment that is long\ndef add(a, b):\n    return a + b  \n    x\n" * 9
+    found = answers.gaps([text], 8, 20)
+    assert len(found) == 8 and {line for _, line, _ in found} <= {"import os", "def add(a, b):", "return a + b"}
+    assert all("".join(gap) in text and max(len(gap[0]), len(gap[2])) <= 20 for gap in found)
+
+
 @pytest.mark.slow
 def test_the_panels_are_measured_on_a_long_run(tmp_path):
     rows = panels.compare(tmp_path, 2000, 0.5)

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 from transformers import AutoTokenizer
 
@@ -34,6 +35,7 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false"},
 }
 CHANGED = ("notebooks", "data", "model")  # by a test
+SERIOUS = ("serious", "critical")  # of axe's findings
 IS_READY = """() => {
     const kernel = window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel
     return kernel?.connectionStatus === "connected" && kernel?.status === "idle"
@@ -128,14 +130,28 @@ def open_notebook(page, lab, name: str) -> None:
     page.wait_for_function(IS_READY)
 
 
+def wear(page, theme: str) -> None:
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}"
+    )
+
+
+def check(page) -> None:
+    """axe has no serious finding in what the cells of the notebook show, in neither theme."""
+    for theme in ("Dark", "Light"):
+        wear(page, theme)
+        page.wait_for_timeout(300)
+        found = Axe().run(page, ".jp-OutputArea-output").response["violations"]
+        nodes = [(one["id"], node["html"][:200]) for one in found for node in one["nodes"] if one["impact"] in SERIOUS]
+        assert nodes == [], theme
+
+
 def look(page, name: str) -> None:
     """Keep a picture of the page, where SCREENSHOTS names a folder: in both themes, wide and narrow."""
     if folder := os.environ.get("SCREENSHOTS"):
         for theme in ("Light", "Dark"):
-            page.evaluate(
-                "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}"
-            )
-            for width in (1280, 800):
+            wear(page, theme)
+            for width in (1280, 900):
                 page.set_viewport_size({"width": width, "height": 1100})
                 page.wait_for_timeout(700)
                 page.screenshot(path=f"{folder}/{name}-{theme.lower()}-{width}.png")
@@ -171,7 +187,7 @@ def held_up(run_dir):
 def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     open_notebook(page, lab, "03_train_fsdp")
     page.evaluate(RUN, ["all-cells", "question"])
-    rate, alert = page.get_by_label("learning_rate"), cell(page, "settings").get_by_role("alert")
+    rate, alert = page.get_by_label("learning_rate", exact=True), cell(page, "settings").get_by_role("alert")
     for wrong in ("7", "fast", ""):
         rate.fill(wrong)
         rate.press("Tab")
@@ -181,11 +197,12 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     expect(start).to_be_disabled()
     expect(cell(page, "plan")).to_contain_text("No plan")
     look(page, "form-refused")
+    check(page)
     rate.fill("2e-3")
     rate.press("Tab")
     expect(alert).to_have_count(0)
-    page.get_by_label("num_train_epochs").fill("40")
-    page.get_by_label("num_train_epochs").press("Tab")
+    page.get_by_label("num_train_epochs", exact=True).fill("40")
+    page.get_by_label("num_train_epochs", exact=True).press("Tab")
     expect(cell(page, "plan").get_by_role("img")).to_have_attribute("aria-label", re.compile("It fits"))
     expect(cell(page, "plan")).to_contain_text("120")  # updates: the plan follows the form
     look(page, "plan")
@@ -213,7 +230,7 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
         expect(disconnected).to_be_visible()
         look(page, "disconnected")
         page.evaluate(RUN, ["all-cells", "question"])
-        expect(page.get_by_label("learning_rate")).to_have_value("0.002")
+        expect(page.get_by_label("learning_rate", exact=True)).to_have_value("0.002")
         cell(page, "start")
         expect(state).to_contain_text(re.compile("training. Update"))
         expect(start).to_be_disabled()
@@ -226,9 +243,11 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     assert 0 < stopped_at < 120
     page.get_by_role("button", name="Resume").click()
     expect(state).to_contain_text("finished: the tuned model is in the run's folder")
-    cell(page, "start").get_by_text("Samples: answers during training").click()
+    samples = cell(page, "start").get_by_role("button", name="Samples: answers during training", expanded=False)
+    samples.press("Enter")
     expect(cell(page, "start")).to_contain_text("the pair's own response")
     look(page, "finished")
+    check(page)
     steps = [json.loads(line)["step"] for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     assert sorted(set(steps)) == [*range(121)]
 
@@ -253,8 +272,8 @@ def test_a_run_that_fails_says_why_and_two_runs_are_compared(lab, page):
     shutil.move(lab.data_dir.parent / "weights", lab.data_dir.parent / "model" / "model.safetensors")
     page.get_by_role("button", name="Resume").click()
     expect(state).to_contain_text("finished")
-    page.get_by_label("learning_rate").fill("5e-3")
-    page.get_by_label("learning_rate").press("Tab")
+    page.get_by_label("learning_rate", exact=True).fill("5e-3")
+    page.get_by_label("learning_rate", exact=True).press("Tab")
     expect(state).to_contain_text("not started yet")
     page.get_by_role("button", name="Start training").click()
     expect(state).to_contain_text("finished")
@@ -267,6 +286,17 @@ def test_a_run_that_fails_says_why_and_two_runs_are_compared(lab, page):
     expect(picture).to_be_visible()
     expect(page.get_by_text("learning_rate").first).to_be_visible()
     look(page, "compare")
+    check(page)
+    drawn, tip, ring = (cell(page, "view").locator(f".hover-pictures .{part}") for part in ("pictures", "tip", "ring"))
+    drawn.focus()
+    page.keyboard.press("ArrowRight")
+    expect(tip).to_have_text(re.compile(r"lr 5e-3 · \S+\s+step 1\s+training, smoothed: [0-9.]+"))
+    place = ring.bounding_box()
+    drawn.hover(position={"x": 1, "y": 1})
+    expect(tip).to_be_hidden()
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(tip).to_contain_text(re.compile("step [0-9]+"))
+    look(page, "compare-point")
 
 
 @pytest.fixture
@@ -301,7 +331,7 @@ def test_the_playground_streams_stops_fills_a_gap_and_remembers(lab, page, run_d
     page.get_by_label("Model 1").select_option("another…")
     page.get_by_label("Name 1").fill(str(ROOT / "data" / "base"))
     page.get_by_label("Name 1").press("Tab")
-    cell(page, "playground").get_by_text("Sampling", exact=True).click()
+    cell(page, "playground").get_by_role("button", name="Sampling", expanded=False).press("Space")
     page.get_by_label("New tokens").fill("900")
     page.get_by_label("New tokens").press("Tab")
     page.get_by_role("button", name="Completion").focus()
@@ -332,6 +362,7 @@ def test_the_playground_streams_stops_fills_a_gap_and_remembers(lab, page, run_d
     expect(columns.nth(0)).to_contain_text("Loss of this answer (nats per token)")
     columns.nth(0).locator(".answer-html .text [tabindex]").first.focus()
     look(page, "playground-probabilities")
+    check(page)
     page.get_by_role("button", name="Copy 1").click()
     expect(columns.nth(0).get_by_role("button", name="Copied")).to_be_visible()
 
@@ -361,7 +392,7 @@ def test_nothing_that_a_model_writes_runs_or_leaves_the_page(lab, page, run_dir)
     open_playground(page, lab)
     page.get_by_role("button", name="Show again").click()
     expect(page.locator(".playground-column .answer-html")).to_have_count(len(answers))
-    cell(page, "playground").get_by_text("Prompt", exact=True).click()
+    cell(page, "playground").get_by_role("button", name="Prompt", expanded=False).press("Enter")
     look(page, "playground-payloads")
     page.get_by_role("button", name="Probabilities").click()
     expect(page.get_by_text("Loss of this answer (nats per token)")).to_have_count(len(answers))
@@ -440,5 +471,6 @@ def test_an_evaluation_is_run_and_looked_through(lab, page, run_dir):
     page.keyboard.press("Space")
     expect(view.get_by_role("status")).to_contain_text(f"{asked[1].task_id}: neither")
     look(page, "evaluation")
+    check(page)
     view.get_by_label("Tasks", exact=True).select_option(index=1)
     expect(view.get_by_role("status")).to_contain_text("There are no tasks in this group")

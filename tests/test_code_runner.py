@@ -46,9 +46,11 @@ def runner_of(program: str, call: str = "") -> CodeRunner:
 
 
 def column_of(question: Question, *answers: str) -> Column:
-    column = Column({"base": "name"}, "base", SimpleNamespace(), lambda text: [], [TASK])
+    column = Column({"base": "name"}, "base", SimpleNamespace(), lambda text: [], lambda: [TASK])
     answered = [vars(Written(text, END_OF_TEXT, [], 1, 0.1, 9.0)) for text in answers]
-    column.restore(question, {"model": "base", "name": "name", "prompt": "", "note": "", "answers": answered})
+    column.restore(
+        question, {"model": "base", "name": "name", "prompt": "", "note": "", "turns": [], "answers": answered}
+    )
     column.show()
     return column
 

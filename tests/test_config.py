@@ -39,7 +39,7 @@ def test_every_preset_is_valid_and_survives_a_file(preset, tmp_path):
         ({"adam_epsilon": 0.0}, "adam_epsilon must be at least 1e-15, got 0.0"),
         ({"adam_beta1": 1.0}, "adam_beta1 must be between 0 and 0.999999, got 1.0"),
         ({"adam_beta2": 1.0}, "adam_beta2 must be between 0 and 0.999999, got 1.0"),
-        ({"num_train_epochs": 0.0}, "num_train_epochs must be between 1e-06 and 10000.0 epochs"),
+        ({"num_train_epochs": 0.0}, "num_train_epochs must be between 0.001 and 10000.0 epochs"),
         ({"seed": 2**70}, "seed must be between 0 and"),
         ({"dtype": "fp32"}, "Did you mean 'float32'"),
         ({"tokens_per_device": 512}, "tokens_per_device must be at least max_length"),

@@ -72,7 +72,7 @@ def processes_files(pid):
 def test_a_run_is_closed_to_strangers_and_saves_when_its_launcher_dies(world, run_dir, needs, monkeypatch):
     is_root = sys.platform == "linux" and subprocess.run(["unshare", "--uts", "true"]).returncode == 0
     needs(is_root and os.geteuid() == 0, "another user and another host name need root on Linux")
-    config, command = world[1].with_changes(num_processes=2, num_train_epochs=1e5, eval_steps=10**6), launch.command
+    config, command = world[1].with_changes(num_processes=2, num_train_epochs=1e4, eval_steps=10**6), launch.command
     # A machine whose own name cannot be looked up.
     renamed = ["unshare", "--uts", "sh", "-c", 'hostname no-such-host.invalid; exec "$@"', "sh"]
     monkeypatch.setattr("utils.runs.launch.command", lambda *arguments: renamed + command(*arguments))

@@ -98,37 +98,3 @@ def test_bits_per_byte_are_those_of_the_loop_that_transformers_documents(tiny, l
                 break
     expected = nats / math.log(2) / len(text.encode())
     assert form.bits_per_byte(model, tokenizer, [text], context, stride) == pytest.approx(expected, rel=1e-4)
-
-
-def test_gaps_are_lines_of_code_that_fit_their_surroundings():
-    text = "import os\n\n# a comment that is long\ndef add(a, b):\n    return a + b  \n    x\n" * 9
-    found = form.gaps([text], 8, 20)
-    assert len(found) == 8
-    for gap in found:
-        whole = gap.prefix + gap.line + gap.suffix
-        assert whole in text and len(gap.line) >= 8 and gap.line == gap.line.strip() and not gap.line.startswith("#")
-        assert len(gap.prefix) <= 20 and len(gap.suffix) <= 20
-        assert gap.suffix.lstrip(" ").startswith("\n") or not gap.suffix
-
-
-def test_a_line_is_filled_in_from_both_sides_or_from_the_prefix(tiny, monkeypatch):
-    network, tokenizer = tiny
-    gap = form.Gap("def add(a, b):\n    ", "return a + b", "\n\nx")
-    special = dict(zip(models.SPECIAL_TOKENS, range(5), strict=True))
-    asked = []
-
-    def write(answer):
-        def generate_rows(model, tokenizer, rows, settings):
-            asked.extend(rows)
-            return [Answer(answer, END_OF_TEXT)] * len(rows)
-
-        return generate_rows
-
-    monkeypatch.setattr(form, "generate_rows", write("return a + b"))
-    assert form.fills(network, tokenizer, [gap]).count == 1
-    assert asked[0][:2] == [special["<fim_prefix>"], special["<fim_suffix>"]]
-    assert asked[0].count(special["<fim_middle>"]) == 1
-    monkeypatch.setattr(form, "generate_rows", write("return a + b\n    more"))
-    assert form.fills(network, tokenizer, [gap]).count == 0
-    assert form.fills(network, tokenizer, [gap], with_suffix=False).count == 1
-    assert tokenizer.decode(asked[-1]) == gap.prefix

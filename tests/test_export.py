@@ -1,5 +1,6 @@
 """Exports of a model: what is written is read again, in real llama.cpp too, and what differs is refused."""
 
+import os
 import resource
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from support.world import RESPONSES
 from utils.artifacts import ROOT
 from utils.errors import UserError
 from utils.model.loading import SPECIAL_TOKENS, load
-from utils.release import export, gguf_file, gguf_vocabulary, llama_runner, modelfile
+from utils.release import contents, export, gguf_file, gguf_vocabulary, llama_runner, modelfile
 from utils.tokens.prompts import ALPACA, ALPACA_NEWLINE, CHAT, format_prompt
 
 END, BEGIN = "<|im_end|>", "<|im_start|>"
@@ -198,9 +199,46 @@ def test_what_llama_cpp_would_compute_in_other_ways_is_refused(kind, changes, me
 
 def test_an_architecture_that_is_not_known_is_refused_before_anything_is_written(tmp_path):
     model_dir = make_model(tmp_path / "model", "gpt_neox")
-    with pytest.raises(UserError, match=r"GGUF 'gpt_neox'.*starcoder2.*Leave GGUF out: formats=\(\)"):
+    with pytest.raises(UserError, match=r"GGUF 'gpt_neox'.*starcoder2.*Leave GGUF out: FORMATS = \(\)"):
         export.export(model_dir, tmp_path / "out", ALPACA)
     assert not (tmp_path / "out").exists()
+
+
+TAMPERED = {
+    "config.json": (
+        '{"auto_map": {"AutoModelForCausalLM": "other/repository--M"}}',
+        "auto_map=.* must not make others",
+    ),
+    "tokenizer_config.json": ('{"auto_map": {}}', "names code"),
+    "generation_config.json": ("[", "is not JSON"),
+    "added_tokens.json": ("[]", "must be of type dict"),
+    "model.safetensors.index.json": (
+        '{"weight_map": {"a": "../other.safetensors"}}',
+        "'../other.safetensors', which is",
+    ),
+    "vocab.json": (None, "is a link, or no file"),
+    "merges.txt": (None, "is a link, or no file"),
+    "model-00001-of-00002.safetensors": (None, "is a link, or no file"),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_a_model_folder_that_was_tampered_with_is_refused(name, tiny, tmp_path):
+    content, message = TAMPERED[name]
+    model_dir = shutil.copytree(tiny, tmp_path / "model")
+    if content is None:
+        os.mkfifo(model_dir / name) if name == "merges.txt" else (model_dir / name).symlink_to(tiny / "config.json")
+    else:
+        (model_dir / name).write_text(content)
+    with pytest.raises(UserError, match=message):
+        contents.model_files(model_dir)
+
+
+def test_an_end_of_text_that_is_no_id_ends_nothing(tiny, tmp_path, without_llama):
+    model_dir = shutil.copytree(tiny, tmp_path / "model")
+    (model_dir / "generation_config.json").write_text('{"eos_token_id": ["x", 3, null]}')
+    export.export(model_dir, tmp_path / "out", ALPACA, ["F16"])
+    assert (tmp_path / "out" / "Modelfile").read_text().count("PARAMETER stop") == 2
 
 
 def test_a_format_that_is_not_known_is_refused(tiny, tmp_path):
@@ -332,10 +370,6 @@ def test_bos_that_llama_cpp_adds_is_not_in_the_template_again():
     tokenizer = make_tokenizer(adds_bos=True, chat_template=CHAT_TEMPLATE)
     text = modelfile.modelfile("./x.gguf", CHAT, tokenizer, [0], 1024)
     assert 'TEMPLATE """user\n{{ .Prompt }}' in text
-
-
-def test_the_command_that_serves_with_vllm():
-    assert modelfile.vllm_command("my model", 1024) == "vllm serve 'my model' --max-model-len 1024"
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import os
 import signal
 import stat
-import subprocess
 import sys
 
 import pytest
@@ -71,13 +70,11 @@ def mode(path):
 
 
 def trained(data_dir, config, name):
-    """A run made and trained as a notebook does it, in processes that have the usual umask at first."""
     run_dir = data_dir / "runs" / name
     files.make_folder(run_dir)
     config.save(run_dir / "config.json")
-    command = [sys.executable, "-m", "utils.training", str(run_dir)]
-    result = subprocess.run(command, cwd=artifacts.ROOT, capture_output=True, text=True, timeout=300, umask=0o022)
-    assert result.returncode == 0 and (run_dir / "model").is_dir(), result.stderr
+    main(run_dir)
+    assert (run_dir / "model").is_dir()
     return run_dir
 
 

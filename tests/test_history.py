@@ -90,7 +90,7 @@ def test_a_pair_and_its_origin_are_written_or_neither(tmp_path, monkeypatch):
     assert (tmp_path / "mine.origins.jsonl").read_text().count("\n") == 1
     (tmp_path / "wide.jsonl").write_text('{"instruction": "a"}\n', "utf-16")
     content = (tmp_path / "wide.jsonl").read_bytes()
-    refused = {tmp_path / "wide.jsonl": "is not UTF-8", "~no-such-user/mine.jsonl": "home folder of an unknown user"}
+    refused = {tmp_path / "wide.jsonl": "is not UTF-8", "~no-such-user/mine.jsonl": "cannot be used: .* home"}
     for path, message in refused.items():
         with pytest.raises(UserError, match=message):
             history.add_pair(path, PAIR, {})

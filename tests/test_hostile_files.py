@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from utils import artifacts
 from utils.data import audit, pairs
 from utils.data.__main__ import main
 from utils.errors import UserError
@@ -24,43 +25,14 @@ TEXTS = {
     **{"keys": "AKIAIOSFODNN7EXAMPLA " * 2000, "deep": "(" * 10**5, "digits": "9" * 10**5, "separator": "a\u2028b"},
     **{"feeds": "\x0b\x0c", "delete": "\x7f", "controls": "\x85\x9b"},
 }
-VALUES = [
-    None,
-    True,
-    -0.0,
-    1e308,
-    [],
-    {},
-    [[]],
-    ["a"],
-    {"a": 1},
-    "",
-    10**50,
-    [{"role": "user", "content": "x"}],
-    [GOOD],
-]
+VALUES = [None, True, -0.0, 1e308, [], {}, ["a"], {"a": 1}, "", 10**50, [{"role": "user", "content": "x"}], [GOOD]]
 CONTENTS = {
     **{"brackets": b"[" * 10**5, "braces": b'{"a":' * 50_000, "quotes": b'"' * 10**5, "digits": b"1" * 10**6},
     **{"minus": b"-", "exponent": b"1e999999", "word": b"fa", "escapes": b'"\\' * 50_000, "unicode": b'"\\u12"'},
     **{"utf-16": "[]".encode("utf-16"), "utf-32": "[]".encode("utf-32"), "zip": b"PK\3\4" + b"0" * 99, "empty": b""},
-    **{
-        "random": random.Random(0).randbytes(5000),
-        "lines": b"\n" * 1000,
-        "mark": b"\xef\xbb\xbf" + LINE,
-        "cut": LINE[:-3],
-    },
-    **{
-        "two": LINE + LINE,
-        "array": b"[" + LINE + b"," + LINE + b"]",
-        "open": b"[" + LINE + b",",
-        "comma": b"[" + LINE + b",]",
-    },
-    **{
-        "inner": b'{"data":[' + LINE + b"]}",
-        "deeper": b'{"train":{"rows":[' + LINE + b"]}}",
-        "object": b"{}",
-        "nul": b"\0" * 999,
-    },
+    **{"random": random.Random(0).randbytes(5000), "lines": b"\n" * 1000, "mark": b"\xef\xbb\xbf" + LINE},
+    **{"cut": LINE[:-3], "two": LINE + LINE, "array": b"[" + LINE + b"," + LINE + b"]", "open": b"[" + LINE + b","},
+    **{"comma": b"[" + LINE + b",]", "inner": b'{"data":[' + LINE + b"]}", "object": b"{}", "nul": b"\0" * 999},
     **{"csv": b"instruction,response\na,b", "returns": LINE + b"\r" + LINE, "gzip": gzip.compress(LINE)},
 }
 
@@ -68,7 +40,7 @@ CONTENTS = {
 def cases() -> dict[str, bytes]:
     """The content of each file by its name."""
     files = {}
-    for name in ("instruction", "input", "response", "extra"):
+    for name in ("instruction", "response", "extra"):
         for kind, text in TEXTS.items():
             row = json.dumps({**GOOD, name: text}, ensure_ascii=kind == "surrogate")
             files[f"{kind} in {name}.jsonl"] = row.encode() + b"\n" + LINE
@@ -83,23 +55,25 @@ def cases() -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(8))
-def test_a_hostile_file_is_read_or_refused_in_words(tmp_path, capsys, part):
-    files = list(cases().items())
-    assert len(files) > 350
-    for number, (name, content) in enumerate(files[part::8]):
+def test_a_hostile_file_is_read_or_refused_in_words(tmp_path, capsys):
+    files = cases()
+    assert len(files) > 300
+    for number, (name, content) in enumerate(files.items()):
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / name).write_bytes(content)
-        assert main(["check", str(folder / name)]) in (0, 1, 2)
+        status = main(["check", str(folder / name)])
         output = "".join(capsys.readouterr())
-        assert len(output) < 30_000 and not set("\x1b\u202e\u200b\x9b\ud800") & set(output), name
-        for skip_bad in (False, True):
+        assert status in (0, 1, 2) and len(output) < 30_000, name
+        assert not set("\x1b\u202e\u200b\x9b\ud800") & set(output), name
+        for skip_bad in (True, False):
             try:
                 made, _ = pairs.prepare(str(folder / name), folder, skip_bad=skip_bad)
             except UserError as error:
-                assert name in str(error) and len(str(error)) < 30_000
+                assert status and name in str(error) and len(str(error)) < 30_000
                 continue
+            assert skip_bad or not status, name
+        if (made := artifacts.pairs_dir(folder, str(folder / name))).exists():
             counts = pairs.row_counts(made)
             assert counts["num_read"] == counts["num_kept"] + counts["num_rejected"] + counts["num_duplicates"]
             rows = pairs.load(made, "train") + pairs.load(made, "validation")
@@ -108,19 +82,10 @@ def test_a_hostile_file_is_read_or_refused_in_words(tmp_path, capsys, part):
             audit.apply_repairs(rows, [repair for repair in audit.REPAIRS if repair != audit.BENCHMARK_OVERLAP])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        b"\xff.jsonl",
-        b"a\nb.jsonl",
-        b"\x1b[31m.jsonl",
-        b"-x.jsonl",
-        b" .jsonl",
-        b".jsonl",
-        b"a" * 249 + b".jsonl",
-        b"$x$<b>.jsonl",
-    ],
-)
+NAMES = [b"\xff", b"a\nb", b"\x1b[31m", b"-x", b" ", b"", b"a" * 249, b"$x$<b>"]
+
+
+@pytest.mark.parametrize("name", [name + b".jsonl" for name in NAMES])
 def test_a_file_of_any_name_has_a_folder_of_its_own(tmp_path, name):
     path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
     path.write_bytes(LINE)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 
 import pytest
@@ -21,7 +22,7 @@ MODULES = {
     for path in sorted((ROOT / "utils").rglob("*.py"))
     if path.stem != "__init__"
 }
-EVERY = "sandbox data runs tokens model planning training pretraining evaluation playground release"
+EVERY = "sandbox data runs tokens model planning training pretraining evaluation playground release sweeps"
 # What the modules of a package may import, besides each other and the core: packages, or single modules of them. The
 # core are the modules in no package, without `workbook`.
 MAY_IMPORT = {
@@ -38,6 +39,7 @@ MAY_IMPORT = {
     "evaluation": "sandbox data runs tokens model",
     "playground": "sandbox data runs tokens model evaluation training.checkpoint pretraining.code_files",
     "release": "data runs tokens model evaluation",
+    "sweeps": "data runs tokens model planning training.loss",
     "widgets": f"workbook {EVERY}",
 }
 WIDGETS = {"ipywidgets", "anywidget", "traitlets"}
@@ -62,6 +64,7 @@ OPTIONAL = {"cyllama", "peft", "torchao"}
 DISTRIBUTIONS = {"PIL": "pillow", "IPython": "ipython"}
 
 
+@cache
 def imported(source: str) -> set[str]:
     """The full names of everything a source imports, wherever it does: `from utils import files` is `utils.files`."""
     names = set()
@@ -83,21 +86,21 @@ def repository(needs):
     needs(bool(shutil.which("git")) and git("rev-parse").returncode == 0, "not a git checkout")
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_what_it_may(module):
-    own = package_of(module)
-    allowed = {own, "core", *MAY_IMPORT[own].split()}
-    others = {other for other in imports_of(module) if not {package_of(other), other.partition(".")[2]} & allowed}
-    assert others == set()
+def test_a_module_imports_only_what_it_may():
+    found = {}
+    for module in MODULES:
+        allowed = {own := package_of(module), "core", *MAY_IMPORT[own].split()}
+        found[module] = [o for o in imports_of(module) if not {package_of(o), o.partition(".")[2]} & allowed]
+    assert {module: others for module, others in found.items() if others} == {}
 
 
 def test_no_modules_import_each_other_in_a_circle():
     graphlib.TopologicalSorter({module: imports_of(module) for module in MODULES}).prepare()
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if package_of(module) != "widgets"])
-def test_widgets_alone_import_what_they_are_made_of(module):
-    assert not {name.split(".")[0] for name in imported(MODULES[module].read_text())} & WIDGETS
+def test_widgets_alone_import_what_they_are_made_of():
+    others = {module: imported(MODULES[module].read_text()) for module in MODULES if package_of(module) != "widgets"}
+    assert [module for module, names in others.items() if {name.split(".")[0] for name in names} & WIDGETS] == []
 
 
 def test_a_folder_holds_no_more_than_one_can_look_through():
@@ -105,14 +108,14 @@ def test_a_folder_holds_no_more_than_one_can_look_through():
     assert {folder.name: number for folder, number in sizes.items() if number > MAX_FOLDER_MODULES} == {}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "utils").rglob("__init__.py")), ids=lambda path: path.parent.name)
-def test_a_package_holds_a_docstring_alone(path):
-    assert [type(node) for node in ast.parse(path.read_text()).body] == [ast.Expr]
+def test_a_package_holds_a_docstring_alone():
+    bodies = {path: ast.parse(path.read_text()).body for path in (ROOT / "utils").rglob("__init__.py")}
+    assert [path for path, body in bodies.items() if [type(node) for node in body] != [ast.Expr]] == []
 
 
-@pytest.mark.parametrize("path", MODULES.values(), ids=MODULES)
-def test_a_module_can_be_read_in_one_sitting(path):
-    assert len(path.read_text().splitlines()) <= MAX_MODULE_LINES
+def test_a_module_can_be_read_in_one_sitting():
+    lengths = {module: len(path.read_text().splitlines()) for module, path in MODULES.items()}
+    assert {module: length for module, length in lengths.items() if length > MAX_MODULE_LINES} == {}
 
 
 READMES = [
@@ -122,13 +125,12 @@ READMES = [
 PROSE = [*(ROOT / "utils").rglob("*.py"), *(ROOT / "notebooks").glob("*.ipynb"), *READMES]
 
 
-@pytest.mark.parametrize("path", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_prose_uses_the_terms_of_the_field(path):
+def test_prose_uses_the_terms_of_the_field():
     lines = (ROOT / "tests" / "support" / "refused_words.txt").read_text().splitlines()
     refused = re.compile("|".join(line for line in lines if not line.startswith("#")), re.IGNORECASE)
     exempt = ("trust_remote_code", "# older runs")
-    found = [line for line in path.read_text().splitlines() if refused.search(line)]
-    assert [line for line in found if not any(mark in line for mark in exempt)] == []
+    found = [(path.name, line) for path in PROSE for line in path.read_text().splitlines() if refused.search(line)]
+    assert [place for place in found if not any(mark in place[1] for mark in exempt)] == []
 
 
 def test_the_readme_is_short():
@@ -143,7 +145,7 @@ def test_nothing_is_pickled():
 
 @pytest.mark.slow
 def test_light_modules_load_neither_torch_nor_transformers():
-    light = ["utils.workbook", *(module for module in MODULES if package_of(module) == "runs")]
+    light = ["utils.workbook", *(module for module in MODULES if package_of(module) in ("runs", "sweeps"))]
     code = f"import sys, utils, {', '.join(light)}; print(*({{'torch', 'transformers'}} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
@@ -156,7 +158,7 @@ def test_git_holds_no_large_and_no_fetched_file(repository):
     assert set(data) <= {"README.md", "base"}
 
 
-IGNORED = ["data/raw/x.json", "data/runs/tiny/model/x", "data/base-start/x", ".venv/x"]
+IGNORED = ["data/raw/x.json", "data/runs/tiny/model/x", "data/base-start/x", ".venv"]
 KEPT = ["data/README.md", "data/base/model.safetensors", "notebooks/01_data.ipynb"]
 
 

@@ -15,7 +15,8 @@ from support import hub_server
 from support.hub_server import TOKEN
 from utils import artifacts
 from utils.errors import UserError
-from utils.release import hub
+from utils.release import __main__ as command
+from utils.release import contents, hub
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content")  # the client's own call
 REPO = "me/tiny-release"
@@ -41,9 +42,9 @@ CONTENT = {
 LARGE = sorted(name for name, content in CONTENT.items() if len(content) > hub_server.LARGE_BYTES)
 
 
-def make(folder, **changed):
-    """A release folder with this content; None leaves a file out."""
-    with artifacts.building(folder, {}, {}) as building:
+def make(folder, repository="", **changed):
+    """A release folder with this content, whose card names this repository; None leaves a file out."""
+    with artifacts.building(folder, {}, {"repository": repository}) as building:
         for name, content in (CONTENT | changed).items():
             if content is not None:
                 (building / name).parent.mkdir(exist_ok=True)
@@ -86,7 +87,7 @@ def uploads(server):
 
 
 def test_a_push_uploads_what_was_listed_and_nothing_else_to_a_private_repository(release, server):
-    listed = dict(hub.listing(release))
+    listed = dict(contents.listing(release))
     url = hub.push(release, REPO)
     repository = server.repositories[REPO]
     assert url == f"{server.url}/{REPO}/commit/{repository.sha()}" and repository.private
@@ -132,6 +133,29 @@ def test_a_process_of_its_own_takes_hub_and_login_from_its_environment(release, 
     assert TOKEN not in result.stdout + result.stderr
     holding = [path for path in tmp_path.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
     assert holding == [login]
+
+
+def test_the_command_lists_and_uploads_only_when_it_is_asked_to(release, server, capsys):
+    assert command.main(["push", str(release), REPO]) == 0
+    listed = capsys.readouterr().out
+    sizes = dict(line.split() for line in listed.splitlines()[1 : len(CONTENT) + 2])
+    assert sizes.keys() == CONTENT.keys() | {"manifest.json"} and sizes["gguf/tiny-F16.gguf"] == "10,241"
+    assert "Nothing was uploaded. --yes uploads these files to the private repository me/tiny-release" in listed
+    assert server.log == []
+    assert command.main(["push", str(release), "tiny", "--yes"]) == 2 and server.log == []
+    assert "repository must be OWNER/NAME" in capsys.readouterr().err
+    assert command.main(["push", str(release), REPO, "--yes"]) == 0
+    assert capsys.readouterr().out.endswith(f"{REPO}/commit/{server.repositories[REPO].sha()}\n")
+    assert server.repositories[REPO].private
+    assert command.main(["push", str(release), f"{REPO}-2", "--yes", "--public"]) == 0
+    assert not server.repositories[f"{REPO}-2"].private
+
+
+def test_a_card_that_names_another_repository_is_not_pushed(tmp_path, server):
+    release = make(tmp_path / "release", "me/other")
+    refused(release, "the card says that the model is 'me/other', got me/tiny-release")
+    assert server.log == []
+    assert hub.push(make(tmp_path / "release", REPO), REPO)
 
 
 STEPS = {
@@ -226,7 +250,7 @@ def test_files_that_the_repository_ignores_are_missed(release, server):
 
 @pytest.mark.parametrize("name", ["tiny", "/tiny", "me/", "me/a/b", "https://huggingface.co/me/tiny", "me/..", "a b/c"])
 def test_a_repository_is_named_with_its_owner(release, name):
-    with pytest.raises(UserError, match="owner/name"):
+    with pytest.raises(UserError, match="OWNER/NAME"):
         hub.push(release, name)
 
 
@@ -248,7 +272,7 @@ def test_a_file_that_no_release_has_stops_it(tmp_path, server, name):
             (building / path).parent.mkdir(parents=True, exist_ok=True)
             (building / path).write_bytes(content)
     with pytest.raises(UserError, match="not a file that a release has"):
-        hub.listing(tmp_path / "release")
+        contents.listing(tmp_path / "release")
     refused(tmp_path / "release", "nothing was uploaded")
     assert server.log == []
 
@@ -298,10 +322,10 @@ SECRETS = {
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_in_a_text_stops_it(tmp_path, server, name):
-    message = refused(
-        make(tmp_path / "release", **{name: SECRETS[name].encode()}), f"{name} has what looks like a secret"
-    )
+    release = make(tmp_path / "release", **{name: SECRETS[name].encode()})
+    message = refused(release, f"{name} has what looks like a secret")
     assert KEY not in message and server.log == []
+    assert command.main(["push", str(release), REPO]) == 2  # nor is it listed as if it could be uploaded
 
 
 def test_a_secret_between_escaped_quotes_of_a_page_stops_it(tmp_path, server):

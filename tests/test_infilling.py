@@ -2,7 +2,6 @@
 
 import pytest
 
-from utils.errors import UserError
 from utils.evaluation import infilling
 from utils.model import loading, prompt_modes
 from utils.model.generation import END_OF_TEXT, Answer
@@ -39,16 +38,10 @@ def test_every_line_is_a_gap_and_the_parts_are_the_program():
     found = infilling.gaps([TASK, UNSOLVED, OTHER], 99)
     assert [gap.missing for gap in found] == [line for line in SOLUTION.splitlines() if line] + ["    return 1"]
     assert [gap.missing for gap in infilling.gaps([TASK], 2)] == ["    result = 0", "        result += item"]
-    spans = infilling.gaps([TASK, UNSOLVED, OTHER], 40, infilling.SPAN, seed=1)
-    assert spans == infilling.gaps([TASK, UNSOLVED, OTHER], 40, infilling.SPAN, seed=1)
-    assert spans != infilling.gaps([TASK, UNSOLVED, OTHER], 40, infilling.SPAN)
-    assert [gap.task.task_id for gap in spans] == ["t/1", "t/2"] * 20
-    for gap in [*found, *spans]:
+    for gap in found:
         assert gap.before + gap.missing + gap.after == gap.task.prompt + gap.task.canonical_solution
         assert gap.before.startswith(gap.task.prompt) and gap.missing
-    assert infilling.gaps([UNSOLVED], 3) == infilling.gaps([UNSOLVED], 3, infilling.SPAN) == []
-    with pytest.raises(UserError, match="unknown kind of gap 'word'.*'line', 'span'"):
-        infilling.gaps([TASK], 3, "word")
+    assert infilling.gaps([UNSOLVED], 3) == []
 
 
 @pytest.mark.slow
@@ -74,9 +67,3 @@ def test_what_passes_the_tests_counts_and_nothing_else(answering, tokenizer):
 def test_without_gaps_nothing_is_asked(answering, tokenizer):
     model, asked = answering([])
     assert str(infilling.pass_rate(infilling.fill(model, tokenizer, []))) == "no tasks" and asked == []
-
-
-def test_a_model_without_the_tokens_is_refused(answering, tokenizer, monkeypatch):
-    monkeypatch.setattr(prompt_modes, "FIM_TOKENS", ())
-    with pytest.raises(UserError, match="no fill-in-the-middle tokens"):
-        infilling.fill(answering([])[0], tokenizer, infilling.gaps([TASK], 1))

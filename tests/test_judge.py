@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -35,7 +36,7 @@ SHORT = Limits(seconds=6, memory_bytes=2**27)
 
 
 def test_tasks_made_here_are_solved_by_their_solutions(tmp_path):
-    known = tasks.load(tasks.BASICS, tmp_path)[:30]
+    known = tasks.load(tasks.BASICS, tmp_path)[:12]
     verdicts = list(judge_all([(task, task.prompt + task.canonical_solution) for task in known]))
     assert [verdict.result for verdict in verdicts] == ["passed"] * len(known)
     wrong = list(judge_all([(task, task.prompt + "    return 'other'\n") for task in known[:4]]))
@@ -43,25 +44,25 @@ def test_tasks_made_here_are_solved_by_their_solutions(tmp_path):
 
 
 @pytest.mark.slow
-def test_every_reference_of_humaneval_passes(shared_data):
+def test_references_of_humaneval_pass(shared_data):
+    """Each fourth; `benchmarks.judging` judges them all."""
     rows = gzip.decompress((shared_data / "humaneval" / "HumanEval.jsonl.gz").read_bytes()).splitlines()
-    known = [Task(**json.loads(row)) for row in rows]
+    known = [Task(**json.loads(row)) for row in rows[::4]]
     verdicts = list(judge_all([(task, task.prompt + task.canonical_solution) for task in known]))
     failed = {task.task_id: verdict.result for task, verdict in zip(known, verdicts, strict=True) if not verdict.passed}
-    assert len(known) == 164 and failed == {}
+    assert len(known) == 41 and failed == {}
 
 
-@pytest.mark.parametrize("part", range(4))
-def test_no_fake_pass(part):
+@pytest.mark.slow
+def test_no_fake_pass():
     assert len(FAKE_PASSES) >= 40 and judge(TASK, PROMPT + "    return n + 41\n").passed
-    attacks = list(FAKE_PASSES.items())[part::4]
-    verdicts = judge_all([(TASK, PROMPT + body) for _, body in attacks], SHORT)
-    passed = [name for (name, _), verdict in zip(attacks, verdicts, strict=True) if verdict.passed]
+    verdicts = judge_all([(TASK, PROMPT + body) for body in FAKE_PASSES.values()], SHORT)
+    passed = [name for name, verdict in zip(FAKE_PASSES, verdicts, strict=True) if verdict.passed]
     assert passed == []
 
 
-@pytest.mark.parametrize("part", range(4))
-def test_nothing_of_the_host_is_reached(tmp_path, part):
+@pytest.mark.slow
+def test_nothing_of_the_host_is_reached(tmp_path):
     assert len(ON_THE_HOST) >= 40
     secret = tmp_path / "secret"
     secret.write_text("a secret")
@@ -69,12 +70,14 @@ def test_nothing_of_the_host_is_reached(tmp_path, part):
         server.bind(("127.0.0.1", 0))
         server.listen()
         server.settimeout(0)
-        for name, program in list(ON_THE_HOST.items())[part::4]:
-            values = {"secret": secret, "folder": tmp_path, "port": server.getsockname()[1]}
-            for key, value in values.items():
-                program = program.replace(f"{{{key}}}", str(value))
-            outcome = guest.run(program, SHORT)
-            assert "REACHED" not in outcome.output, (name, outcome)
+        own = {"{secret}": str(secret), "{folder}": str(tmp_path), "{port}": str(server.getsockname()[1])}
+
+        def run(program):
+            return guest.run(re.sub("|".join(own), lambda match: own[match[0]], program), SHORT).output
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            outputs = dict(zip(ON_THE_HOST, pool.map(run, ON_THE_HOST.values()), strict=True))
+        assert {name: output for name, output in outputs.items() if "REACHED" in output} == {}
         with pytest.raises(BlockingIOError):
             server.accept()
     assert [path.name for path in tmp_path.iterdir()] == ["secret"] and secret.read_text() == "a secret"

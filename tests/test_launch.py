@@ -19,17 +19,23 @@ from utils.widgets.run_panel import RunPanel
 
 
 @pytest.mark.slow
-def test_start_stop_and_go_on_with_two_processes(world, run_dir):
+def test_a_run_is_started_once_stopped_resumed_and_removed(world, run_dir):
     config = world[1].with_changes(num_processes=2, num_train_epochs=20.0, eval_steps=50)
     assert launch.state(run_dir) == "new"
-    assert launch.start(run_dir, config) == "running"
+    with ThreadPoolExecutor(4) as many:
+        states = list(many.map(lambda _: launch.start(run_dir, config), range(4)))
+    assert states == ["running"] * 4
+    assert launch.log_tail(run_dir).count("$ ") == 1
     pid = launch.launcher(run_dir).pid
     assert os.getsid(pid) == pid, "the launcher has a session of its own, so it outlives whoever started it"
-    assert launch.start(run_dir, config) == "running" and launch.launcher(run_dir).pid == pid
-    wait_until(lambda: metrics.train_lines(metrics.read(run_dir)) or launch.state(run_dir) != "running")
+    with pytest.raises(UserError, match="launched is running: stop it first"):
+        launch.remove(run_dir)
+    assert launch.phase(run_dir) == "starting"
+    wait_until(lambda: launch.phase(run_dir) != "starting")
+    assert launch.phase(run_dir) == "training", launch.log_tail(run_dir)
     launch.stop(run_dir)
     wait_until(lambda: launch.state(run_dir) != "running")
-    assert launch.state(run_dir) == "stopped", launch.log_tail(run_dir)
+    assert launch.state(run_dir) == launch.phase(run_dir) == "stopped", launch.log_tail(run_dir)
     stopped_at = metrics.train_lines(metrics.read(run_dir))[-1]["step"]
     launch.start(run_dir, config)
     wait_until(lambda: launch.state(run_dir) != "running")
@@ -37,22 +43,6 @@ def test_start_stop_and_go_on_with_two_processes(world, run_dir):
     steps = [record["step"] for record in metrics.train_lines(metrics.read(run_dir))]
     assert steps == list(range(1, 101)) and 0 < stopped_at < 100
     assert launch.start(run_dir, config) == "finished"
-
-
-@pytest.mark.slow
-def test_two_who_start_a_run_at_once_start_one(world, run_dir):
-    config = world[1].with_changes(num_processes=1, num_train_epochs=20.0, eval_steps=50)
-    with ThreadPoolExecutor(4) as many:
-        states = list(many.map(lambda _: launch.start(run_dir, config), range(4)))
-    assert states == ["running"] * 4
-    assert launch.log_tail(run_dir).count("$ ") == 1
-    with pytest.raises(UserError, match="launched is running: stop it first"):
-        launch.remove(run_dir)
-    assert launch.phase(run_dir) == "starting"
-    wait_until(lambda: launch.phase(run_dir) != "starting")
-    assert launch.phase(run_dir) == "training", launch.log_tail(run_dir)
-    launch.stop(run_dir)
-    wait_until(lambda: launch.phase(run_dir) == "stopped")
     assert folders.runs(world[0]) == [run_dir] and folders.size_bytes(run_dir) > 10_000
     launch.remove(run_dir)
     assert folders.runs(world[0]) == [] and not list((world[0] / "runs").iterdir())

@@ -25,7 +25,7 @@ COMBINATIONS = [
     (APACHE, STDLIB, "", APACHE, {"LICENSE*", PSF_TEXT}, ["Apache License 2.0", "Python Software Foundation"]),
     (APACHE, BASICS, "", APACHE, {"LICENSE*"}, ["The pairs (the source) are under the Apache License 2.0."]),
     (APACHE, OWN, "CC-BY-4.0", APACHE, {"LICENSE*"}, [STATED, "CC-BY-4.0"]),
-    (MIT, GPTEACHER, "", MIT, {"LICENSE*"}, ["permission notice", OPENAI]),
+    (MIT, GPTEACHER, "", MIT, {"LICENSE*", MIT_TEXT}, ["permission notice", OPENAI]),
     (MIT, HUB, "apache 2.0", MIT, {"LICENSE*", f"{APACHE_TEXT}*"}, ["Apache License 2.0", STATED]),
     ("llama3", STDLIB, "", "other", {"LICENSE", PSF_TEXT}, ["'llama3', is that of its card", "Its terms apply"]),
 ]  # fmt: skip

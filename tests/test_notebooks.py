@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
@@ -78,6 +79,21 @@ def test_prose_stands_before_code_and_is_about_as_long(notebook):
     assert 0.5 < num_prose / num_code < 3
 
 
+def test_code_that_nobody_came_for_is_folded(notebook):
+    folded = {cell.id for cell in code_cells(notebook) if cell.metadata.get("jupyter", {}).get("source_hidden")}
+    dumps = {cell.id for cell in code_cells(notebook) if "html.source(" in cell.source}
+    assert {"imports"} | dumps <= folded and "getsource" not in str(notebook)
+
+
+def test_the_words_are_explained_and_linked_where_they_stand():
+    glossary = (ROOT / "notebooks" / "glossary.md").read_text()
+    words = [word.replace(" ", "-") for word in re.findall(r"^## (.+)$", glossary, re.MULTILINE)]
+    text = "".join((ROOT / "notebooks" / f"{name}.ipynb").read_text() for name in NAMES)
+    linked = re.findall(r"\(glossary\.md#([^)]+)\)", text)
+    assert len(words) == len(set(words)) >= 20 and set(linked) <= set(words)
+    assert len(set(linked)) >= 20
+
+
 @pytest.fixture(scope="module")
 def notebooks(tmp_path_factory):
     """Copies of the notebooks beside the package, the last of which ask fewer pairs and tasks."""
@@ -100,30 +116,42 @@ def run_all(notebooks, data_dir, **choices) -> subprocess.CompletedProcess:
         [sys.executable, "-c", program, str(notebooks)],
         os.environ | dict.fromkeys(workbook.CHOICES, "") | given,
     )
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
 
 
 @pytest.fixture(scope="module")
-def small_run(notebooks, tmp_path_factory):
-    data_dir = tmp_path_factory.mktemp("data")
-    return run_all(notebooks, data_dir), data_dir
+def runs(notebooks, tmp_path_factory):
+    """Results and data folders of two runs of all notebooks, at the same time, since most stages occupy one core.
+
+    `usual` has the preset's pairs and two processes, `own` three pairs in a file with other field names and one.
+    """
+    folder = tmp_path_factory.mktemp("runs")
+    rows = [{"instruction": f"Say {word}.", "output": word} for word in ("yes", "no", "a")]
+    rows.append({"instruction": "No answer."})  # left out
+    (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    one = json.dumps(SMALL | {"num_processes": 1})
+    own = dict(PAIRS=str(folder / "mine.jsonl"), MAP="response=output", SKIP_BAD="1", OVERRIDES=one)
+    choices = {"usual": {}, "own": own}
+    with ThreadPoolExecutor(2) as pool:
+        results = pool.map(lambda name: run_all(notebooks, folder / name, **choices[name]), choices)
+    return {name: (result, folder / name) for name, result in zip(choices, results, strict=True)}
 
 
 @pytest.mark.slow
-def test_all_notebooks_run_in_order(small_run):
-    result, data_dir = small_run
+def test_all_notebooks_run_in_order(runs):
+    result, data_dir = runs["usual"]
     assert result.returncode == 0, result.stdout + result.stderr
     (run_dir,) = (data_dir / "runs").iterdir()
     assert (run_dir / "model" / "config.json").exists()
     assert json.loads((run_dir / "config.json").read_text())["max_train_samples"] == SMALL["max_train_samples"]
-    assert sorted({path.stem for path in (run_dir / "notebooks").iterdir()} - {"index"}) == NAMES
+    assert sorted({path.stem for path in (run_dir / "notebooks").iterdir()} - {"index"}) == [*NAMES, "glossary"]
     modes = {path: path.stat().st_mode & 0o777 for path in data_dir.rglob("*")}
     assert [path for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)] == []
 
 
 @pytest.mark.slow
-def test_the_summary_agrees_with_the_books(small_run):
-    _, data_dir = small_run
+def test_the_summary_agrees_with_the_books(runs):
+    _, data_dir = runs["usual"]
     (run_dir,) = (data_dir / "runs").iterdir()
     summary = (run_dir / "summary.txt").read_text()
     row_counts = json.loads((data_dir / "pairs" / RunConfig.from_preset("tiny").pairs / "report.json").read_text())
@@ -139,16 +167,14 @@ def test_the_summary_agrees_with_the_books(small_run):
 
 
 @pytest.mark.slow
-def test_a_small_file_of_ones_own_goes_the_whole_way(notebooks, tmp_path):
-    rows = [{"instruction": f"Say {word}.", "output": word} for word in ("yes", "no", "a")]
-    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    one = json.dumps(SMALL | {"num_processes": 1})
-    choices = dict(PAIRS=str(tmp_path / "mine.jsonl"), MAP="response=output", OVERRIDES=one)
-    result = run_all(notebooks, tmp_path / "data", **choices)
+def test_a_small_file_of_ones_own_goes_the_whole_way(runs):
+    result, data_dir = runs["own"]
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "3 read = 3 kept" in result.stdout
+    assert "4 read = 3 kept" in result.stdout
+    (page,) = data_dir.glob("runs/*/notebooks/01_data.html")
+    assert "No answer." in page.read_text() and "Warning" not in page.read_text()
     assert "no validation pairs" in result.stdout, "these three all fall on the side of training"
-    assert not [*(tmp_path / "data").glob("runs/*/release")], "nobody has stated the licence of the pairs"
+    assert not [*data_dir.glob("runs/*/release")], "nobody has stated the licence of the pairs"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)

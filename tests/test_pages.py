@@ -126,9 +126,11 @@ def test_a_page_tells_no_folders_of_its_maker(monkeypatch, tmp_path):
 
 
 def test_the_pages_of_a_run_are_linked():
-    whole = {name: pages.to_html(v4.new_notebook(), name) for name in ("01_data", "02_<b>")}
+    explained = v4.new_notebook(cells=[v4.new_markdown_cell("the [loss](glossary.md#loss)")])
+    whole = {name: pages.to_html(explained, name) for name in ("01_data", "02_<b>")}
     linked = pages.linked(whole)
-    assert sorted(linked) == ["01_data.html", "02_<b>.html", "index.html"]
+    assert sorted(linked) == ["01_data.html", "02_<b>.html", "glossary.html", "index.html"]
+    assert 'href="glossary.html#loss"' in linked["01_data.html"] and 'id="loss"' in linked["glossary.html"]
     for name, page in linked.items():
         links = re.findall(r'href="([^"#]+)"', page)
         assert {"01_data.html", "02_&lt;b&gt;.html"} <= set(links) and pages.POLICY in page.replace("&#39;", "'")

@@ -133,7 +133,7 @@ def test_the_same_questions_are_asked_one_of_each_kind_and_plain_ones_first():
 def test_the_answers_to_the_example_with_tests_are_judged(panel):
     panel.example.value = "A task with tests"
     run(panel)
-    assert [column.runner.task.task_id for column in panel.columns] == [panel.tasks[0].task_id] * 2
+    assert [column.runner.task.task_id for column in panel.columns] == [panel.tasks.result()[0].task_id] * 2
     panel.instruction.value += " Please."
     assert [column.runner.task for column in run(panel).columns] == [None, None]
 
@@ -145,7 +145,8 @@ def test_a_gap_is_put_back_together(panel):
     column = panel.columns[0]
     assert column.copy.text == f"def f(a):\n    {column.written[0].text}\n\nf(1)\n"
     panel.text.value = "no gap"
-    assert "needs one &lt;cursor&gt;" in run(panel).columns[0].status.value
+    assert "needs one &lt;cursor&gt;" in run(panel).message.value and 'role="alert"' in panel.message.value
+    assert column.written[0].text in column.page.value, "no model was asked, so the answers stay"
 
 
 def test_a_screen_reader_hears_the_stages_and_not_every_token(panel):
@@ -157,6 +158,30 @@ def test_a_screen_reader_hears_the_stages_and_not_every_token(panel):
         column.show()
     assert said == [] and len(counted) == 3 and "role=" in column.status.value
     assert not any("role=" in one for one in counted)
+
+
+CHAT_TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}<|endoftext|>{% endfor %}assistant:"
+
+
+def test_a_chat_has_a_system_text_and_turns_which_the_history_keeps(world, run_dir):
+    assert Playground(run_dir, world[0]).is_continued.layout.display != "", "alpaca has neither"
+    (run_dir / "model" / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    world[1].with_changes(template="chat", model_name_or_path=str(run_dir / "model")).save(run_dir / "config.json")
+    panel = Playground(run_dir, world[0], instruction="One <b>.")
+    panel.has_sources.value = False
+    panel.sampling.numbers["max_new_tokens"].value = "8"
+    panel.system.value = "Be brief."
+    first = run(panel).columns[0].written[0].text
+    assert panel.columns[0].prompt == "system: Be brief.<|endoftext|>user: One <b>.<|endoftext|>assistant:"
+    panel.instruction.value, panel.is_continued.value = "Two.", True
+    column = run(panel).columns[0]
+    turn = f"user: One <b>.<|endoftext|>assistant: {first}<|endoftext|>"
+    assert column.prompt == f"system: Be brief.<|endoftext|>{turn}user: Two.<|endoftext|>assistant:"
+    assert "One &lt;b&gt;." in column.page.value
+    again = Playground(run_dir, world[0])
+    again.history.show_button.click()
+    assert again.columns[0].turns == (("One <b>.", first),) and again.system.value == "Be brief."
+    assert "One <b>." in history.markdown(history.load(run_dir)[0][-1])
 
 
 def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):
@@ -194,12 +219,16 @@ def test_stop_keeps_the_text_and_the_panel_goes_on(panel, monkeypatch):
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [("temperature", "hot", "Temperature must be a number, got 'hot'"), ("top_p", "0", "top_p must be above 0"),
+     ("temperature", "0,7", "got '0,7'. Write decimals with a point"),
      ("seed", "1.5", "Seed must be a whole number"), ("num_answers", "9", "num_answers must be between 1 and 8")],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_in_words_and_nothing_starts(panel, field, value, said):
     panel.sampling.numbers[field].value = value
     run(panel)
     assert said.replace("'", "&#x27;") in panel.message.value and not panel.columns[0].written
+    assert said.replace("'", "&#x27;") in panel.sampling.notes[field].value and panel.settings.selected_index == 0
+    panel.sampling.put(GenerationSettings(), 1)
+    assert panel.sampling.notes[field].value == ""
 
 
 def test_errors_are_shown_where_they_belong(panel):
@@ -243,6 +272,7 @@ def test_where_an_answer_came_from_is_marked(panel, monkeypatch):
     panel.has_sources.value = True
     run(panel)
     assert asked == [column.written[0].text for column in panel.columns]
+    assert all("Nothing found" in column.sources.value for column in panel.columns)
 
 
 def test_what_cannot_be_found_out_is_told_and_keeps_nothing_else_back(panel, monkeypatch):

@@ -14,6 +14,7 @@ from utils.tokens.prompts import (
     TEMPLATES,
     begin_ids,
     chat_frame,
+    encode_chat,
     encode_prompts,
     encode_texts,
     end_id,
@@ -82,6 +83,32 @@ def test_no_text_becomes_a_special_token(template):
         assert [i for i in ids if i < 5] == [i for i in plain if i < 5], prompt
         assert tokenizer.decode(ids) == prompt
     assert not any(i < 5 for ids in encode_texts(TEXTS, tokenizer) for i in ids)
+
+
+def test_a_conversation_has_the_ids_of_the_whole_and_no_text_becomes_special():
+    tokenizer = chat_tokenizer()
+    asked = {"role": "user", "content": "Add."}
+    prompt = format_prompt("Add.", "", "chat", tokenizer)
+    assert encode_chat([asked], tokenizer) == (prompt, encode_prompts([prompt], tokenizer, "chat")[0])
+    for text in ("x", "é🙂", "two\n\nlines", ": :", "zqxjk0kjxqz"):
+        chat = [{"role": "system", "content": text}, asked, {"role": "assistant", "content": text}, asked]
+        whole = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+        assert encode_chat(chat, tokenizer) == (whole, tokenizer(whole)["input_ids"])
+    plain = encode_chat([{"role": "system", "content": "x"}, asked], tokenizer)[1]
+    for text in TEXTS:
+        ids = encode_chat([{"role": "system", "content": text}, asked], tokenizer)[1]
+        assert [i for i in ids if i < 5] == [i for i in plain if i < 5]
+
+
+def test_a_template_without_a_system_text_says_so():
+    tokenizer = chat_tokenizer()
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Add."}]
+    tokenizer.chat_template = "<|im_start|>{{ messages[-1].content }}<|im_end|>"
+    with pytest.raises(UserError, match="leaves out a message"):
+        encode_chat(chat, tokenizer)
+    tokenizer.chat_template = "{{ raise_exception('no system') }}"
+    with pytest.raises(UserError, match="refuses this conversation .*no system"):
+        encode_chat(chat, tokenizer)
 
 
 def test_special_tokens_that_take_white_space_along():

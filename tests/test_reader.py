@@ -1,6 +1,9 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -245,9 +248,6 @@ def test_parquet_is_held_to_the_same_checks(tmp_path):
 
 
 def test_one_changed_byte_of_a_parquet_file_does_not_end_the_process(tmp_path):
-    import subprocess
-    import sys
-
     path = _parquet(tmp_path / "x.parquet", instruction=["a", "b"], response=["c", "d"])
     content = path.read_bytes()
     for position in range(len(content) * 2 // 3, len(content)):  # where the description of the columns is
@@ -314,9 +314,6 @@ def test_the_size_of_a_parquet_file_unpacked_is_bounded(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_memory_of_every_reader_is_bounded(tmp_path):
     """Small files that are huge unpacked, each read in a process of at most 2 GiB."""
-    import subprocess
-    import sys
-
     table = {"instruction": ["a"] * 100, "response": ["x" * 10**7] * 100}
     _parquet(tmp_path / "bomb.parquet", **table)
     bombs = {
@@ -332,10 +329,15 @@ def test_the_memory_of_every_reader_is_bounded(tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31));"
         "from utils.data.__main__ import main; sys.exit(main(['check', sys.argv[1]]))"
     )
-    for path in sorted(tmp_path.iterdir()):
-        done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode in (1, 2) and "Traceback" not in done.stderr, (path.name, done.stderr[-500:])
-        assert len(done.stdout) < 200_000, path.name
+
+    def check(path):
+        return subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, cwd=ROOT)
+
+    paths = sorted(tmp_path.iterdir())
+    with ThreadPoolExecutor(2) as pool:
+        for path, done in zip(paths, pool.map(check, paths), strict=True):
+            assert done.returncode in (1, 2) and "Traceback" not in done.stderr, (path.name, done.stderr[-500:])
+            assert len(done.stdout) < 200_000, path.name
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "link to a device"])

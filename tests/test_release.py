@@ -1,6 +1,7 @@
 """The release of a small run: card, ledger and licences, with a stand-in for the exports; and the run made again."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -89,9 +90,9 @@ REQUIRED = {"license", "library_name", "pipeline_tag", "tags"}
 
 def faults(data: dict) -> list[str]:
     wrong = [name for name, value in data.items() if name not in SCHEMA or not SCHEMA[name](value)]
-    named = {"license_name", "license_link"} & data.keys()
-    if (data.get("license") == "other") != (len(named) == 2):
-        wrong.append("other licences alone have a name and a link")
+    is_named = "license_name" in data
+    if (data.get("license") == "other") != is_named or ("license_link" in data and not is_named):
+        wrong.append("other licences alone have a name, and a link")
     return wrong + sorted(REQUIRED - data.keys())
 
 
@@ -111,8 +112,10 @@ def test_the_metadata_is_as_the_hub_documents_it(facts, base, source, stated, ex
     pairs = facts.pairs | {"facts": facts.pairs["facts"] | {"source": source}}
     facts = replace(facts, pairs=pairs, **({"config": RunConfig(), "base_identity": "0" * 40} if base else {}))
     said = metadata.checked(STATEMENTS | stated)
-    text = card.write(facts, said, required("", "not stated", said))
+    text = card.write(facts, said, required("", "not stated", said), missing=["LICENSE"])
     data = ModelCard(text).data.to_dict()
+    assert "license_link" not in data and "gguf" not in data["tags"]  # there is no such file
+    data = ModelCard(card.write(facts, said, required("", "not stated", said))).data.to_dict()
     assert faults(data) == [] and expected.items() <= data.items()
 
 
@@ -138,7 +141,7 @@ def test_a_release_is_whole_and_says_what_is_not_known(release, run_dir):
         "38 trained on, of 40 kept of 40 read; 2 for validation", "0.01, cosine, warm-up 0.03",
         "### Intended use\n\nnot stated",
         "a@example.org", "written by me", "greedy ids: the same for 5 prompts; logits: at most 1e-3 \\| apart",
-        "Its code was not judged by tests.",
+        "Its code was not judged by tests.", "\n- gguf\n",
     ):  # fmt: skip
         assert expected in text, expected
     sample = next(line for line in metrics.read(run_dir, metrics.SAMPLES) if line["step"] == last["step"])
@@ -245,9 +248,11 @@ def test_evaluations_are_in_the_card_and_benchmarks_in_the_hubs_form(copied):
         files.append_line(folder / "samples.jsonl", json.dumps(sample))
     files.make_folder(copied / "notebooks")
     (copied / "notebooks" / "06_evaluate.html").write_text("<p>the page")
+    (copied / "notebooks" / "a page of mine.html").write_text("which no upload would take")
     with copied_exports():
         folder, _ = build.build(copied, copied.parents[1], STATEMENTS)
-    assert (folder / "pages" / "06_evaluate.html").read_text() == "<p>the page"
+    (page,) = (folder / "pages").iterdir()
+    assert page.name == "06_evaluate.html" and page.read_text() == "<p>the page"
     text = build.card_of(folder)
     assert "| humaneval (1) | pass@1 | 1.0 % (0.0 to 3.0) | 12.5 % (8.0 to 17.0) | The tuned model is better. |" in text
     assert "mine.jsonl (1)" in text and "somebody" not in text
@@ -316,6 +321,46 @@ def test_a_hostile_run_shows_no_more_than_letters(copied):
     # Nor does a card that somebody has written by hand.
     assert Page(rendered("\n\n".join(texts))).faults == []
     assert Page("<img src=x>").faults and Page("<p onclick=x>").faults
+
+
+def replaced(value, new):
+    """Copies of a value from JSON, in each of which another part, at any depth, is another value."""
+    yield new
+    for key in value if isinstance(value, dict) else range(min(2, len(value))) if isinstance(value, list) else ():
+        for part in replaced(value[key], new):
+            yield {**value, key: part} if isinstance(value, dict) else [*value[:key], part, *value[key + 1 :]]
+
+
+def test_any_value_in_a_runs_files_is_refused_or_shown(copied, monkeypatch):
+    data_dir = copied.parents[1]
+    (pairs_dir,), (tokens_dir,) = ((data_dir / part).iterdir() for part in ("pairs", "tokens"))
+    monkeypatch.setattr(artifacts, "changed_files", lambda folder: [])  # which hashes, and would refuse nearly all
+    fingerprint = loading.fingerprint(RunConfig.load(copied / "config.json"))
+    monkeypatch.setattr(loading, "fingerprint", lambda config: fingerprint)
+    lines = {}
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        *lines[copied / name], last = (copied / name).read_text().splitlines()
+        files.write_text(copied / name, last)
+    shown = []
+    for path in (*(folder / "manifest.json" for folder in (copied, pairs_dir, tokens_dir)),
+                 copied / "model" / "config.json", *lines):  # fmt: skip
+        original = path.read_text()
+        for new in ("\ud800<script>|", []):
+            for changed in replaced(json.loads(original), new):
+                path.write_text("\n".join([*lines.get(path, []), json.dumps(changed)]) + "\n")
+                try:
+                    facts = run_facts.read(copied, data_dir)
+                    text = build.preview(facts, data_dir, STATEMENTS)
+                    json.dumps(ledger.record(facts, {})).encode()
+                except UserError:
+                    shown.append(False)
+                    continue
+                shown.append(True)
+                if new:
+                    table = tables.recipe(ledger.recipe(facts)).to_html()
+                    assert Page(rendered(text)).faults == [] and "<script" not in table
+        path.write_text(original)
+    assert 0.2 < sum(shown) / len(shown) < 0.9  # neither all of them, nor none
 
 
 def test_no_credential_of_a_statement_is_written(facts):
@@ -396,6 +441,12 @@ def test_a_hostile_ledger_names_no_folder_and_no_tracker(release, world):
     found["settings"] |= {"preset": "../../x", "report_to": "wandb", "eval_tasks": "/etc/x.jsonl"}
     config = reproduce.settings(found, world[1].model_name_or_path, world[1].pairs)
     assert (config.preset, config.report_to, config.eval_tasks) == ("x", "", "")
+    found["environments"][-1]["num_processes"] = 10**6
+    assert reproduce.settings(found, world[1].model_name_or_path, world[1].pairs).num_processes <= os.cpu_count()
+    for name in ("../x", "/x", "~/x", "a/../b"):
+        found["settings"]["model_name_or_path"] = name
+        with pytest.raises(UserError, match="say where it is here with --base"):
+            reproduce.settings(found, "", world[1].pairs)
     for change, message in (
         ({"hashes": {}}, "must be of type"),
         ({"version": 2}, "version 2"),
@@ -424,9 +475,17 @@ def test_the_commands(run_dir, release, world, started, capsys):
         assert command.main(["build", "released", *data]) == 0
         assert command.main(["build", str(run_dir), *data]) == 0
     assert capsys.readouterr().out.count("release was up to date") == 2
+    with copied_exports():
+        assert command.main(["build", "released", *data, "--formats"]) == 0  # without GGUF, and back
+        assert command.main(["build", "released", *data, "--formats", "F16", "Q8_0"]) == 0
+    assert "up to date" not in capsys.readouterr().out
     assert command.main(["build", "missing", *data]) == 2
     config = world[1]
     arguments = [*data, "--base", config.model_name_or_path, "--pairs", config.pairs]
+    found = files.read_json(release / "ledger.json")
+    found["environments"][-1]["packages"]["\x1b[2J"] = "\x1b]0;title\x07"
+    files.write_json(release / "ledger.json", found)
     assert command.main(["reproduce", str(release), *arguments]) == 0
+    assert "\\x1b[2J was " in (shown := capsys.readouterr().out) and "\x1b" not in shown
     assert command.main(["reproduce", str(run_dir), *arguments]) == 2
     assert "name the folder of a release" in capsys.readouterr().err

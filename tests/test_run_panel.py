@@ -6,11 +6,12 @@ import json
 import pytest
 
 from utils import artifacts, files
+from utils.advice import ADVICE
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.planning import planner
 from utils.runs import folders, launch, metrics
-from utils.widgets import plan_view, run_status
+from utils.widgets import plan_view, run_status, settings_form
 from utils.widgets.html import alert, escape
 from utils.widgets.run_panel import RunPanel
 from utils.widgets.settings_form import SettingsForm
@@ -25,6 +26,8 @@ def test_every_setting_has_a_field_with_its_help_and_what_the_recipe_has(form):
     assert form.config == RunConfig.from_preset("tiny")
     shown = {id(row.children[0]) for box in form.children[:-1] for row in rows_of(box)}
     assert {id(field) for field in form.inputs.values()} <= shown, "every field has its place in the form"
+    assert set(ADVICE) == set(form.inputs)
+    assert all(escape(advice.rpartition("`")[2]) in form.notes[name].value for name, advice in ADVICE.items())
     assert "The recipe's value: 2e-5 <i>(model card)" in form.notes["learning_rate"].value
     form.inputs["learning_rate"].value = "2e-5"
     assert "<b>Changed</b>, was 0.001. The recipe's value <i>" in form.notes["learning_rate"].value
@@ -43,8 +46,8 @@ def rows_of(box):
         ("learning_rate", "fast", "learning_rate must be a number, got 'fast'"),
         ("learning_rate", "7", "between 0.0 and 1.0, got 7.0"),
         ("learning_rate", "0,003", "must be a number, got '0,003'. Write decimals with a point."),
-        ("num_train_epochs", "0", "between 1e-06 and 10000.0 epochs, got 0.0"),
-        ("num_train_epochs", "1e9", "between 1e-06 and 10000.0 epochs, got 1000000000.0"),
+        ("num_train_epochs", "0", "between 0.001 and 10000.0 epochs, got 0.0"),
+        ("num_train_epochs", "1e9", "between 0.001 and 10000.0 epochs, got 1000000000.0"),
         ("train_batch_size", "1.5", "must be a whole number, got 1.5"),
         ("max_length", "", "must be a whole number, got ''"),
         ("tokens_per_device", "9", "tokens_per_device must be at least max_length"),
@@ -56,6 +59,8 @@ def test_a_wrong_value_is_refused_beside_its_field_and_reaches_nobody(form, name
     form.inputs[name].value = typed
     assert 'role="alert"' in form.notes[name].value and escape(message) in form.notes[name].value
     assert told[0].preset == "tiny" and told[1:] == [None], "the settings at the start, then that they are refused"
+    is_folded = name not in settings_form.FIRST
+    assert (form.sections.selected_index is not None) == is_folded, "its section is open"
     with pytest.raises(UserError):
         form.config  # noqa: B018
 
@@ -74,6 +79,13 @@ def test_a_refused_value_holds_back_plan_and_start_until_it_is_corrected(form, t
     assert "It fits" in plan.value and not panel.start_button.disabled
     form.inputs["tokens_per_device"].value = form.inputs["max_length"].value = "5000"  # the model's limit is lower
     assert "No plan" in plan.value and panel.start_button.disabled
+
+
+def test_a_model_of_the_hub_is_asked_for_with_a_sign(form):
+    seen = []
+    form.on_change(lambda config: seen.append(form.message.value))
+    form.inputs["model_name_or_path"].value = "owner/model"
+    assert seen == ["", settings_form.ASKING] and form.message.value == ""
 
 
 def test_a_text_of_digits_stays_text(form):

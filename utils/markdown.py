@@ -8,7 +8,7 @@ from utils.errors import masked, visible
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table in Markdown, its cells as plain text."""
-    lines = [columns, ["---"] * len(columns), *([plain(cell) for cell in row] for row in rows)]
+    lines = [columns, [":---"] * len(columns), *([plain(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import cache
 from html import escape
 from pathlib import Path
 
 from utils import paths, plots
+from utils.artifacts import ROOT
 from utils.errors import masked
 from utils.static_view import STATE, STYLE, VIEW, panel
 
-INDEX = "index.html"
+INDEX, GLOSSARY = "index.html", "glossary"
 NOTE = "<p><em>Widgets are live in JupyterLab: make lab.</em></p>"  # in place of one that has nothing to show
 LINKS = "<!-- links to the other pages -->"
 # A page runs no scripts and loads nothing, whatever a model wrote into it.
@@ -71,12 +73,22 @@ def to_html(notebook, title: str, *folders: Path) -> str:
 
 
 def linked(pages: Mapping[str, str]) -> dict[str, str]:
-    """Pages by name as files by name: each with links to all of them, and an index."""
+    """Pages by name as files by name: each with links to all of them, an index, and the glossary."""
+    pages = {**pages, GLOSSARY: _glossary()}
     links = {name: f'<a href="{escape(name)}.html">{escape(name)}</a>' for name in pages}
     contents = CONTENTS.replace("LINKS", "".join(f"<li>{link}</li>" for link in links.values()))
     linked_pages = {INDEX: contents}
     for name, page in pages.items():
         here = links | {name: links[name].replace("<a ", '<a aria-current="page" ', 1)}
         bar = f'<nav class="pages" aria-label="Notebooks"><a href="{INDEX}">All</a>{"".join(here.values())}</nav>'
+        page = page.replace(f'href="{GLOSSARY}.md', f'href="{GLOSSARY}.html')
         linked_pages[f"{name}.html"] = page.replace(LINKS, bar, 1)
     return linked_pages
+
+
+@cache
+def _glossary() -> str:
+    from nbformat import v4
+
+    text = (ROOT / "notebooks" / f"{GLOSSARY}.md").read_text()
+    return to_html(v4.new_notebook(cells=[v4.new_markdown_cell(text)]), GLOSSARY)

@@ -26,6 +26,7 @@ MAX_BARS = 12
 MAX_CELL = 500  # characters
 COUNT = "{x:,.0f}"  # a format string of matplotlib
 INVERTED = "{ filter: invert(0.93) hue-rotate(180deg); }"  # CSS of a figure on a dark page
+SCROLLED = '<div tabindex="0" style="overflow-x: auto">'  # a wide table; JupyterLab's own scrolls by mouse alone
 STYLE = f'<style>[data-jp-theme-light="false"] img.figure {INVERTED}</style>'
 
 
@@ -52,12 +53,13 @@ class Table(pandas.DataFrame):
 
     def to_html(self, *args, **options):
         with pandas.option_context("display.html.use_mathjax", False):
-            return super().to_html(*args, **options)
+            return f"{SCROLLED}{super().to_html(*args, **options)}</div>"
 
     def _repr_html_(self) -> str | None:
         whole = ("display.max_rows", None, "display.max_columns", None)
         with pandas.option_context("display.html.use_mathjax", False, "display.max_colwidth", MAX_CELL, *whole):
-            return super()._repr_html_()
+            page = super()._repr_html_()
+        return page and page.replace("<div>", SCROLLED, 1)
 
 
 def subplots(

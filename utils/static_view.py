@@ -1,8 +1,8 @@
 """A panel without Jupyter: HTML of the state that its widgets had at the end of a notebook.
 
 Everything a widget shows is in its state: values of fields, text, and the HTML that a panel wrote and escaped itself.
-So one function is enough for all panels. Not covered: buttons, which can do nothing here, and widgets with JavaScript
-of their own.
+So one function is enough for all panels. Not covered: buttons, which can do nothing here, and what the JavaScript of a
+widget adds to its HTML.
 """
 
 import re
@@ -18,7 +18,7 @@ STYLE = """
 .panel { border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 12px; line-height: 1.5;
   color: var(--jp-content-font-color1, inherit); }
 .panel .row { display: flex; flex-wrap: wrap; gap: 4px 20px; align-items: flex-start; }
-.panel .row > * { flex: 1 1 16em; min-width: 0; overflow-wrap: anywhere; }
+.panel .row > * { flex: 1 1 16em; min-width: 0; overflow-wrap: break-word; }
 .panel .row > .field { flex: 0 1 auto; }
 .panel .row > .field:first-child { min-width: 18em; }
 .panel .field .name { color: var(--jp-content-font-color2, gray); margin-right: 6px; }
@@ -48,7 +48,7 @@ def _view(models: Mapping[str, Any], reference: object) -> str:
         return ""
     if "children" in state:
         shown = _box(state, [_view(models, child) for child in state["children"]])
-    elif kind in ("HTMLModel", "HTMLMathModel"):
+    elif kind in ("HTMLModel", "HTMLMathModel") or (kind == "AnyModel" and "value" in state):
         shown = f"<div>{state['value']}</div>" if state["value"] else ""
     else:
         return _field(state)

@@ -43,7 +43,9 @@ CHANGES: tuple[dict, ...] = (
     {"head_dim": None, "num_key_value_heads": None},
     {"num_hidden_layers": None, "n_layer": None, "num_layers": None},
 )
-TOKENIZER = SimpleNamespace(eos_token_id=2, decode=lambda ids, **options: " ".join(map(str, ids)))
+TOKENIZER = SimpleNamespace(
+    eos_token_id=2, added_tokens_decoder={}, decode=lambda ids, **options: " ".join(map(str, ids))
+)
 
 
 def build(name: str):

@@ -72,12 +72,14 @@ def prepare(
         "benchmarks": _sha256_of(benchmarks),
         "code": artifacts.code_sha256(__name__),
     }
-    recorded = artifacts.read_manifest(folder)
-    if recorded and recorded["facts"] == artifacts.read_json(folder / REPORT) and artifacts.is_current(folder, inputs):
-        return folder, True
+    before = (artifacts.read_manifest(folder) or {}).get("facts", {})
+    is_kept = before == artifacts.read_json(folder / REPORT) and artifacts.is_current(folder, inputs)
     facts: dict[str, Any] = {"source": source.name, "license": source.license}
-    if source.name == sources.PYTHON_BASICS:
+    # Pairs that were made without a sandbox are executed once there is one.
+    if source.name == sources.PYTHON_BASICS and (not is_kept or before["verified"].startswith("not executed")):
         facts["verified"] = verification.verify()
+    if is_kept and facts.get("verified", before.get("verified")) == before.get("verified"):
+        return folder, True
     with artifacts.building(folder, inputs, facts) as building, ExitStack() as stack:
         outputs = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
         facts |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options)
@@ -123,9 +125,13 @@ def row_counts(folder: Path) -> dict[str, Any]:
     return artifacts.require(Path(folder), "01_data")["facts"]
 
 
-def sort_rows(
-    source, outputs, fields=Fields(), skip_bad=True, repairs=(), benchmarks=(), options=NOTEBOOK
-) -> dict[str, Any]:
+def repairs_of(pairs: str, data_dir: Path) -> tuple[str, ...]:
+    """The repairs that a source's folder of pairs was made with; empty where there is none yet."""
+    recorded = artifacts.read_manifest(artifacts.pairs_dir(data_dir, resolved_pairs(pairs))) or {}
+    return tuple(recorded.get("inputs", {}).get("repairs", "").split())
+
+
+def sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options) -> dict[str, Any]:
     """Write every row of a source into one of `outputs`, by part; returns the row counts, each row counted once."""
     counts: Counter[str] = Counter()
     report = Report(NUM_FAULTS_SHOWN)

@@ -1,4 +1,4 @@
-"""Evaluation of a model without running its code: form of answers, bits per byte, fill-in-the-middle.
+"""Evaluation of a model without running its code: form of answers, bits per byte.
 
 Answers are greedy, so that results are reproducible. They are only parsed, never executed.
 """
@@ -14,16 +14,13 @@ import torch
 from torch.nn import functional
 
 from utils.evaluation.tasks import parsed
-from utils.model import prompt_modes
-from utils.model.generation import END_OF_TEXT, Answer, GenerationSettings, generate_batch, generate_rows
-from utils.model.shape import context_of
+from utils.model.generation import END_OF_TEXT, Answer, GenerationSettings, generate_batch
 from utils.tokens.packing import spread
 from utils.tokens.prompts import ALPACA, begin_ids, encode_texts, format_prompt
 
 MAX_NEW_TOKENS = 256
 BATCH_SIZE = 64
 SIGNATURE = re.compile(r"^(?:async )?def \w+\(.*", re.DOTALL | re.MULTILINE)
-MIN_LINE_CHARACTERS = 8
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -114,45 +111,6 @@ def bits_per_byte(model, tokenizer, texts: Iterable[str], context: int = 1024, s
             logits = model(window[None], use_cache=False, logits_to_keep=kept).logits[0].float()  # (K, V)
             bits += functional.cross_entropy(logits, window[first_new:], reduction="sum").item() / math.log(2)
     return bits / num_bytes
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A line removed from a text, with the text before and after it."""
-
-    prefix: str
-    line: str
-    suffix: str
-
-
-def gaps(texts: Iterable[str], number: int, num_characters: int = 1200) -> list[Gap]:
-    """`number` lines, evenly spread, that are not comments and have at least `MIN_LINE_CHARACTERS`."""
-    found = []
-    for text in texts:
-        lines, position = text.splitlines(keepends=True), 0
-        for line in lines:
-            start, end = position + len(line) - len(line.lstrip()), position + len(line.rstrip())
-            position += len(line)
-            bare = line.strip()
-            if len(bare) >= MIN_LINE_CHARACTERS and not bare.startswith("#") and start > 0:
-                before, after = text[max(0, start - num_characters) : start], text[end : end + num_characters]
-                found.append(Gap(before, bare, after))
-    return spread(found, number)
-
-
-def fills(model, tokenizer, missing: Sequence[Gap], with_suffix: bool = True) -> Share:
-    """The share of lines that the model writes exactly: by fill-in-the-middle, or from the prefix alone."""
-    settings, context = GenerationSettings(max_new_tokens=64), context_of(model.config)
-    if with_suffix:
-        prompts = [
-            prompt_modes.between(gap.prefix, gap.suffix, tokenizer, context, settings.max_new_tokens) for gap in missing
-        ]
-    else:
-        prompts = [prompt_modes.completion(gap.prefix, tokenizer, context, settings.max_new_tokens) for gap in missing]
-    rows = [prompt.ids for prompt in prompts]
-    written = in_batches(rows, lambda batch: generate_rows(model, tokenizer, batch, settings))
-    lines = [answer.text if with_suffix else answer.text.partition("\n")[0] for answer in written]
-    return Share(sum(line.rstrip() == gap.line for line, gap in zip(lines, missing, strict=True)), len(missing))
 
 
 def in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> list[Answer]:

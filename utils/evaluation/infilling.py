@@ -1,15 +1,12 @@
 """Fill-in-the-middle judged by running: a gap in a task's solution is filled by the model, and the tests decide.
 
-As HumanEval-Infilling (Bavarian et al. 2022, arXiv:2207.14255) has it, a gap is a line or a random span of characters.
-Other than an exact match (`form.fills`), this also counts answers in other words. Not covered: gaps of several lines
-that are whole, and cutting answers that do not end.
+A gap is a line, as in the single-line tasks of HumanEval-Infilling (Bavarian et al. 2022, arXiv:2207.14255). Other than
+an exact match, this also counts answers in other words. Not covered: longer gaps, and cutting answers that do not end.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from utils.errors import unknown
 from utils.evaluation.form import in_batches
 from utils.evaluation.pass_at_k import Estimate, estimate
 from utils.model import prompt_modes
@@ -18,7 +15,6 @@ from utils.model.shape import context_of
 from utils.sandbox.judge import Task, Verdict, judge_all
 from utils.tokens.packing import spread
 
-LINE, SPAN = KINDS = ("line", "span")
 MAX_NEW_TOKENS = 128
 
 
@@ -41,34 +37,17 @@ class Fill:
     verdict: Verdict
 
 
-def gaps(tasks: Sequence[Task], number: int, kind: str = LINE, seed: int = 0) -> list[Gap]:
-    """At most `number` gaps in the solutions of tasks: lines that are not blank, evenly spread, or random spans.
-
-    Tasks without a solution have none; spans are as many in every task, give or take one.
-    """
-    if kind not in KINDS:
-        raise unknown("kind of gap", kind, KINDS)
-    solved = [task for task in tasks if task.canonical_solution.strip()]
-    if kind == LINE:
-        return spread([gap for task in solved for gap in _lines(task)], number)
-    draw = random.Random(seed)
-    chosen = [solved[index % len(solved)] for index in range(number if solved else 0)]
-    return [_gap(task, *sorted(draw.sample(range(len(task.canonical_solution) + 1), 2))) for task in chosen]
-
-
-def _lines(task: Task) -> list[Gap]:
-    """Every line that is not blank, with its indentation and without its end."""
-    found, start = [], 0
-    for line in task.canonical_solution.splitlines(keepends=True):
-        if line.strip():
-            found.append(_gap(task, start, start + len(line.rstrip("\r\n"))))
-        start += len(line)
-    return found
-
-
-def _gap(task: Task, start: int, end: int) -> Gap:
-    solution = task.canonical_solution
-    return Gap(task, task.prompt + solution[:start], solution[start:end], solution[end:])
+def gaps(tasks: Sequence[Task], number: int) -> list[Gap]:
+    """At most `number` lines of the tasks' solutions, evenly spread: not blank, with indentation, without their end."""
+    found = []
+    for task in tasks:
+        start, solution = 0, task.canonical_solution
+        for line in solution.splitlines(keepends=True):
+            if line.strip():
+                end = start + len(line.rstrip("\r\n"))
+                found.append(Gap(task, task.prompt + solution[:start], solution[start:end], solution[end:]))
+            start += len(line)
+    return spread(found, number)
 
 
 def fill(model, tokenizer, gaps: Sequence[Gap], max_new_tokens: int = MAX_NEW_TOKENS) -> list[Fill]:

@@ -198,14 +198,12 @@ def read(folder: Path) -> list[Sample]:
 
 @dataclass(frozen=True)
 class Result:
-    """pass@k of both models and their comparison; `shared` are tasks that overlap with training pairs, not counted."""
+    """pass@k of both models and their comparison."""
 
     k: int
     rates: dict[str, Estimate]
     comparison: Comparison
     changes: dict[str, int]  # tasks gained, lost, both, neither
-    num_shared: int
-    num_unjudged: int  # samples whose values cannot cross between guests; they count as not passed
 
 
 def result(samples: Sequence[Sample], k: int = 1, shared: frozenset[str] = frozenset()) -> Result:
@@ -218,11 +216,10 @@ def result(samples: Sequence[Sample], k: int = 1, shared: frozenset[str] = froze
     values = {
         model: [pass_at_k(len(passed[model][task]), sum(passed[model][task]), k) for task in both] for model in passed
     }
-    unjudged = sum(sample.kind == "not judged" for sample in samples)
     rates = {model: estimate(values[model]) for model in values}
     changed = Counter(changes([sample for sample in samples if sample.task_id in both]).values())
     counts = {name: changed[name] for name in CHANGES}
-    return Result(k, rates, compare(values[BASE], values[TUNED]), counts, len(shared), unjudged)
+    return Result(k, rates, compare(values[BASE], values[TUNED]), counts)
 
 
 def shared_with(pairs: Sequence[dict[str, str]], tasks: Sequence[Task]) -> frozenset[str]:

@@ -40,7 +40,7 @@ class Estimate:
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
-def estimate(values: Sequence[float], seed: int = 0, least: float = 0.0) -> Estimate:
+def estimate(values: Sequence[float], least: float = 0.0) -> Estimate:
     """The mean of one value per task between `least` and 1, such as pass@k, or a difference of two from -1."""
     array = np.asarray(values, dtype=float)  # (tasks,)
     if not len(array):
@@ -48,7 +48,7 @@ def estimate(values: Sequence[float], seed: int = 0, least: float = 0.0) -> Esti
     if (array == array[0]).all():  # no resample differs: the exact interval of a proportion (Clopper & Pearson 1934)
         value, margin = float(array[0]), 1 - 0.025 ** (1 / len(array))
         return Estimate(value, value - margin * (value - least), value + margin * (1 - value), len(array))
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     drawn = array[random.integers(0, len(array), (NUM_RESAMPLES, len(array)))]  # (resamples, tasks)
     low, high = np.quantile(drawn.mean(-1), [0.025, 0.975])
     return Estimate(float(array.mean()), float(low), float(high), len(array))

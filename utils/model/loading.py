@@ -24,9 +24,9 @@ from transformers.utils import cached_file
 
 from utils import files, hardware
 from utils.artifacts import ROOT, building, sha256_file, sha256_text
-from utils.config import EMBEDDED, RunConfig
+from utils.config import EMBEDDED, PACKAGED, RunConfig
 from utils.errors import UserError, mask_logs
-from utils.model import activation_checkpointing, lora, packing_support, sharding
+from utils.model import activation_checkpointing, hub_access, lora, packaged, packing_support, sharding
 from utils.model.shape import config_key, shape_of
 from utils.tokens.prompts import stop_ids
 
@@ -36,7 +36,9 @@ SPECIAL_TOKENS = ["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>
 
 
 def locate(name_or_path: str) -> str:
-    """The hub id or local folder of a model: `embedded` is `data/base`."""
+    """The hub id or local folder of a model: `embedded` is `data/base`; the packaged one is converted on first use."""
+    if name_or_path == PACKAGED:
+        return str(packaged.folder())
     return str(ROOT / "data" / "base") if name_or_path == EMBEDDED else name_or_path
 
 
@@ -78,7 +80,7 @@ def _from_pretrained(auto_class, name_or_path: str, revision: str, **options):
     mask_logs("huggingface_hub", "transformers")
     try:
         # Without it, transformers would ask on the terminal whether to run a model's code.
-        options = options | {"trust_remote_code": False} | ({} if local else {"revision": revision})
+        options = options | {"trust_remote_code": False} | ({} if local else hub_access.options(source, revision))
         return auto_class.from_pretrained(source, **options)
     except torch.OutOfMemoryError:
         raise
@@ -164,22 +166,21 @@ def fingerprint(config: RunConfig) -> str:
 
     The weights of a hub model are those of its commit.
     """
-    load_config(config)  # with its errors in words
-    source = locate(config.model_name_or_path)
-    path = Path(str(cached_file(source, "config.json", revision=config.revision)))
-    parts = [sha256_file(path)]
+    source, found = locate(config.model_name_or_path), folder(config)
+    parts = [sha256_file(found / "config.json")]
     if config.lora_rank and Path(source).is_dir():
-        parts += map(sha256_file, sorted(path.parent.glob("*.safetensors")))
+        parts += map(sha256_file, sorted(found.glob("*.safetensors")))
     elif config.lora_rank:
-        parts.append(path.parent.name)  # the commit, in the hub's cache
+        parts.append(found.name)  # the commit, in the hub's cache
     return sha256_text(" ".join(parts))
 
 
 def folder(config: RunConfig) -> Path:
     """The local folder of the base model's files; of a hub model, that of its commit in the hub's cache."""
     load_config(config)  # with its errors in words
-    path = cached_file(locate(config.model_name_or_path), "config.json", revision=config.revision)
-    return Path(str(path)).parent
+    source = locate(config.model_name_or_path)
+    options = {} if Path(source).is_dir() else hub_access.options(source, config.revision)
+    return Path(str(cached_file(source, "config.json", **options))).parent
 
 
 def identity(config: RunConfig) -> str:

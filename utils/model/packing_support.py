@@ -21,7 +21,7 @@ from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import attention
 from utils.model.activation_checkpointing import checkpoint_blocks
-from utils.model.shape import config_key, config_of, context_of, cut_layers
+from utils.model.shape import blocks_of, config_key, config_of, context_of, cut_layers
 
 EAGER = "eager"
 TOLERANCE = 1e-5  # of the largest logit, in float32
@@ -191,12 +191,10 @@ def _get(config: PreTrainedConfig, name: str) -> Any:
 
 def _num_layers_of_every_kind(config: PreTrainedConfig) -> int:
     """The number of first layers that include every kind: with and without a window, experts, recurrence."""
-    num_layers = config.get_text_config().num_hidden_layers
     with torch.device("meta"):
         network = AutoModelForCausalLM.from_config(copy.deepcopy(config))
-    stacks = (module for module in network.modules() if isinstance(module, nn.ModuleList) and len(module) == num_layers)
-    kinds = [_kind(block) for block in next(stacks, [])]
-    return max((kinds.index(kind) + 1 for kind in kinds), default=num_layers)
+    kinds = [_kind(block) for block in blocks_of(network)[1]]
+    return max((kinds.index(kind) + 1 for kind in kinds), default=config.get_text_config().num_hidden_layers)
 
 
 def _kind(block: nn.Module) -> str:

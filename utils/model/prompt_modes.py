@@ -4,7 +4,16 @@ from dataclasses import dataclass, field
 
 from utils.errors import UserError, unknown
 from utils.model.generation import GenerationSettings, check_room
-from utils.tokens.prompts import ALPACA, begin_ids, encode_prompts, encode_texts, format_prompt
+from utils.tokens.prompts import (
+    ALPACA,
+    CHAT,
+    begin_ids,
+    encode_chat,
+    encode_prompts,
+    encode_texts,
+    format_prompt,
+    user_message,
+)
 
 INSTRUCTION, COMPLETION, FILL = MODES = ("Instruction", "Completion", "Fill in the middle")
 CURSOR = "<cursor>"  # where the gap is
@@ -31,7 +40,8 @@ class Prompt:
 class Question:
     """One question to all models; raises `UserError` for an unknown mode or an invalid number of answers.
 
-    `instruction` and `input` are for the mode Instruction, `text` is for the others.
+    `instruction` and `input` are for the mode Instruction, `text` is for the others. `system` and `turns`, earlier
+    questions with their answers, need a chat template.
     """
 
     mode: str
@@ -41,6 +51,8 @@ class Question:
     num_answers: int = 1
     template: str = ALPACA
     settings: GenerationSettings = field(default_factory=GenerationSettings)
+    system: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
         if self.mode not in MODES:
@@ -58,6 +70,8 @@ class Question:
 
     def ask(self, tokenizer, context: int) -> Prompt:
         """The prompt for a model with this tokenizer and context."""
+        if self.mode == INSTRUCTION and self.template == CHAT and (self.system or self.turns):
+            return chat(self, tokenizer, context)
         if self.mode == INSTRUCTION:
             return instruction(self.instruction, self.input, tokenizer, context, self.template)
         ask = completion if self.mode == COMPLETION else fill
@@ -74,6 +88,17 @@ def instruction(text: str, input: str, tokenizer, context: int, template: str = 
     return Prompt(ids, shown)
 
 
+def chat(question: Question, tokenizer, context: int) -> Prompt:
+    """A question after a system text or other turns; raises `UserError` when it is too long."""
+    messages = [{"role": "system", "content": question.system}] if question.system else []
+    for asked, answered in question.turns:
+        messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    messages.append({"role": "user", "content": user_message(question.instruction, question.input)})
+    shown, ids = encode_chat(messages, tokenizer)
+    check_room(len(ids), context)
+    return Prompt(ids, shown)
+
+
 def completion(text: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:
     """A text to complete; its beginning is cut off so that `max_new_tokens` fit."""
     begin, (ids,) = begin_ids(tokenizer), encode_texts([text], tokenizer)
@@ -84,10 +109,15 @@ def completion(text: str, tokenizer, context: int, max_new_tokens: int) -> Promp
 
 def fill(text: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:
     """A text with a gap at its one `CURSOR`; raises `UserError` without exactly one."""
-    if text.count(CURSOR) != 1:
-        raise UserError(f"Fill in the middle needs one {CURSOR} where the gap is; there are {text.count(CURSOR)}.")
+    check_gap(text)
     before, _, after = text.partition(CURSOR)
     return between(before, after, tokenizer, context, max_new_tokens)
+
+
+def check_gap(text: str) -> None:
+    """Raise `UserError` unless a text has exactly one `CURSOR`."""
+    if text.count(CURSOR) != 1:
+        raise UserError(f"Fill in the middle needs one {CURSOR} where the gap is; there are {text.count(CURSOR)}.")
 
 
 def between(before: str, after: str, tokenizer, context: int, max_new_tokens: int) -> Prompt:

@@ -34,7 +34,7 @@ class GenerationSettings:
 
 def _check(name: str, value: object, is_allowed: bool, allowed: str) -> None:
     if not is_allowed:
-        raise UserError(f"{name} must be {allowed}, got {value!r}.")
+        raise UserError(f"{name} must be {allowed}, got {value!r}.", name)
 
 
 def penalize(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:

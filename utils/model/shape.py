@@ -51,8 +51,7 @@ def shape_of(key: str) -> Shape:
     tables = table_ids(network)
     parameters = list(network.parameters())
     layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.weight is not head]
-    stacks = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
-    blocks = next((stack for stack in stacks if len(stack) == config.num_hidden_layers), [network])
+    blocks = blocks_of(network)[1] or [network]
     return Shape(
         num_parameters=sum(p.numel() for p in parameters),
         num_layers=len(blocks),
@@ -64,6 +63,13 @@ def shape_of(key: str) -> Shape:
         width=config.hidden_size,
         vocab_size=head.shape[0],
     )
+
+
+def blocks_of(network) -> tuple[str, nn.ModuleList]:
+    """The repeated blocks and their name in the model; none where no list is as long as there are layers."""
+    lists = ((name, module) for name, module in network.named_modules() if isinstance(module, nn.ModuleList))
+    num_layers = network.config.get_text_config().num_hidden_layers
+    return next((found for found in lists if len(found[1]) == num_layers), ("", nn.ModuleList()))
 
 
 def table_ids(network) -> set[int]:

@@ -5,6 +5,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from utils.errors import UserError
+from utils.model.shape import blocks_of
 
 
 def fsdp_plan(model_config, reshard_after_forward: bool) -> dict[str, str]:
@@ -15,8 +16,8 @@ def fsdp_plan(model_config, reshard_after_forward: bool) -> dict[str, str]:
 
 
 def blocks(network: PreTrainedModel) -> tuple[str, nn.ModuleList]:
-    """The blocks, and their name in the model."""
-    for name, module in network.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == network.config.num_hidden_layers:
-            return name, module
-    raise UserError(f"{type(network).__name__} has no list of blocks: it cannot be sharded or compiled.")
+    """As `blocks_of`; raises `UserError` for a model without a list of blocks."""
+    name, found = blocks_of(network)
+    if not found:
+        raise UserError(f"{type(network).__name__} has no list of blocks: it cannot be sharded or compiled.")
+    return name, found

@@ -68,13 +68,15 @@ class Plan:
         return 30 + round(self.disk_bytes["checkpoints"] / 1e8)
 
 
-def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None) -> Plan:
+def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None, model_config=None) -> Plan:
     """The plan of a run on this machine; `price_per_hour` is for all devices together.
+
+    `model_config` is that of a model that is not downloaded yet.
 
     Raises `UserError` for more processes than GPUs and as `check_settings` does. Not covered: several machines, and
     models whose blocks differ.
     """
-    found, key = hardware.devices(config.num_processes), config_key(loading.load_config(config))
+    found, key = hardware.devices(config.num_processes), config_key(model_config or loading.load_config(config))
     check_settings(config, found)
     work, shape = _work(config, data_dir, key, len(found)), shape_of(key)
     disk = memory.disk_bytes(config, shape)
@@ -103,6 +105,14 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None)
         free_disk_bytes=shutil.disk_usage(existing).free,
         **_memory(config, key, found, work),
     )
+
+
+def expected_seconds(plan: Plan, num_tokens: int) -> float:
+    """The time of updates with so many tokens, two thirds of them learned, with the settings of the plan."""
+    decided, shape = plan.config.with_changes(num_processes=plan.num_processes), shape_of(plan.model_key)
+    kind = plan.devices[0].type
+    num_devices = 1 if kind == "cpu" else plan.num_processes
+    return timing.expected_update(decided, plan.data_dir, shape, num_tokens, num_tokens * 2 / 3, kind, num_devices)[0]
 
 
 def check_settings(config: RunConfig, found: tuple[Device, ...]) -> None:

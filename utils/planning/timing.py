@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,25 +39,46 @@ def expected_seconds(
     """
     if work.num_updates is None:
         return None, "unknown until the pairs are tokenized"
-    # FLOPs per weight and token: two forward, two for the input's gradient, two for the weight's gradient.
-    per_weight, again = 4 if config.lora_rank else 6, 2 * (config.activation_checkpointing == "full")
     num_evals = 1 + -(-work.num_updates // config.eval_steps)
+    update, evaluation, basis = expected_update(
+        config, data_dir, shape, work.num_tokens, work.num_target_tokens, device_type, num_devices
+    )
+    if evaluation is None:
+        share = 2 / sum(_flops_per_weight(config))
+        evaluation = share * update * work.num_eval_tokens / work.num_tokens
+    return work.num_updates * update + num_evals * evaluation, basis
+
+
+def expected_update(
+    config: RunConfig,
+    data_dir: Path,
+    shape: Shape,
+    num_tokens: float,
+    num_target_tokens: float,
+    device_type: str,
+    num_devices: int,
+) -> tuple[float, float | None, str]:
+    """The time of an update with so many tokens, of an evaluation where an earlier run had one, and the basis."""
     name, speed, evaluation = _earlier_run(config, data_dir)
     if name:
-        update = work.num_tokens / speed
-        basis = f"from the speed of the earlier run {name}"
-    else:
-        rate = _matrix_rate(device_type, config.dtype) * num_devices
-        blocks, head = (per_weight + again) * shape.num_matrix_parameters, per_weight * shape.num_head_parameters
-        flops = blocks * work.num_tokens + head * work.num_target_tokens
-        update = flops / (ASSUMED_MFU * rate)
-        basis = (
-            f"assumes {100 * ASSUMED_MFU:.0f} % of this machine's peak matrix speed (no earlier run to compare with); "
-            "may be off by a factor of two"
-        )
-    if evaluation is None:
-        evaluation = 2 / (per_weight + again) * update * work.num_eval_tokens / work.num_tokens
-    return work.num_updates * update + num_evals * evaluation, basis
+        return num_tokens / speed, evaluation, f"from the speed of the earlier run {name}"
+    per_weight, again = _flops_per_weight(config)
+    rate = _matrix_rate(device_type, config.dtype) * num_devices
+    blocks, head = (per_weight + again) * shape.num_matrix_parameters, per_weight * shape.num_head_parameters
+    flops = blocks * num_tokens + head * num_target_tokens
+    basis = (
+        f"assumes {100 * ASSUMED_MFU:.0f} % of this machine's peak matrix speed (no earlier run to compare with); "
+        "may be off by a factor of two"
+    )
+    return flops / (ASSUMED_MFU * rate), evaluation, basis
+
+
+def _flops_per_weight(config: RunConfig) -> tuple[int, int]:
+    """Per token, and again where activations are recomputed.
+
+    Two forward, two for the input's gradient, two for the weight's gradient.
+    """
+    return 4 if config.lora_rank else 6, 2 * (config.activation_checkpointing == "full")
 
 
 @lru_cache(maxsize=8)
@@ -95,6 +117,11 @@ def eval_seconds(records: Sequence[dict[str, Any]]) -> float | None:
     """The mean time of an evaluation, without the first if there are others; None where not recorded."""
     times = [record["eval_seconds"] for record in metrics.eval_lines(records) if "eval_seconds" in record]
     return float(np.mean(times[1:] or times)) if times else None
+
+
+def duration(seconds: float) -> str:
+    """A duration, rounded as an estimate should be."""
+    return str(timedelta(seconds=round(seconds, -1 if seconds < 600 else -2)))
 
 
 def seconds_left(records: Sequence[dict[str, Any]], num_updates: int) -> float | None:

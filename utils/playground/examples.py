@@ -84,6 +84,7 @@ EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
     "A technical assistant, for large base models": (COMPLETION, {"text": _ASSISTANT}),
     "Fill a missing line": (FILL, {"text": _FILL}),
 }
+WITH_TESTS = "A task with tests"  # one more, of the tasks that are known
 MAX_PLAIN, MAX_SHOWN = 80, 600  # characters
 
 

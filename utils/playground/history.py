@@ -1,23 +1,24 @@
 """The playground's history in the run's folder, its export as Markdown, and answers saved as pairs.
 
 `playground.jsonl` has one line per question: `time`, the fields of `prompt_modes.Question`, and per column `model`,
-`name`, `prompt`, `note` and `answers` (the fields of `Written`). Lines are never changed or removed, not even partial
-ones.
+`name`, `prompt`, `note`, `turns` and `answers` (the fields of `Written`). Lines are never changed or removed, not even
+partial ones.
 """
 
 import json
-import os
 import re
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from utils import files
+from utils import files, paths
 from utils.data import reader
 from utils.errors import UserError
 from utils.markdown import backticks
+from utils.model.generation import GenerationSettings
+from utils.model.prompt_modes import Question
 
 HISTORY = "playground.jsonl"
 # The fields that a record is read by, and their types.
@@ -25,10 +26,10 @@ ANSWER = {
     **{"text": str, "reason": str, "ids": [int], "num_tokens": int},
     **{"first_token_seconds": files.NUMBER, "tokens_per_second": files.NUMBER},
 }
-COLUMN = {"model": str, "name": str, "prompt": str, "note": str, "answers": [ANSWER]}
+COLUMN = {"model": str, "name": str, "prompt": str, "note": str, "answers": [ANSWER], "turns": [[str]]}
 RECORD = {
     **{"time": str, "mode": str, "instruction": str, "input": str, "text": str, "template": str},
-    **{"num_answers": int, "settings": {"stop": [str]}, "columns": [COLUMN]},
+    **{"num_answers": int, "settings": {"stop": [str]}, "columns": [COLUMN], "system": str},
 }
 
 
@@ -44,9 +45,9 @@ class Written:
     tokens_per_second: float
 
 
-def append(run_dir: Path, question, columns: list[dict[str, Any]]) -> dict[str, Any]:
-    """Append a question (`prompt_modes.Question`) and its answers to the history; returns the record."""
-    record = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns}
+def append(run_dir: Path, question: Question, columns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Append a question and its answers to the history; returns the record."""
+    record = _completed({"time": time.strftime("%Y-%m-%d %H:%M:%S"), **asdict(question), "columns": columns})
     files.append_line(Path(run_dir) / HISTORY, json.dumps(record, allow_nan=False), keep_unfinished=True)
     return record
 
@@ -62,20 +63,32 @@ def load(run_dir: Path) -> tuple[list[dict[str, Any]], int]:
             json.dumps(record, ensure_ascii=False).encode()  # no page or file can hold half a surrogate
         except (ValueError, RecursionError):
             record = None
+        record = _completed(record)
         is_good = not files.misfit(record, RECORD)
         records += [record] if is_good else []
         num_broken += not is_good
     return records, num_broken
 
 
+def question_of(record: dict[str, Any]) -> Question:
+    """The question of a record, without settings that this version does not know."""
+    known = {field.name for field in fields(GenerationSettings)}
+    settings = {name: value for name, value in record["settings"].items() if name in known}
+    settings["stop"] = tuple(settings["stop"])
+    names = ("mode", "instruction", "input", "text", "num_answers", "template", "system")
+    return Question(**{name: record[name] for name in names}, settings=GenerationSettings(**settings))
+
+
 def markdown(record: dict[str, Any]) -> str:
     """A question and its answers as Markdown, all text as code, between more backticks than it has."""
     settings = ", ".join(f"{name} {value}" for name, value in record["settings"].items() if value or value == 0)
     lines = [f"# {_code(record['mode'])}, {_code(record['time'])}", "", _code(settings), ""]
-    for title in ("instruction", "input", "text"):
+    for title in ("system", "instruction", "input", "text"):
         if record[title]:
             lines += [f"**{title.capitalize()}**", "", _fenced(record[title]), ""]
     for column in record["columns"]:
+        for asked, answered in column["turns"]:
+            lines += [f"## {_code(column['model'])}, before", "", _fenced(asked), "", _fenced(answered), ""]
         for number, answer in enumerate(column["answers"], start=1):
             which = f", answer {number}" if len(column["answers"]) > 1 else ""
             lines += [f"## {_code(column['model'])}{which}", ""]
@@ -108,9 +121,7 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     """
     if faults := list(reader.faults(pair)):
         raise UserError(f"This is not a pair yet: {'; '.join(fault.reason for fault in faults)}.")
-    path = Path(os.path.expanduser(path))
-    if str(path).startswith("~"):
-        raise UserError(f"{path} is in the home folder of an unknown user. Give the whole path.")
+    path = paths.absolute(path)
     if path.suffix != ".jsonl":
         raise UserError(f"A file of pairs must end in .jsonl, got {path.name!r}.")
     content = ""
@@ -130,6 +141,13 @@ def add_pair(path: Path, pair: dict[str, str], origin: dict[str, Any]) -> int:
     for file, text in ((path, line), (path.with_suffix(".origins.jsonl"), origin_line)):
         files.append_line(file, text, keep_unfinished=True, mode=files.PRIVATE)  # an editor may have left no line end
     return len(lines) + 1
+
+
+def _completed(record: Any) -> Any:
+    """A record with the fields that older versions did not write."""
+    if files.misfit(record, {"columns": [dict]}):
+        return record
+    return {"system": ""} | record | {"columns": [{"turns": []} | column for column in record["columns"]]}
 
 
 def _fenced(text: str) -> str:

@@ -1,6 +1,7 @@
 """Build the release of a run: `data/runs/<run>/release/`, whole or not at all."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,14 +9,14 @@ from typing import Any
 
 from utils import artifacts, files
 from utils.errors import UserError
-from utils.release import card, ledger, licences, metadata, run_facts
+from utils.release import card, contents, ledger, licences, metadata, run_facts
+from utils.release.contents import FORMATS
 from utils.release.ledger import NOT_STATED
 from utils.release.licences import BASE_LICENSE, DATA_LICENSE
 from utils.release.run_facts import RunFacts
 
 RELEASE, STATEMENTS = "release", "statements.json"
 CARD = "README.md"
-FORMATS = ("F16", "Q8_0")
 MAX_PAGES, MAX_PAGE_BYTES = 20, 2**26  # of executed notebooks
 
 
@@ -31,8 +32,8 @@ def build(
     facts = run_facts.read(run_dir, data_dir)
     needed, texts, missing = terms(facts, data_dir, said)
     model_dir, folder = facts.run_dir / "model", facts.run_dir / RELEASE
-    weights = {path.name: artifacts.sha256_file(path) for path in sorted(model_dir.glob("*.safetensors"))}
-    content = ledger.record(facts, weights)
+    model_files = {path.name: artifacts.sha256_file(path) for path in contents.model_files(model_dir)}
+    content = ledger.record(facts, model_files)
     inputs = {
         "ledger": artifacts.sha256_text(json.dumps(content, sort_keys=True)),
         "statements": artifacts.sha256_text(json.dumps(said, sort_keys=True)),
@@ -52,17 +53,17 @@ def build(
             files.write_bytes(temporary / name, text)
         origins = licences.origins(facts.base_dir)
         files.write_text(temporary / CARD, card.write(facts, said, needed, exports, missing, origins))
-        files.write_json(temporary / ledger.LEDGER, content)
+        files.write_text(temporary / ledger.LEDGER, json.dumps(content, indent=2) + "\n")  # ASCII: whatever the run has
         _write_results(temporary, metadata.results(facts))
         _copy_pages(facts.run_dir / "notebooks", temporary / "pages")
-        made["exports"] = list(map(asdict, exports))
+        made |= {"exports": list(map(asdict, exports)), "repository": said["repository"]}
     return folder, False
 
 
-def attempt(run_dir: Path, data_dir: Path) -> tuple[Path | None, str]:
+def attempt(run_dir: Path, data_dir: Path, formats: Sequence[str] = FORMATS) -> tuple[Path | None, str]:
     """As `build` with the saved statements, in words; without a folder where a needed statement is missing."""
     try:
-        folder, was_current = build(run_dir, data_dir, statements_of(run_dir))
+        folder, was_current = build(run_dir, data_dir, statements_of(run_dir), formats)
     except UserError as error:
         if error.field not in metadata.STATEMENTS:
             raise
@@ -110,7 +111,8 @@ def statements_of(run_dir: Path) -> dict[str, str]:
 
 def _copy_pages(pages: Path, folder: Path) -> None:
     """The executed notebooks of the run as they are now; later ones alone do not make the release out of date."""
-    for path in sorted(pages.glob("*.html"))[:MAX_PAGES]:
+    found = [path for path in sorted(pages.glob("*.html")) if re.fullmatch(contents.PAGE, path.name, re.ASCII)]
+    for path in found[:MAX_PAGES]:
         files.make_folder(folder)
         files.write_bytes(folder / path.name, files.read_bytes(path, MAX_PAGE_BYTES))
 

@@ -4,6 +4,7 @@ What is not known says so. What only a person knows comes from `statements`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from utils.config import EMBEDDED
@@ -15,7 +16,7 @@ from utils.release.ledger import NOT_STATED
 from utils.release.licences import Requirements
 from utils.release.metadata import LINKS, STATEMENTS, metadata
 from utils.release.run_facts import RunFacts
-from utils.release.tables import compared, rate
+from utils.release.tables import export
 from utils.tokens.prompts import CHAT, format_prompt
 
 STARCODER = """\
@@ -52,10 +53,6 @@ output = model.generate(**inputs, max_new_tokens=128, do_sample=False)
 print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))"""
 
 
-def title(facts: RunFacts, statements: Mapping[str, str]) -> str:
-    return one_line(statements.get("title") or facts.run_dir.name)
-
-
 def write(
     facts: RunFacts,
     statements: Mapping[str, str],
@@ -67,7 +64,8 @@ def write(
     """The text of `README.md`, with `exports` of `export.Exported`, and the names of texts that are not at hand."""
     from huggingface_hub import ModelCard
 
-    name, said = title(facts, statements), {key: statements.get(key) or NOT_STATED for key in STATEMENTS}
+    name = one_line(statements.get("title") or facts.run_dir.name)
+    said = {key: statements.get(key) or NOT_STATED for key in STATEMENTS}
     source = f"[{facts.source}]({LINKS[facts.source]})" if facts.source in LINKS else code(facts.source)
     base = (
         f"[{facts.base_name}](https://huggingface.co/{facts.base_name})"
@@ -92,7 +90,8 @@ def write(
         "## Citation": _citation(facts, name, statements),
     }
     body = "\n\n".join(f"{heading}\n\n{text}".strip() for heading, text in sections.items())
-    data = metadata(facts, statements, needed)
+    has_gguf = any(item.path.endswith(".gguf") for item in exports)
+    data = metadata(facts, statements, needed, has_gguf, "LICENSE" not in missing)
     return masked(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}\n")))
 
 
@@ -116,11 +115,12 @@ def _generation(facts: RunFacts, statements: Mapping[str, str]) -> str:
     name = statements.get("repository", "")
     where = name or "."
     words = "" if name else "in this folder, or with its name on the hub as `checkpoint`, "
-    serve = f"vllm serve {name or 'PATH-OF-THIS-FOLDER'}"
+    serve = f"vllm serve {name or '.'}"
+    path = "chat/completions" if facts.config.template == CHAT else "completions"
     return (
         f"The prompt must be exactly this one. Run it {words}with transformers:\n\n"
         f"{fenced(program(facts.config.template, where), 'python')}\n\n"
-        f"To serve it with vLLM (not tried here): `{serve}`."
+        f"To serve it with vLLM (not tried here): `{serve}`, and ask `/v1/{path}`."
     )
 
 
@@ -157,7 +157,7 @@ def _attribution(needed: Requirements, missing: Sequence[str], origins: Mapping[
 def _limitations(facts: RunFacts) -> str:
     lines = [
         "The model can write code that is wrong, insecure, or copied from its training, and it does not say so.",
-        "Measured is what is under Evaluation, and nothing else: no other languages, no safety, no bias.",
+        "Only what is under Evaluation was measured: no other languages, no safety, no bias.",
         *(f"The curves show: {plain(hint)}" for hint in facts.hints),
     ]
     if facts.config.model_name_or_path == EMBEDDED:
@@ -218,22 +218,16 @@ def _evaluation(facts: RunFacts) -> str:
 
 
 def _files(exports: Sequence[Any]) -> str:
-    columns = ("file", "what", "size", "tokens a second", "compared with the trained model")
-    rows = [
-        (
-            str(item.path),
-            item.name,
-            format_bytes(item.num_bytes),
-            rate(item.tokens_per_second),
-            compared(item.checks),
-        )
-        for item in exports
-    ]
-    return table(columns, rows) if rows else "No exports."
+    rows = [export(asdict(item)) for item in exports]
+    if not rows:
+        return "No exports."
+    ollama = "\n\nFor Ollama (not tried here), in this folder: `ollama create NAME -f Modelfile`."
+    files = table(list(rows[0]), [list(row.values()) for row in rows])
+    return files + ollama if rows[-1]["file"] == "Modelfile" else files
 
 
 def _citation(facts: RunFacts, name: str, statements: Mapping[str, str]) -> str:
-    author = statements.get("author") or "the publisher of this model"
+    author = statements.get("author") or "Author not stated"
     where = f" https://huggingface.co/{statements['repository']}" if statements.get("repository") else ""
     lines = [f"{plain(author)}: {plain(name)}.{where}"]
     if facts.is_from_hub and "starcoder" in facts.base_name.lower():

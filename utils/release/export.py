@@ -5,7 +5,6 @@ out/gguf/            model-<format>.gguf                            for llama.cp
 out/Modelfile        `ollama create <name> -f Modelfile`
 """
 
-import re
 import shutil
 import time
 from collections import deque
@@ -22,16 +21,12 @@ from utils.errors import UserError, number_of, short, unknown
 from utils.model import loading
 from utils.model.generation import stream
 from utils.model.sampling import GenerationSettings
-from utils.release import gguf_file, llama_runner
+from utils.release import contents, gguf_file, llama_runner
+from utils.release.contents import FORMATS
 from utils.release.gguf_vocabulary import LEAVE_OUT, SPLIT_TEXTS
 from utils.release.modelfile import chat_template, modelfile, prompt_of
 from utils.tokens.prompts import CHAT, encode_prompts, encode_texts, format_prompt, stop_ids
 
-# The files of a model folder that a release holds.
-MODEL_FILES = re.compile(
-    r"config\.json|generation_config\.json|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json"
-    r"|(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json|merges\.txt|chat_template\.jinja"
-)
 INSTRUCTIONS = (
     "Write a function that adds two numbers.",
     "Check whether the string s is a palindrome.",
@@ -72,7 +67,7 @@ class Answers:
     tokens_per_second: float
 
 
-def export(model_dir: Path, out: Path, template: str, formats: Sequence[str] = ("F16", "Q8_0")) -> list[Exported]:
+def export(model_dir: Path, out: Path, template: str, formats: Sequence[str] = FORMATS) -> list[Exported]:
     """Write the model of a folder into the folder `out` in all forms; the Modelfile names the last of `formats`.
 
     Every file is whole or absent; call it in `artifacts.building` for a folder that is. Raises `UserError` for a format
@@ -120,7 +115,7 @@ def export(model_dir: Path, out: Path, template: str, formats: Sequence[str] = (
 
 def _safetensors(model_dir: Path, out: Path, template: str, expected: Answers) -> Exported:
     """Copy the model's files, load them again, and compare."""
-    names = sorted(path.name for path in model_dir.iterdir() if MODEL_FILES.fullmatch(path.name))
+    names = [path.name for path in contents.model_files(model_dir)]
     files.make_folder(out)
     for name in names:
         with open(model_dir / name, "rb", opener=files.opener) as source, files.replacing(out / name) as target:

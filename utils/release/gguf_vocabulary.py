@@ -10,7 +10,7 @@ from tokenizers import Regex, pre_tokenizers
 from utils.errors import UserError, short
 from utils.tokens.prompts import begin_ids
 
-LEAVE_OUT = "Leave GGUF out: formats=()."
+LEAVE_OUT = "Leave GGUF out: FORMATS = () in notebook 07, or build --formats without a name."
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"

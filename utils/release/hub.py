@@ -1,4 +1,4 @@
-"""A release in a repository of the Hugging Face Hub: what is uploaded, checked first, and the push.
+"""A release in a repository of the Hugging Face Hub.
 
 The token is that of `hf auth login`; it is never an argument, printed or written. The hub is `HF_ENDPOINT`, or the
 public one. A push that was cut off is repeated: files whose upload was complete are not sent again. Tested with the
@@ -6,32 +6,17 @@ real client against a stand-in for the hub's HTTP interface with Xet off (`HF_HU
 hub itself, and parts of one large file, which starts again.
 """
 
-import html
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts, files, paths
-from utils.data import secrets
-from utils.errors import MAX_LISTED, UserError, mask_logs, masked, number_of, short, visible
+from utils import artifacts
+from utils.errors import UserError, mask_logs, masked, number_of, short, visible
+from utils.release.contents import ALLOWED, additions
 
-# All that is ever uploaded. Weights by their exact names: an optimizer's state is a safetensors file, too.
-BINARY = r"(adapter_)?model(-\d{5}-of-\d{5})?\.safetensors|gguf/[\w.-]+\.gguf|tokenizer\.model"
-TEXT = (
-    r"README\.md|ledger\.json|manifest\.json|(LICENSE|NOTICE)[\w.-]*|(adapter_|generation_)?config\.json|Modelfile"
-    r"|tokenizer(_config)?\.json|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt"
-    r"|(adapter_)?model\.safetensors\.index\.json|chat_template[\w.-]*|pages/[\w.-]+\.html|\.eval_results/[\w.-]+\.yaml"
-)
-ALLOWED = re.compile(rf"{BINARY}|{TEXT}")
-VOCABULARIES = {"tokenizer.json", "vocab.json", "merges.txt"}  # their words are the base's, paths among them
-MAX_TEXT_BYTES = 2**26
-REQUIRED = ("README.md", "config.json", artifacts.MANIFEST)
-# A person's name in a path of another machine, but not the names that examples use.
-PERSONAL = re.compile(
-    r"(?<![\w.~-])(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)(?!(?:user|username|you|me)\b)\w[\w.-]*"
-)
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 # What a new repository on the hub may hold already.
 STARTING_FILES = {".gitattributes", ".gitignore", "README.md", "LICENSE"}
 MAX_REPLY = 300  # characters of the hub's own words
@@ -50,29 +35,39 @@ REMEDIES = {
 }
 
 
-def listing(release_dir: Path) -> list[tuple[str, int]]:
-    """The path and size in bytes of every file that `push` uploads.
+def check_repository(name: str) -> None:
+    """Raise `UserError` for a name that is not OWNER/NAME."""
+    if not REPOSITORY.fullmatch(name):
+        raise UserError(f"repository must be OWNER/NAME, such as me/my-model, got {short(name)}.", "repository")
 
-    Raises `UserError` for links and files that no release has, and for a release with files missing or added. Not
-    covered: their content, which `push` checks.
+
+def operations(release_dir: Path, repo_id: str) -> list[Any]:
+    """The files of a release as the operations of a commit (`CommitOperationAdd`); sends nothing.
+
+    Raises `UserError` as `additions`, and for another repository than the card names.
     """
-    return [(name, path.stat().st_size) for name, path in _whole(Path(release_dir)).items()]
+    check_repository(repo_id)
+    stated = artifacts.require(Path(release_dir), "07_release")["facts"].get("repository")
+    if stated and stated != repo_id:
+        raise UserError(
+            f"the card says that the model is {short(stated)}, got {repo_id}. Push it there, or state the other "
+            "repository and build the release again."
+        )
+    return additions(release_dir)
 
 
 def push(release_dir: Path, repo_id: str, private: bool = True) -> str:
     """Upload a release as one commit, to a new repository or that of an earlier release; returns the commit's URL.
 
-    What an earlier release had and this one has not is deleted in the commit. Raises `UserError` as `listing`; for
-    content that changed since the release was made, secrets, and paths of a person's machine; without a login; for a
-    repository that holds something else, or is public although `private`; and when the hub refuses or breaks off.
+    What an earlier release had and this one has not is deleted in the commit. Raises `UserError` as `operations`;
+    without a login; for a repository that holds something else, or is public although `private`; and when the hub
+    refuses or breaks off.
     """
     from huggingface_hub import CommitOperationDelete, HfApi
 
-    if not re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", repo_id):
-        raise UserError(f"a repository is named owner/name, such as me/starcoder-alpaca, got {short(repo_id)}.")
     mask_logs("huggingface_hub")
-    additions = _additions(Path(release_dir))
-    names = {addition.path_in_repo for addition in additions}
+    files = operations(release_dir, repo_id)
+    names = {file.path_in_repo for file in files}
     with _explained(repo_id):
         api = HfApi(token=True)
         api.whoami()
@@ -83,8 +78,8 @@ def push(release_dir: Path, repo_id: str, private: bool = True) -> str:
         gone = [CommitOperationDelete(name) for name in sorted(present - names) if ALLOWED.fullmatch(name)]
         commit = api.create_commit(
             repo_id,
-            [*additions, *gone],
-            commit_message=f"Release of {number_of(len(additions), 'file')}",
+            [*files, *gone],
+            commit_message=f"Release of {number_of(len(files), 'file')}",
             parent_commit=before.sha,  # the hub refuses when somebody else has pushed meanwhile
         )
         after = api.model_info(repo_id, revision=commit.oid)
@@ -95,74 +90,6 @@ def push(release_dir: Path, repo_id: str, private: bool = True) -> str:
             "file there, and push again."
         )
     return visible(masked(commit.commit_url))
-
-
-def _whole(release_dir: Path) -> dict[str, Path]:
-    """The files of a release by their path in it; raises `UserError` for others, links, and missing ones."""
-    recorded = artifacts.require(release_dir, "07_release")["files"]
-    with paths.examining(release_dir):
-        found = {
-            path.relative_to(release_dir).as_posix(): path
-            for path in sorted(release_dir.rglob("*"))
-            if path.is_symlink() or not path.is_dir()
-        }
-    for name, path in found.items():
-        if path.is_symlink() or not path.is_file() or not ALLOWED.fullmatch(name):
-            kind = "a link" if path.is_symlink() else "not a file that a release has"
-            raise UserError(f"{short(name)} in {release_dir} is {kind}; nothing was uploaded. Move it away.")
-    changed = sorted((found.keys() ^ recorded.keys()) - {artifacts.MANIFEST}) or [
-        name for name in REQUIRED if name not in found
-    ]
-    if changed:
-        raise _changed(release_dir, changed)
-    return found
-
-
-def _additions(release_dir: Path) -> list[Any]:
-    """The files of a release as operations of a commit, with content that is checked, and as it was made."""
-    from huggingface_hub import CommitOperationAdd
-
-    release_dir = paths.resolved(release_dir)
-    recorded = (artifacts.read_manifest(release_dir) or {}).get("files", {})
-    machine = paths.own_folders(Path.cwd(), *release_dir.parents[:3])  # of the run, all runs, and the data
-    additions = []
-    for name, path in _whole(release_dir).items():
-        content = path if re.fullmatch(BINARY, name) else files.read_bytes(path, MAX_TEXT_BYTES)
-        if isinstance(content, bytes):
-            _check_text(name, content, machine)
-        additions.append(CommitOperationAdd(name, content))
-    digests = {addition.path_in_repo: addition.upload_info.sha256.hex() for addition in additions}
-    if changed := [name for name in recorded if digests.get(name) != recorded[name]]:
-        raise _changed(release_dir, changed)
-    return additions
-
-
-def _changed(release_dir: Path, names: list[str]) -> UserError:
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    listed = ", ".join(map(short, names[:MAX_LISTED]))
-    return UserError(
-        f"{release_dir} is not as it was made; missing, added or changed: {listed}{more}. Nothing was uploaded. "
-        "Build the release again."
-    )
-
-
-def _check_text(name: str, content: bytes, machine: re.Pattern) -> None:
-    """Raise `UserError` for secrets, and paths of a person's machine, in a text; of a page also in what it shows."""
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{name} is not text in UTF-8 ({error}). Nothing was uploaded. Build it again.") from error
-    for seen in (text, html.unescape(re.sub(r"<[^<>]*>", "", text))) if name.endswith(".html") else (text,):
-        for *_, masked_key in secrets.find(seen):
-            raise UserError(
-                f"{name} has what looks like a secret, {masked_key}. Nothing was uploaded. Remove it where it comes "
-                "from, make it invalid where it is used, and build the release again."
-            )
-        if name not in VOCABULARIES and (found := machine.search(seen) or PERSONAL.search(seen)):
-            raise UserError(
-                f"{name} has a path of this or another person's machine, {short(found[0])}. Nothing was uploaded. "
-                "Remove it where it comes from, and build the release again."
-            )
 
 
 def _check_repository(repo_id: str, present: set[str], is_public: bool) -> None:

@@ -73,15 +73,16 @@ def recipe(facts: RunFacts) -> list[Line]:
 
 def _others(facts: RunFacts) -> Iterable[Line]:
     num_pairs = facts.manifest["facts"].get("num_pairs")
-    is_same = isinstance(num_pairs, int) and 4250 <= num_pairs < 4550  # 4.5 k, also without some for validation
+    is_same = num_pairs is not None and 4250 <= num_pairs < 4550  # 4.5 k, also without some for validation
+    here = NOT_KNOWN if num_pairs is None else f"{num_pairs:,}"
     yield Line(
-        "number of pairs", "4.5 k", STATED, _known(num_pairs, "{:,}"), _verdict(num_pairs, is_same),
+        "number of pairs", "4.5 k", STATED, here, _verdict(num_pairs, is_same),
         "" if is_same else "More or fewer examples, and so updates.",
     )  # fmt: skip
     newest = facts.environments[-1] if facts.environments else {}
     processes = newest.get("num_processes") or facts.config.num_processes or None
     is_sharded = bool(processes and processes > 1)
-    here = {None: "not known", 1: "one process, not sharded"}.get(processes, f"FSDP2, {processes} processes")
+    here = {None: NOT_KNOWN, 1: "one process, not sharded"}.get(processes, f"FSDP2, {processes} processes")
     yield Line(
         "parallelism", "FSDP", STATED, here, _verdict(processes, is_sharded),
         "" if is_sharded else "The updates are the same on any number of processes.",
@@ -89,7 +90,7 @@ def _others(facts: RunFacts) -> Iterable[Line]:
     devices = " then ".join(dict.fromkeys(f"{one['num_processes']} × {one['device']}" for one in facts.environments))
     is_same = bool(re.fullmatch(r"8 × .*A100.*", devices))
     yield Line(
-        "hardware", "8 A100", STATED, devices or "not known", _verdict(devices, is_same),
+        "hardware", "8 A100", STATED, devices or NOT_KNOWN, _verdict(devices, is_same),
         "" if is_same else "Other rounding and another speed; the arithmetic is the same.",
     )  # fmt: skip
     seconds = facts.last.get("seconds")
@@ -101,10 +102,6 @@ def _others(facts: RunFacts) -> Iterable[Line]:
 
 def _verdict(value: Any, is_same: bool) -> str:
     return NOT_KNOWN if not value else SAME if is_same else DIFFERENT
-
-
-def _known(value: Any, form: str) -> str:
-    return NOT_KNOWN if value is None else form.format(value)
 
 
 def _text(value: Any) -> str:
@@ -119,7 +116,7 @@ def duration(seconds: float) -> str:
 
 
 def record(facts: RunFacts, model_files: dict[str, str]) -> dict[str, Any]:
-    """The content of `ledger.json`; `model_files` are the sha256 of the weights. It holds no path of this machine."""
+    """The content of `ledger.json`; `model_files` are the sha256 of the model's. It holds no path of this machine."""
     inputs, options = facts.pairs["inputs"], ("fields", "bad rows", "repairs", "benchmarks")
     return {
         "version": VERSION,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import artifacts, files
-from utils.config import EMBEDDED
+from utils.config import EMBEDDED, PACKAGED
 from utils.errors import UserError, short
 
 BASE_LICENSE, DATA_LICENSE = "base_license", "data_license"  # statements
@@ -65,7 +65,10 @@ LICENCES = {
 }
 CHANGED = "The weights were changed by fine-tuning, as described below and in ledger.json."
 # Base models on the hub whose licence is known without their card.
-KNOWN_BASES = {r"bigcode/(starcoder|tiny_starcoder)\w*(-\w+)?": "bigcode-openrail-m"}
+KNOWN_BASES = {
+    r"bigcode/(starcoder|tiny_starcoder)\w*(-\w+)?": "bigcode-openrail-m",
+    rf"HuggingFaceTB/SmolLM2-(135|360)M|Qwen/Qwen2\.5-Coder-(0\.5|1\.5)B|{EMBEDDED}|{PACKAGED}": "apache-2.0",
+}
 OPENAI = "OpenAI's terms"
 # The licences of sources of pairs, as `data.sources` writes them, and the terms that they consist of.
 DATA_TERMS = {
@@ -115,8 +118,10 @@ def required(base: str, data: str, statements: Mapping[str, str] = {}, source: s
     named = known(base or base_stated)
     known_base = LICENCES.get(named)
     if known_base:
+        identifier, title = named, known_base.title
         says = [f"The base model is under the {known_base.title}: see LICENSE. {known_base.as_base}", CHANGED]
     else:
+        identifier, title = "other", base or base_stated
         says = [f"The base model's licence, {_stated(base, base_stated)}. Its terms apply to this model.", CHANGED]
     texts = [Text("LICENSE", named if known_base else "", known_base is not None)]
     stated = known(data_stated or data)
@@ -128,12 +133,12 @@ def required(base: str, data: str, statements: Mapping[str, str] = {}, source: s
             says.append(DATA_SAYS[OPENAI])
             continue
         licence = LICENCES[term]
-        is_same, own = term == named, f"LICENSE-pairs-{term}.txt"
+        is_same = term == named and term != "mit"  # whose text names its copyright holder
         origin = f", as stated by the person who publishes this model ({data_stated!r})" if data_stated else ""
         says.append(f"The pairs ({source}) are under the {licence.title}{origin}.")
         if not is_same:
-            texts.append(Text(own, term, term == "apache-2.0", source))
-    return Requirements(named if known_base else "other", base or base_stated, tuple(says), tuple(texts))
+            texts.append(Text(f"LICENSE-pairs-{term}.txt", term, term == "apache-2.0", source))
+    return Requirements(identifier, title, tuple(says), tuple(texts))
 
 
 def known(name: str) -> str:
@@ -150,15 +155,14 @@ def _stated(found: str, stated: str) -> str:
 def _unstated(statement: str, what: str, found: str) -> UserError:
     return UserError(
         f"the licence of {what} is not known ({found}), so a release could not say under which terms it is. State it "
-        f"as {statement}, such as MIT, CC-BY-4.0 or 'written by me, all rights reserved'.",
+        f"as {statement}, such as MIT, CC-BY-4.0 or 'written by me, all rights reserved', in notebook 07's form, or "
+        "in the run's statements.json.",
         field=statement,
     )
 
 
 def of_base(name_or_path: str, folder: Path) -> str:
     """The licence of a base model: of the bundled one, of one known by its name, or as its card says; "" if unknown."""
-    if name_or_path == EMBEDDED:
-        return "apache-2.0"  # as the repository that it is part of
     for pattern, identifier in KNOWN_BASES.items():
         if re.fullmatch(pattern, name_or_path):
             return identifier

@@ -6,7 +6,8 @@ from typing import Any
 
 from huggingface_hub import EvalResultEntry, ModelCardData, eval_result_entries_to_yaml
 
-from utils.errors import UserError, masked, short, unknown, visible
+from utils.errors import masked, unknown, visible
+from utils.release.hub import check_repository
 from utils.release.licences import BASE_LICENSE, DATA_LICENSE, Requirements
 from utils.release.run_facts import RunFacts
 
@@ -36,22 +37,23 @@ def checked(statements: Mapping[str, str]) -> dict[str, str]:
     for name in statements:
         if name not in STATEMENTS:
             raise unknown("statement", name, STATEMENTS)
-    repository = str(statements.get("repository", "")).strip()
-    if repository and not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", repository):
-        raise UserError(f"repository must be OWNER/NAME of the hub, got {short(repository)}.", field="repository")
+    if repository := str(statements.get("repository", "")).strip():
+        check_repository(repository)
     return {name: visible(masked(str(statements.get(name, "")).strip()[:MAX_STATEMENT])) for name in STATEMENTS}
 
 
-def metadata(facts: RunFacts, statements: Mapping[str, str], needed: Requirements) -> ModelCardData:
-    """The card's metadata, in the hub's terms."""
-
+def metadata(
+    facts: RunFacts, statements: Mapping[str, str], needed: Requirements, has_gguf: bool, has_text: bool
+) -> ModelCardData:
+    """The card's metadata, in the hub's terms, of a release with GGUF files, and with the text of its licence."""
     hub = re.fullmatch(r"([\w.-]+/[\w.-]+)@[0-9a-f]{40}", facts.source)
     dataset = hub[1] if hub else DATASETS.get(facts.source)
     languages = re.findall(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]+)*", statements.get("language", ""))
     other: dict[str, Any] = {}
     if needed.identifier == "other":
         name = re.sub(r"[^a-z0-9.]+", "-", needed.name.lower()).strip("-.")[:60]
-        other = {"license_name": name or "unnamed", "license_link": "LICENSE"}
+        other |= {"license_name": name or "unnamed"}
+        other |= {"license_link": "LICENSE"} if has_text else {}
     if facts.is_from_hub:
         other |= {"base_model": facts.base_name, "base_model_relation": "finetune"}
         other |= {"base_model_revision": facts.base_identity} if facts.base_identity else {}
@@ -61,7 +63,7 @@ def metadata(facts: RunFacts, statements: Mapping[str, str], needed: Requirement
         language=languages or (["en"] if facts.source in ENGLISH else None),
         library_name="transformers",
         pipeline_tag="text-generation",
-        tags=["code", "instruction-tuning", f"{facts.config.template}-prompt", "gguf"],
+        tags=["code", "instruction-tuning", f"{facts.config.template}-prompt", *["gguf"] * has_gguf],
         **other,
     )
 

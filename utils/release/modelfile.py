@@ -1,7 +1,6 @@
-"""A run's prompt template in the terms of the programs that serve it: Ollama, llama.cpp and vLLM."""
+"""A run's prompt template in the terms of the programs that serve it: Ollama and llama.cpp."""
 
 import json
-import shlex
 from collections.abc import Iterable
 
 from utils.errors import UserError
@@ -66,8 +65,3 @@ def chat_template(template: str, tokenizer) -> str:
         f"{{{{ {response} + message['content'] }}}}{{% else %}}{{{{ {heading} + message['content'] }}}}{{% endif %}}"
         f"{{% endfor %}}{{% if add_generation_prompt %}}{{{{ {response} }}}}{{% endif %}}"
     )
-
-
-def vllm_command(model: str, context: int) -> str:
-    """The command that serves a folder or hub id with vLLM; prompts of the run's template go to `/v1/completions`."""
-    return f"vllm serve {shlex.quote(model)} --max-model-len {context}"

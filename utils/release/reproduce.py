@@ -1,9 +1,10 @@
 """The same run again, from the ledger of a release: same settings, data and base model, checked by their hashes."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-from utils import artifacts
+from utils import artifacts, hardware
 from utils.config import EMBEDDED, PAIR_SUFFIXES, RunConfig
 from utils.data import pairs
 from utils.data.reader import Fields
@@ -11,6 +12,7 @@ from utils.errors import UserError, short
 from utils.evaluation.tasks import NAMES
 from utils.model import loading
 from utils.release import ledger
+from utils.release.hub import REPOSITORY
 from utils.runs import environment, folders, launch
 from utils.tokens import dataset
 
@@ -50,7 +52,7 @@ def settings(found: dict[str, Any], base: str = "", pairs_file: str = "") -> Run
     """The settings of a ledger for this machine; raises `UserError` where a path must be given, or must not."""
     config = RunConfig().with_changes(**found["settings"])
     is_file = config.pairs.lower().endswith(PAIR_SUFFIXES)
-    is_local = config.model_name_or_path != EMBEDDED and config.model_name_or_path.count("/") != 1
+    is_local = config.model_name_or_path != EMBEDDED and not REPOSITORY.fullmatch(config.model_name_or_path)
     for given, is_wanted, option, name in (
         (pairs_file, is_file, "--pairs", config.pairs),
         (base, is_local, "--base", config.model_name_or_path),
@@ -64,8 +66,10 @@ def settings(found: dict[str, Any], base: str = "", pairs_file: str = "") -> Run
     changes |= {} if config.eval_tasks in NAMES else {"eval_tasks": ""}
     changes |= {"pairs": pairs_file} if pairs_file else {}
     changes |= {"model_name_or_path": str(Path(base).expanduser().resolve())} if base else {}
-    processes = max(1, config.num_processes, *(one["num_processes"] for one in found["environments"][-1:]))
-    return config.with_changes(**changes, num_processes=processes).resolved()
+    recorded = max(1, config.num_processes, *(one["num_processes"] for one in found["environments"][-1:]))
+    devices = hardware.devices()
+    most = len(devices) if devices[0].type == "cuda" else os.cpu_count() or 1
+    return config.with_changes(**changes, num_processes=min(recorded, most)).resolved()
 
 
 def _prepare_pairs(found: dict[str, Any], config: RunConfig, data_dir: Path) -> None:

@@ -17,6 +17,7 @@ from utils.tokens import dataset
 
 MAX_WORDS = 400  # characters of a result in words
 RESULT = dict.fromkeys(("measure", "tasks", "base", "tuned", "comparison"), str)
+COUNTS = dict.fromkeys(("num_pairs", "num_updates"), int | None)  # of older runs there are none
 PAIRS = {"source": str, "license": str, "num_kept": int, "num_read": int, "num_train": int, "num_validation": int}
 
 
@@ -71,10 +72,14 @@ class RunFacts:
 
     @property
     def base_name(self) -> str:
-        """The hub id of the base model, or the name of its folder."""
+        """The hub id of the base model, the run that it is the tuned model of, or the name of its folder."""
         name = self.config.model_name_or_path
-        is_local = name == EMBEDDED or Path(loading.locate(name)).is_dir()
-        return "the workbook's bundled StarCoder" if name == EMBEDDED else Path(name).name if is_local else name
+        path = Path(name)
+        if name == EMBEDDED:
+            return "the workbook's bundled StarCoder"
+        if path.name == "model" and (path.parent / "config.json").exists():
+            return f"the tuned model of the run {path.parent.name}"
+        return path.name if path.is_dir() else name
 
     @property
     def is_from_hub(self) -> bool:
@@ -102,8 +107,9 @@ def read(run_dir: Path, data_dir: Path) -> RunFacts:
     manifest = artifacts.require(run_dir, "03_train_fsdp")
     tokens_dir, pairs_dir = artifacts.tokens_dir(data_dir, config), artifacts.pairs_dir(data_dir, config.pairs)
     tokens, pairs_made = artifacts.require(tokens_dir, "02_alpaca_format"), artifacts.require(pairs_dir, "01_data")
-    if fault := files.misfit(pairs_made["facts"], PAIRS, "its facts"):
-        raise UserError(f"{pairs_dir / artifacts.MANIFEST}: {fault}. Run notebook 01_data again.")
+    for folder, facts, wanted in ((pairs_dir, pairs_made["facts"], PAIRS), (run_dir, manifest["facts"], COUNTS)):
+        if fault := files.misfit(facts, wanted, "its facts"):
+            raise UserError(f"{folder / artifacts.MANIFEST}: {fault}. Restore the file, or make its folder again.")
     _check_chain(run_dir, manifest, tokens_dir, tokens, pairs_dir, pairs_made)
     base_dir = loading.folder(config)
     if manifest.get("base", "") not in ("", loading.fingerprint(config)):

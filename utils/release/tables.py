@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from utils import artifacts, files
 from utils.hardware import format_bytes
+from utils.markdown import one_line
 from utils.plots import Table
 from utils.release.ledger import Line
 
@@ -15,32 +17,29 @@ EXPORT = {"name": str, "path": str, "num_bytes": int, "tokens_per_second": files
 def recipe(lines: Sequence[Line]) -> Table:
     """The published recipe against the run, a row for each line."""
     names = {"status": "which is", "published": "published card", "meaning": "what a difference means"}
-    return Table(Table([asdict(line) for line in lines]).rename(columns=names).set_index("what"))
+    rows = [{name: one_line(value) for name, value in asdict(line).items()} for line in lines]
+    return Table(Table(rows).rename(columns=names).set_index("what"))
 
 
-def rate(tokens_per_second: float | None) -> str:
-    return "not measured" if tokens_per_second is None else f"{tokens_per_second:,.0f}"
-
-
-def compared(checks: Mapping[str, str]) -> str:
-    """What an export was compared with, and the results, on one line."""
-    return "; ".join(f"{name}: {value}" for name, value in checks.items()) or "not compared"
+def export(item: Mapping[str, Any]) -> dict[str, str]:
+    """One export, an `EXPORT`, in words."""
+    size, speed = item["num_bytes"], item["tokens_per_second"]
+    compared = "; ".join(f"{name}: {value}" for name, value in item["checks"].items())
+    return {
+        "file": "*.safetensors" if item["path"] == "." else item["path"],
+        "what": item["name"],
+        "size": format_bytes(size) if size >= 2**20 else f"{size:,} bytes",
+        "tokens a second": "not measured" if speed is None else f"{speed:,.0f}",
+        "compared with the trained model": compared or "not compared",
+    }
 
 
 def exports(folder: Path | None) -> Table:
     """The exports of a release, with size, speed and checks; empty without a release."""
     facts = artifacts.require(folder, "07_release")["facts"] if folder else {}
     found = facts.get("exports", [])
-    rows = {
-        item["path"]: {
-            "what": item["name"],
-            "size": format_bytes(item["num_bytes"]),
-            "tokens a second": rate(item["tokens_per_second"]),
-            "compared": compared(item["checks"]),
-        }
-        for item in (found if not files.misfit(found, [EXPORT]) else [])
-    }
-    return Table(Table.from_dict(rows, orient="index", columns=["what", "size", "tokens a second", "compared"]))
+    rows = [export(item) for item in found] if not files.misfit(found, [EXPORT]) else []
+    return Table(rows, index=[row.pop("file") for row in rows])
 
 
 def upload(listed: Iterable[tuple[object, int]]) -> Table:

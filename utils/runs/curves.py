@@ -19,7 +19,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 from utils import plots
 from utils.config import RunConfig
 from utils.errors import UserError, unknown
-from utils.runs import folders, launch, metrics
+from utils.runs import folders, labels, launch, metrics
 
 # The x axes: field of a metrics line, its units per unit of the axis, label.
 X_AXES = {
@@ -46,13 +46,14 @@ class Run:
     train: list[dict[str, Any]]
     evals: list[dict[str, Any]]
     tasks: list[dict[str, Any]] = field(default_factory=list)
+    about: labels.About = labels.About()
 
     @classmethod
     def load(cls, run_dir: Path) -> "Run":
         """Read a run's folder; raises `UserError` when its settings or metrics cannot be read."""
         config, records = RunConfig.load(run_dir / "config.json"), metrics.read(run_dir)
         lines = metrics.train_lines(records), metrics.eval_lines(records), metrics.task_lines(records)
-        return cls(plots.encodable(run_dir.name), launch.state(run_dir), config, *lines)
+        return cls(plots.encodable(run_dir.name), launch.state(run_dir), config, *lines, labels.about(run_dir))
 
     def best(self) -> dict[str, Any] | None:
         """The evaluation with the lowest loss."""
@@ -68,6 +69,17 @@ def load(run_dirs: Iterable[Path]) -> tuple[list[Run], dict[str, str]]:
         except UserError as error:
             unreadable[plots.encodable(run_dir.name)] = plots.encodable(str(error))
     return runs, unreadable
+
+
+def named(runs: Sequence[Run]) -> dict[str, str]:
+    """The label of each run, by its name: see `labels.labels`."""
+    return labels.labels({run.name: run.config for run in runs}, {run.name: run.about.label for run in runs})
+
+
+def titles(runs: Sequence[Run]) -> list[str]:
+    """What legends call each run."""
+    names = named(runs)
+    return [labels.title(run.name, names[run.name]) for run in runs]
 
 
 def choose(data_dir: Path, run_dir: Path, names: str = "", num_others: int = 2) -> list[Path]:
@@ -91,12 +103,13 @@ def choose(data_dir: Path, run_dir: Path, names: str = "", num_others: int = 2) 
 def summary(runs: Sequence[Run], unreadable: Mapping[str, str] | None = None) -> pandas.DataFrame:
     """One row per run: state, lowest validation loss and its step, speed, memory, time; empty where unknown.
 
-    `unreadable` are names and faults of other runs.
+    With labels where runs have some. `unreadable` are names and faults of other runs.
     """
     rows: dict[str, dict[str, Any]] = {}
+    names = named(runs)
     for run in runs:
         best = run.best() or {"eval_loss": np.nan, "step": None}
-        rows[run.name] = {
+        rows[run.name] = ({"label": names[run.name]} if any(names.values()) else {}) | {
             "state": run.state,
             "updates": run.train[-1]["step"] if run.train else 0,
             "lowest validation loss (nats/token)": round(best["eval_loss"], 3),
@@ -138,8 +151,8 @@ def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perple
     # exp overflows a float above 709, and the axis limits before that.
     shown = (lambda losses: np.exp(np.minimum(losses, 300))) if perplexity else (lambda losses: losses)
     what = "perplexity" if perplexity else "loss"
-    labels = [_label(run, what, shown) for run in runs]
-    label = f"Training and validation {what} against {X_AXES[x][2]}. " + "; ".join(labels) + "."
+    names = [f"{title}: {_lowest(run, what, shown)}" for run, title in zip(runs, titles(runs), strict=True)]
+    label = f"Training and validation {what} against {X_AXES[x][2]}. " + "; ".join(names) + "."
     ratios = (2, 1) if any(run.tasks for run in runs) else (1,)
     size = (9, 2.2 + 2.1 * len(ratios) + 0.2 * len(runs))
     figure, (axis, *below) = plots.subplots(len(ratios), 1, size, label, sharex=True, height_ratios=ratios)
@@ -147,7 +160,7 @@ def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perple
         _draw_losses(axis, run, x, smoothing, shown, index)
     if not any(run.train or run.evals for run in runs):
         axis.text(0.5, 0.5, "nothing recorded yet", transform=axis.transAxes, ha="center", color=plots.GREY)
-    _legend(figure, labels, MARKERS)
+    _legend(figure, names, MARKERS)
     axis.set_ylabel("perplexity (logarithmic)" if perplexity else "loss (nats per token)")
     plots.title(axis, f"{what.capitalize()}: training (lines), validation (markers), lowest validation (ringed)")
     if perplexity:
@@ -209,7 +222,8 @@ def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> plo
     """
     _check(x, smoothing)
     field, scale, _ = X_AXES[x]
-    label = f"Learning rate, gradient norm, tokens per second and memory of {', '.join(run.name for run in runs)}."
+    names = titles(runs)
+    label = f"Learning rate, gradient norm, tokens per second and memory of {', '.join(names)}."
     figure, axes = plots.subplots(2, 2, (9, 5.4 + 0.2 * len(runs)), label, sharex=True)
     panels = [
         ("learning_rate", 1, 0, "Learning rate", "learning rate", "{x:g}"),
@@ -228,7 +242,7 @@ def details(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0) -> plo
         axis.yaxis.set_major_formatter(formatter)
         axis.set_ylabel(y_label)
         plots.title(axis, title)
-    _legend(figure, [run.name for run in runs])
+    _legend(figure, names)
     for axis in axes[2:]:
         _x_axis(axis, x)
     return figure
@@ -248,12 +262,12 @@ def _legend(figure: Figure, names: Sequence[str], markers: str = "") -> None:
     figure.legend(handles=handles, loc="outside upper left", frameon=False, fontsize=9.5, handlelength=4)
 
 
-def _label(run: Run, what: str, shown: Callable) -> str:
+def _lowest(run: Run, what: str, shown: Callable) -> str:
     best = run.best()
     if best is None:
-        return f"{run.name}: no evaluation yet"
+        return "no evaluation yet"
     rate = f", best pass rate {max(line['pass_rate'] for line in run.tasks):.0%}" if run.tasks else ""
-    return f"{run.name}: lowest validation {what} {shown(best['eval_loss']):.3f} at step {best['step']:,}{rate}"
+    return f"lowest validation {what} {shown(best['eval_loss']):.3f} at step {best['step']:,}{rate}"
 
 
 def _check(x: str, smoothing: float) -> None:

@@ -5,12 +5,14 @@ A run is never overwritten: the next run with the same preset and pairs gets the
 
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from utils import artifacts
 from utils.config import RunConfig
-from utils.errors import UserError, short
+from utils.errors import UserError, short, visible
+from utils.runs import labels
 from utils.runs.metrics import METRICS
 
 
@@ -30,6 +32,23 @@ def readable(data_dir: Path) -> dict[Path, RunConfig]:
         with suppress(UserError):  # damaged, or settings of another version of the workbook
             configs[run_dir] = RunConfig.load(run_dir / "config.json")
     return configs
+
+
+def titles(run_dirs: Iterable[Path]) -> dict[Path, str]:
+    """What lists call each run: its label, else the settings that differ from its preset, and its name."""
+    found = {}
+    for run_dir in run_dirs:
+        name, label = visible(run_dir.name), labels.about(run_dir).label
+        with suppress(UserError):  # unreadable settings
+            label = labels.labels({name: RunConfig.load(run_dir / "config.json")}, {name: label})[name]
+        found[run_dir] = labels.title(name, label)
+    return found
+
+
+def continuing(data_dir: Path, run_dir: Path) -> list[str]:
+    """The names of runs that began with the tuned model of this one."""
+    model = str(Path(run_dir).resolve() / "model")
+    return [path.name for path, config in readable(data_dir).items() if config.model_name_or_path == model]
 
 
 def new_run_dir(data_dir: Path, config: RunConfig) -> Path:
@@ -59,14 +78,18 @@ def named(data_dir: Path, run: str) -> Path:
     return Path(data_dir) / "runs" / run
 
 
-def find_run(data_dir: Path, config: RunConfig, run: str = "") -> Path:
-    """The folder of the named run, or the newest run of this preset on these pairs; raises `UserError` without one."""
+def find_run(data_dir: Path, config: RunConfig, run: str = "", is_finished: bool = False) -> Path:
+    """The folder of the named run, or the newest run of this preset on these pairs; raises `UserError` without one.
+
+    With `is_finished`, the newest that has a model, if there is one.
+    """
     if run:
         run_dir = named(data_dir, run)
         existing = [path for path in runs(data_dir) if path == run_dir]
     else:
         wanted = config.preset, config.pairs
         existing = [path for path, other in readable(data_dir).items() if (other.preset, other.pairs) == wanted]
+        existing = is_finished and [path for path in existing if (path / "model").exists()] or existing
     if not existing:
         wanted = run or f"of preset {config.preset!r} on {config.pairs!r}"
         raise UserError(f"there is no run {wanted} in {Path(data_dir) / 'runs'}. Run notebook 03_train_fsdp first.")

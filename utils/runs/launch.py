@@ -136,9 +136,9 @@ def launcher(run_dir: Path) -> psutil.Process | None:
     return None
 
 
-def _is_training(run_dir: Path) -> bool:
-    """Whether a process trains in the folder: `distributed.only_one` holds the lock then."""
-    with suppress(OSError, UserError), open(run_dir / "lock", opener=files.opener) as file:
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the lock of the folder: it trains the run, or runs the sweep."""
+    with suppress(OSError, UserError), open(folder / "lock", opener=files.opener) as file:
         try:
             files.lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that concurrent callers both get it
         except BlockingIOError:
@@ -148,7 +148,7 @@ def _is_training(run_dir: Path) -> bool:
 
 def state(run_dir: Path) -> str:
     """One of `STATES`. Not covered: a run started by hand, in the seconds before it takes its lock."""
-    if launcher(run_dir) is not None or _is_training(run_dir):
+    if launcher(run_dir) is not None or is_locked(run_dir):
         return "running"
     if not os.path.lexists(run_dir / "config.json"):
         return "new"
@@ -233,10 +233,10 @@ def stop(run_dir: Path) -> None:
     files.write_text(run_dir / "STOP", "")
 
 
-def log_tail(run_dir: Path, num_lines: int = 20) -> str:
-    """The last lines of `train.log`, of its last `LOG_TAIL_BYTES`."""
+def log_tail(run_dir: Path, num_lines: int = 20, name: str = "train.log") -> str:
+    """The last lines of a log, of its last `LOG_TAIL_BYTES`."""
     try:
-        with open(run_dir / "train.log", "rb", opener=files.opener) as file:
+        with open(run_dir / name, "rb", opener=files.opener) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             lines = file.read().decode("utf-8", errors="replace").splitlines()
     except FileNotFoundError:

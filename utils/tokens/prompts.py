@@ -14,6 +14,8 @@ from tokenizers import Tokenizer
 from utils.errors import UserError, unknown
 
 TEMPLATES = ALPACA, ALPACA_NEWLINE, CHAT = "alpaca", "alpaca-newline", "chat"
+# StarCoder2 and SmolLM2, Qwen Coder; source: Qwen2.5-Coder's example of fill-in-the-middle.
+FILE_ENDS = "<file_sep>", "<|file_sep|>", "<|fim_pad|>"
 PROMPT_WITH_INPUT = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.\n\n"
@@ -30,15 +32,55 @@ def format_prompt(instruction: str, input: str = "", template: str = ALPACA, tok
     """The prompt of a pair; in `alpaca` the response follows the last `:` immediately.
 
     Source: `PROMPT_DICT` of tatsu-lab/stanford_alpaca. `chat` needs the tokenizer; raises `UserError` when it has no
-    usable chat template. Not covered: text that imitates a heading, several turns, system messages.
+    usable chat template. Not covered: text that imitates a heading; system text and turns, see `encode_chat`.
     """
     if template not in TEMPLATES:
         raise unknown("template", template, TEMPLATES)
     if template == CHAT:
         before, after = chat_frame(tokenizer)
-        return before + (f"{instruction}\n\n{input}" if input else instruction).strip() + after
+        return before + user_message(instruction, input) + after
     text = PROMPT_WITH_INPUT if input else PROMPT_WITHOUT_INPUT
     return text.format(instruction=instruction, input=input) + ("\n" if template == ALPACA_NEWLINE else "")
+
+
+def user_message(instruction: str, input: str = "") -> str:
+    """What the user says in a chat."""
+    return (f"{instruction}\n\n{input}" if input else instruction).strip()
+
+
+def encode_chat(messages: list[dict[str, str]], tokenizer) -> tuple[str, list[int]]:
+    """A conversation in the model's chat template up to the start of the answer: its text, and its ids.
+
+    Each message has a `role` (system, user or assistant) and a `content`, of which nothing becomes a special token. For
+    one user message the same as `format_prompt` and `encode_prompts`. Raises `UserError` for a template that leaves a
+    message out or changes it, as some do with the system's.
+    """
+    contents = {f"zqxjk{number}kjxqz": message["content"] for number, message in enumerate(messages)}
+    chat = [{"role": message["role"], "content": mark} for message, mark in zip(messages, contents, strict=True)]
+    marks = re.compile("|".join(contents))
+    try:
+        text = tokenizer.apply_chat_template(
+            chat, chat_template=_chat_template(tokenizer), add_generation_prompt=True, tokenize=False
+        )
+    except UserError:
+        raise
+    except Exception as error:  # a template is a program and may raise anything
+        raise UserError(f"the chat template refuses this conversation ({error}): leave out the system text.") from error
+    if marks.findall(text) != list(contents):
+        raise UserError("the chat template leaves out a message: leave out the system text or the turns before.")
+
+    def encoded(contents: dict[str, str]) -> list[int]:
+        ids, place = [], 0
+        for match in [*_control_pattern(tokenizer).finditer(text), None]:
+            plain = marks.sub(lambda mark: contents[mark[0]], text[place : match.start() if match else None])
+            ids += encode_texts([plain], tokenizer)[0] if plain else []
+            ids += _encode_template(match[0], tokenizer) if match else []
+            place = match.end() if match else place
+        return ids
+
+    if encoded({mark: mark for mark in contents}) != _encode_template(text, tokenizer):
+        raise UserError("this tokenizer cannot split a chat at its special tokens: leave out system text and turns.")
+    return marks.sub(lambda mark: contents[mark[0]], text), encoded(contents)
 
 
 def encode_prompts(prompts: list[str], tokenizer, template: str = ALPACA) -> list[list[int]]:
@@ -81,12 +123,16 @@ def _chat_end(tokenizer, template: str) -> int:
 
 
 def stop_ids(model, tokenizer) -> frozenset[int]:
-    """Every id that ends an answer: of the tokenizer, of the model's generation settings, of its chat template."""
+    """Every id that ends an answer: of the tokenizer, of the model's generation settings, of its chat template.
+
+    And the tokens with which code models begin another file, where a text to complete or its middle is over.
+    """
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     ids = [tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
     with suppress(UserError, ValueError):  # no chat template
         ids.append(end_id(tokenizer, CHAT))
-    return frozenset(token_id for token_id in ids if token_id is not None)
+    ids += [token_id for token_id, token in control_tokens(tokenizer).items() if token in FILE_ENDS]
+    return frozenset(token_id for token_id in ids if isinstance(token_id, int))
 
 
 def control_tokens(tokenizer) -> dict[int, str]:

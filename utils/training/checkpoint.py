@@ -224,7 +224,9 @@ def load(folder: Path, tensors: dict[str, torch.Tensor], own: dict[str, torch.Te
             num_missing -= _copy_overlap(file, name, local, first_row)
         if num_missing:
             raise UserError(f"{folder} lacks rows of {name}: it was made from another model. Start a new run.")
-    own_shards = {name: file.get_tensor(f"own.{rank}.{name}") for name, file in _own_files(shards, rank).items()}
+    prefix = f"own.{rank}."
+    own_names = [name for name in shards if name.startswith(prefix)]
+    own_shards = {name.removeprefix(prefix): shards[name][0].get_tensor(name) for name in own_names}
     for name, tensor in own.items():
         if name not in own_shards or own_shards[name].shape != tensor.shape:
             raise UserError(
@@ -236,11 +238,6 @@ def load(folder: Path, tensors: dict[str, torch.Tensor], own: dict[str, torch.Te
         if f"random.{kind}" in own_shards:
             setter(own_shards[f"random.{kind}"])
     return read_json(folder / "state.json", STATE)
-
-
-def _own_files(shards: dict[str, list], rank: int) -> dict[str, Any]:
-    prefix = f"own.{rank}."
-    return {name.removeprefix(prefix): files[0] for name, files in shards.items() if name.startswith(prefix)}
 
 
 def _copy_overlap(file, name: str, local: torch.Tensor, first_row: int) -> int:

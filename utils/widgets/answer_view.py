@@ -80,14 +80,14 @@ STYLE = """<style>
 .answer-html .legend { margin: 0 0 8px; line-height: 2; }
 .answer-html .legend ~ .text { padding-bottom: 6em; }
 .answer-html .legend span { white-space: nowrap; }
-.answer-html [tabindex] { scroll-margin-bottom: 9em; }
-.answer-html [tabindex]:hover, .answer-html [tabindex]:focus { outline: 2px solid var(--jp-brand-color1, royalblue); }
-.answer-html [tabindex]:hover::after, .answer-html [tabindex]:focus::after { content: attr(aria-label); display: block;
+.answer-html [aria-label] { scroll-margin-bottom: 9em; }
+.answer-html [aria-label]:is(:hover, :focus) { outline: 2px solid var(--jp-brand-color1, royalblue); }
+.answer-html [aria-label]:is(:hover, :focus)::after { content: attr(aria-label); display: block;
   position: absolute; left: 8px; right: 8px; z-index: 1; margin-top: 4px; padding: 6px 8px; max-height: 12em;
   overflow: hidden; pointer-events: none; white-space: pre-line; overflow-wrap: anywhere;
   font: 13px/1.4 var(--jp-ui-font-family, sans-serif); border: 1px solid var(--jp-border-color1, gray);
   color: var(--jp-content-font-color1, black); background: var(--jp-layout-color2, #eee); }
-.answer-html [tabindex]:hover::after { z-index: 2; }
+.answer-html [aria-label]:hover::after { z-index: 2; }
 .answer-html p { margin: 0; }
 .answer-html ol { margin: 8px 0 0; padding-left: 24px; }
 .answer-html li { margin-bottom: 8px; overflow-wrap: anywhere; }
@@ -199,7 +199,8 @@ def _cell(score: TokenScore) -> str:
 def _item(stretch: str, places: Sequence[Source]) -> str:
     quote = stretch[:MAX_QUOTED_CHARACTERS] + "…" * (len(stretch) > MAX_QUOTED_CHARACTERS)
     texts = "".join(
-        f'<details><summary>{_shown(_named(source))}</summary><div class="quote">{_shown(source.text)}</div></details>'
+        f"<details><summary>{_shown(_named(source))}</summary>"
+        f'<div class="quote" tabindex="0">{_shown(source.text)}</div></details>'
         for source in places
     )
     return f'<li><span class="quote">{_shown(quote)}</span>{texts}</li>'

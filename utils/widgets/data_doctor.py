@@ -1,15 +1,17 @@
-"""The data doctor's page: findings with examples, and how to apply their repairs.
+"""The data doctor's page: findings with examples, and their repairs, which a button applies.
 
-Nothing is changed here: a checkbox only shows the line for the parameters cell. Text of rows is escaped.
+Nothing changes before the button is pressed, and never the source of the pairs. Text of rows is escaped.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 
+from utils.data import pairs
 from utils.data.audit import REPAIRS
 from utils.data.findings import Example, Finding
-from utils.widgets.html import BORDER, LINE, PRE, escape, pre
+from utils.widgets.html import BORDER, LINE, PRE, alert, connection_note, describe, escape, guarded, pre
 
 FRAME = f"margin: 4px 0; padding: 6px; max-height: 24em; overflow-y: auto; border: {BORDER}"
 # The signs of a diff carry the meaning, not the colours.
@@ -22,59 +24,80 @@ COLUMNS = "display: grid; grid-template-columns: repeat(auto-fit, minmax(20em, 1
 
 
 class Doctor(widgets.VBox):
-    """The panel: `findings` with checkboxes, and how to apply the selected repairs.
+    """The panel: `findings` with checkboxes for their repairs, and a button that applies those selected.
 
-    `applied` are repairs made before these pairs were examined; they stay in the proposed value.
+    `applied` are the repairs that these pairs already have. `prepare` is `pairs.prepare` for the same source, which
+    the button calls with `repairs`; without it the panel says what to write into REPAIRS.
     """
 
-    def __init__(self, findings: Sequence[Finding], applied: Sequence[str] = ()):
-        self.applied = [name for name in applied if name in REPAIRS]
+    def __init__(
+        self, findings: Sequence[Finding], applied: Sequence[str] = (), prepare: Callable[..., tuple] | None = None
+    ):
+        self.applied, self._prepare = [name for name in REPAIRS if name in applied], prepare
+        self._working: asyncio.Task | None = None
         self.ticks: dict[str, widgets.Checkbox] = {}
         self.proposal = widgets.HTML()
+        self.button = widgets.Button(description="Apply", icon="check", button_style="primary")
+        self.button.layout.display = None if prepare else "none"
+        self.button.on_click(guarded(self._start, self.proposal))
         lines: list[widgets.Widget] = []
         for finding in findings:
             lines.append(widgets.HTML(_finding(finding)))
-            if finding.repair and finding.count:
+            if finding.repair and (finding.count or finding.repair in self.applied):
                 self.ticks[finding.repair] = self._tick(finding.repair)
                 lines.append(self.ticks[finding.repair])
         self._propose()
-        super().__init__([*lines, self.proposal])
+        super().__init__([connection_note(), *lines, self.button, self.proposal])
 
     @property
-    def repairs(self) -> str:
-        """The value of REPAIRS: the applied and the selected repairs, separated by spaces."""
-        ticked = [name for name, tick in self.ticks.items() if tick.value]
-        return " ".join(dict.fromkeys([*self.applied, *ticked]))
+    def repairs(self) -> list[str]:
+        """The selected repairs."""
+        return [name for name in REPAIRS if name in self.ticks and self.ticks[name].value]
+
+    async def wait(self) -> None:
+        if self._working:
+            await self._working
 
     def _tick(self, repair: str) -> widgets.Checkbox:
         description = f"Repair “{repair}”: {REPAIRS[repair]}"
         layout = widgets.Layout(width="auto", margin="0 0 8px 18px")
-        tick = widgets.Checkbox(False, description=description, indent=False, layout=layout)
+        tick = widgets.Checkbox(repair in self.applied, description=description, indent=False, layout=layout)
         tick.observe(self._propose, "value")
         return tick
 
     def _propose(self, _=None) -> None:
-        if self.repairs == " ".join(self.applied):
-            text = "No repair is selected, so nothing changes. Select one to see how to apply it."
-        else:
+        self.button.disabled = self.repairs == self.applied
+        if self.repairs == self.applied:
+            text = "The selected repairs are applied." if self.applied else "No repair is selected."
+        elif self._prepare is None:
+            value = escape(" ".join(self.repairs))
             text = (
-                f'To apply: set <code>REPAIRS = "{escape(self.repairs)}"</code> in the parameters at the top of this '
-                "notebook, and run all cells again. Until then the pairs do not change."
+                f'To apply: set <code>REPAIRS = "{value}"</code> at the top of this notebook, and run all cells again.'
             )
+        else:
+            text = "Not applied yet."
         self.proposal.value = f'<p role="status" style="{LINE}"><b>{text}</b></p>'
 
+    def _start(self) -> None:
+        if self._prepare is None:  # as its button is hidden
+            return
+        self.button.disabled = True
+        self.proposal.value = f'<p role="status" style="{LINE}"><b>Making the pairs again…</b></p>'
+        self._working = asyncio.get_running_loop().create_task(self._apply(self._prepare, self.repairs))
 
-def table(findings: Sequence[Finding]) -> str:
-    """The findings as an HTML table, for exported pages."""
-    left, right = 'style="text-align: left"', 'style="text-align: right; white-space: nowrap"'
-    heads = "".join(f"<th {left}>{head}</th>" for head in ("finding", "rows", "meaning", "repair"))
-    body = "".join(
-        f"<tr><td {left}>{escape(finding.title)}</td><td {right}>{how_many(finding)}</td>"
-        f"<td {left}>{escape(finding.meaning)}</td>"
-        f"<td {left}>{escape(finding.repair if finding.count else '')}</td></tr>"
-        for finding in findings
-    )
-    return f'<table class="mathjax_ignore"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    async def _apply(self, prepare: Callable[..., tuple], names: list[str]) -> None:
+        try:
+            folder, _ = await asyncio.to_thread(prepare, repairs=tuple(names))
+            counts = pairs.row_counts(folder)
+            self.applied = names
+            self._propose()
+            self.proposal.value += (
+                f'<p style="{LINE}">{counts["num_train"]:,} training and {counts["num_validation"]:,} validation pairs '
+                "are left. Run all cells of this notebook again to see them; then notebook 02.</p>"
+            )
+        except Exception as error:  # in a task it would not be shown
+            self.button.disabled = False
+            self.proposal.value = alert(describe(error))
 
 
 def how_many(finding: Finding) -> str:
@@ -116,4 +139,4 @@ def _example(example: Example) -> str:
 def _pre(diff: str) -> str:
     spans = ((DIFF_STYLES.get(line[:1], ""), escape(line)) for line in diff.split("\n"))
     body = "\n".join(f'<span style="{style}">{line}</span>' for style, line in spans)
-    return f'<pre style="{PRE}{FRAME}">{body}</pre>'
+    return f'<pre tabindex="0" style="{PRE}{FRAME}">{body}</pre>'

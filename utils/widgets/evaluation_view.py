@@ -10,7 +10,7 @@ from utils.evaluation import measure
 from utils.evaluation.measure import BASE, TUNED, Sample
 from utils.sandbox.judge import Verdict
 from utils.widgets import answer_view
-from utils.widgets.html import BORDER, LINE, pre, update
+from utils.widgets.html import BORDER, LINE, connection_note, pre, update
 from utils.widgets.run_status import COLUMNS
 
 ALL = "all"
@@ -58,7 +58,7 @@ class EvaluationView(widgets.VBox):
         for button, step in ((self.previous, -1), (self.next, 1)):
             button.on_click(lambda _, step=step: setattr(self.task, "index", (self.task.index or 0) + step))
         buttons = widgets.HBox([self.previous, self.next])
-        super().__init__([self.group, self.task, self.index, buttons, self.page])
+        super().__init__([connection_note(), self.group, self.task, self.index, buttons, self.page])
         self._list()
         self.group.observe(self._list, "value")
         for field in (self.task, self.index):
@@ -93,7 +93,7 @@ def _answer(sample: Sample) -> str:
     parts = [
         _line(verdict),
         _folded(f"The prompt: asked {asked}", sample.asked),
-        f'<div style="{SCROLLING}">{answer}</div>',
+        f'<div tabindex="0" style="{SCROLLING}">{answer}</div>',
         *([] if sample.answer.strip() else [_line("The model wrote nothing.")]),
         *(_line(name) + pre(text, SCROLLING) for name, text in reasons(sample).items()),
         _folded("The program that was judged", sample.source),

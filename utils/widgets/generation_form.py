@@ -7,7 +7,8 @@ import torch
 
 from utils.errors import UserError
 from utils.model.generation import GenerationSettings
-from utils.widgets.html import LINE
+from utils.model.prompt_modes import MAX_ANSWERS
+from utils.widgets.html import LINE, alert
 
 # Each number: its label, its type, and its help text.
 NUMBERS: dict[str, tuple[str, type, str]] = {
@@ -34,8 +35,8 @@ class GenerationForm(widgets.VBox):
     """The fields; no sliders, which have no accessible name."""
 
     def __init__(self):
-        narrow = dict(layout={"width": "15em"}, style={"description_width": "9em"})
-        wide = dict(layout={"width": "auto"}, style={"description_width": "9em"})
+        narrow = dict(layout={"width": "16em"}, style={"description_width": "11em"})
+        wide = dict(layout={"width": "auto"}, style={"description_width": "11em"})
         self.numbers = {
             name: widgets.Text(description=label, continuous_update=False, **narrow)
             for name, (label, _, _) in NUMBERS.items()
@@ -43,22 +44,38 @@ class GenerationForm(widgets.VBox):
         self.stop = widgets.Textarea(description="Stop strings", rows=2, **wide)
         self.static_cache = widgets.Checkbox(description="Compiled decoding: the first answer waits for it")
         self.static_cache.layout.display = "" if torch.cuda.is_available() else "none"
+        self.notes = {name: widgets.HTML(layout={"max_width": "16em"}) for name in NUMBERS}
         hints = "".join(f"<li><b>{label}</b>: {hint}</li>" for label, _, hint in NUMBERS.values())
         explained = widgets.HTML(f'<ul style="{LINE}">{hints}<li><b>Stop strings</b>: {STOP_HINT}</li></ul>')
-        numbers = widgets.HBox(list(self.numbers.values()), layout=widgets.Layout(flex_flow="row wrap"))
+        fields = [widgets.VBox([self.numbers[name], self.notes[name]]) for name in NUMBERS]
+        numbers = widgets.HBox(fields, layout=widgets.Layout(flex_flow="row wrap"))
         super().__init__([numbers, self.stop, self.static_cache, explained])
         self.put(GenerationSettings(), 1)
 
     def read(self) -> tuple[GenerationSettings, int]:
-        """The settings and the number of answers; raises `UserError` for an invalid value."""
+        """The settings and the number of answers; raises `UserError` for an invalid value, which its field shows."""
+        for note in self.notes.values():
+            note.value = ""
+        try:
+            return self._read()
+        except UserError as error:
+            if error.field in self.notes:
+                self.notes[error.field].value = alert(str(error))
+            raise
+
+    def _read(self) -> tuple[GenerationSettings, int]:
         values = {}
         for name, (label, kind, _) in NUMBERS.items():
+            typed = self.numbers[name].value
             try:
-                values[name] = kind(self.numbers[name].value)
+                values[name] = kind(typed)
             except ValueError:
                 expected = "a whole number" if kind is int else "a number"
-                raise UserError(f"{label} must be {expected}, got {self.numbers[name].value!r}.") from None
+                point = " Write decimals with a point." if "," in typed else ""
+                raise UserError(f"{label} must be {expected}, got {typed!r}.{point}", name) from None
         num_answers = values.pop("num_answers")
+        if not 1 <= num_answers <= MAX_ANSWERS:
+            raise UserError(f"num_answers must be between 1 and {MAX_ANSWERS}, got {num_answers}.", "num_answers")
         lines = (line.replace("\\n", "\n").replace("\\t", "\t") for line in self.stop.value.split("\n"))
         stop = tuple(line for line in lines if line)
         return GenerationSettings(**values, stop=stop, static_cache=self.static_cache.value), num_answers

@@ -22,7 +22,7 @@ class HistoryPanel(widgets.VBox):
     def __init__(self, run_dir: Path, data_dir: Path, restore: Callable[[dict[str, Any]], None]):
         self.run_dir, self.restore = run_dir, restore
         self.records, num_broken = history.load(run_dir)
-        wide = dict(layout={"width": "auto"}, style={"description_width": "9em"})
+        wide = dict(layout={"width": "auto"}, style={"description_width": "11em"})
         self.chosen = widgets.Dropdown(description="History", **wide)
         self.show_button = widgets.Button(description="Show again", layout=widgets.Layout(width="9em"))
         self.markdown_button = widgets.Button(description="Save as Markdown", layout=widgets.Layout(width="12em"))

@@ -1,8 +1,10 @@
 """Text on a page: escaped and in the theme's colours, copy buttons, and visible errors."""
 
 import html
+import inspect
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from types import FunctionType
 
 import anywidget
 import ipywidgets as widgets
@@ -29,8 +31,16 @@ def escape(value: object) -> str:
 
 
 def pre(text: str, style: str = "") -> str:
-    """Untrusted `text` as preformatted HTML, escaped."""
-    return f'<pre class="mathjax_ignore" style="{PRE}{style}">{escape(text)}</pre>'
+    """Untrusted `text` as preformatted HTML, escaped; where it scrolls, also by keyboard."""
+    focus = 'tabindex="0" ' if "overflow" in style else ""
+    return f'<pre {focus}class="mathjax_ignore" style="{PRE}{style}">{escape(text)}</pre>'
+
+
+def source(function: FunctionType) -> str:
+    """The source of a function as HTML, folded below its name."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    summary = f'<summary style="{LINE}cursor: pointer">Source of <code>{escape(name)}</code></summary>'
+    return f"<details>{summary}{pre(inspect.getsource(function))}</details>"
 
 
 def alert(text: str) -> str:
@@ -40,14 +50,15 @@ def alert(text: str) -> str:
 
 
 def connection_note() -> widgets.HTML:
-    """A note that shows itself, with CSS alone, once its panel has lost its kernel: nothing else could tell it.
+    """A note that CSS alone shows once its panel has lost its kernel: nothing else could say it then.
 
-    ipywidgets marks every widget without a kernel with the class that is used here.
+    ipywidgets gives every widget without a kernel the class that is used here.
     """
     lost = ".jupyter-widgets-disconnected"
-    style = f".connection-note:not({lost}) {{ display: none; }} .jupyter-button{lost} {{ opacity: 0.4; }}"
+    style = f".connection-note {{ display: none; }} {lost} .connection-note {{ display: block; }}"
+    style += f" .jupyter-button{lost} {{ opacity: 0.4; }}"
     text = alert("Disconnected: the kernel was restarted or has ended. Run this cell again.")
-    return widgets.HTML(f"<style>{style}</style>{text}").add_class("connection-note")
+    return widgets.HTML(f'<style>{style}</style><div class="connection-note">{text}</div>')
 
 
 def progress(name: str, value: int, total: int) -> str:
@@ -143,15 +154,47 @@ class Shortcut(anywidget.AnyWidget):
     export default {
       render({ el }) {
         el.style.display = "none"
-        requestAnimationFrame(() => {
-          const panel = el.closest(".widget-vbox")
-          panel?.addEventListener("keydown", (event) => {
-            if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return
+        const press = (event) => {
+          const panel = el.closest(".widget-vbox")  // not yet there when this is rendered
+          if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !panel?.contains(event.target)) return
+          event.preventDefault()
+          event.stopPropagation()
+          panel.querySelector("button.mod-primary")?.click()
+        }
+        document.addEventListener("keydown", press, true)
+        return () => document.removeEventListener("keydown", press, true)
+      },
+    }
+    """
+
+
+class Headers(anywidget.AnyWidget):
+    """Lets the keyboard reach and open the sections of the panel that it is part of: ipywidgets' own need a mouse."""
+
+    _esm = """
+    export default {
+      render({ el }) {
+        el.style.display = "none"
+        const observer = new MutationObserver(() => reach())
+        const headers = () => el.closest(".widget-vbox").querySelectorAll(".jupyter-widget-Collapse-header")
+        const reach = () => headers().forEach((header) => {
+          header.tabIndex = 0
+          header.role = "button"
+          header.ariaExpanded = header.parentElement.classList.contains("jupyter-widget-Collapse-open")
+          header.onkeydown = (event) => {
+            if (event.target !== header || !["Enter", " "].includes(event.key)) return
             event.preventDefault()
-            event.stopPropagation()
-            panel.querySelector("button.mod-primary")?.click()
-          })
+            header.click()
+          }
         })
+        const wait = setInterval(() => { // the panel is not yet in the page when this is rendered
+          const panel = el.closest(".widget-vbox")
+          if (!panel) return
+          clearInterval(wait)
+          observer.observe(panel, { subtree: true, childList: true, attributeFilter: ["class"] })
+          reach()
+        }, 100)
+        return () => { clearInterval(wait); observer.disconnect() }
       },
     }
     """

@@ -1,10 +1,9 @@
 """Before a run: its preflight checks, and its plan, with memory by part against what is free, time and disk."""
 
-from datetime import timedelta
-
 import ipywidgets as widgets
 
 from utils.hardware import format_bytes
+from utils.planning import timing
 from utils.planning.planner import Plan, refusal
 from utils.training.preflight import Check
 from utils.widgets.html import alert, escape
@@ -77,16 +76,10 @@ def to_html(plan: Plan) -> str:
     )
 
 
-def report(plan: Plan) -> str:
-    """The plan as plain text, for runs without a browser."""
-    lines = [_verdict(plan)[1], f"  in parts: {_in_words(plan)}"]
-    return "\n".join(lines + [f"  {name}: {text}" for name, text in facts(plan)])
-
-
 def facts(plan: Plan) -> list[tuple[str, str]]:
     """The facts besides memory, each with its unit."""
     updates = "unknown" if plan.num_updates is None else f"{plan.num_updates:,}"
-    time = "" if plan.seconds is None else f"about {_duration(plan.seconds)}: "
+    time = "" if plan.seconds is None else f"about {timing.duration(plan.seconds)}: "
     disk = ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.disk_bytes.items())
     rows = [
         ("model", f"{plan.num_parameters:,} parameters"),
@@ -120,11 +113,6 @@ def _buffers(plan: Plan) -> str:
 
 def _in_words(plan: Plan) -> str:
     return ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.memory_bytes_per_process.items())
-
-
-def _duration(seconds: float) -> str:
-    """A duration, rounded as an estimate should be."""
-    return str(timedelta(seconds=round(seconds, -1 if seconds < 600 else -2)))
 
 
 def checks_table(checks: list[Check]) -> str:

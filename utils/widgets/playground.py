@@ -7,7 +7,6 @@ and runs only in the sandbox, where a user presses Run.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -19,20 +18,21 @@ from utils.errors import UserError
 from utils.evaluation import task_questions
 from utils.evaluation.tasks import instruction
 from utils.hardware import format_bytes
-from utils.model import loading
-from utils.model.generation import GenerationSettings
-from utils.model.prompt_modes import CURSOR, INSTRUCTION, MODES, Question
+from utils.model import loading, prompt_modes
+from utils.model.prompt_modes import CURSOR, FILL, INSTRUCTION, MODES, Question
 from utils.model.shape import context_of
 from utils.playground import attribution, model_pool
-from utils.playground.examples import EXAMPLES
+from utils.playground.examples import EXAMPLES, WITH_TESTS
+from utils.playground.history import question_of
 from utils.playground.model_pool import LoadedModels
+from utils.tokens.prompts import CHAT
 from utils.widgets.code_runner import SANDBOX
 from utils.widgets.generation_form import GenerationForm
 from utils.widgets.history_panel import HistoryPanel
 from utils.widgets.html import (
-    BORDER,
     FRAMED,
     LINE,
+    Headers,
     Shortcut,
     alert,
     connection_note,
@@ -58,9 +58,9 @@ class Playground(widgets.VBox):
     def __init__(self, run_dir: Path, data_dir: Path, models: LoadedModels | None = None, **texts: str):
         self.run_dir, self.data_dir, self.models = Path(run_dir), Path(data_dir), models or LoadedModels()
         self.config = RunConfig.load(self.run_dir / "config.json")
-        self.choices, self.tasks = model_pool.choices(self.run_dir), task_questions.known(self.run_dir, self.data_dir)
-        task = {"instruction": instruction(self.tasks[0]), "input": ""}
-        self.examples = EXAMPLES | {"A task with tests": (INSTRUCTION, task)}
+        self.choices = model_pool.choices(self.run_dir)
+        # In the background: finding out which functions are tasks takes seconds.
+        self.tasks = ThreadPoolExecutor(1).submit(task_questions.known, self.run_dir, self.data_dir)
         self._stop, self._index_lock, self._index = Event(), Lock(), None
         # One thread per column for all questions: a CUDA graph belongs to the thread that recorded it.
         self._workers = [ThreadPoolExecutor(1) for _ in range(MAX_COLUMNS)]
@@ -76,21 +76,22 @@ class Playground(widgets.VBox):
         self._show_prompt()
 
     def _make_fields(self, texts: dict[str, str]) -> None:
-        wide = dict(layout={"width": "auto"}, style={"description_width": "9em"})
-        self.mode = widgets.ToggleButtons(options=MODES, description="Mode", style={"description_width": "9em"})
-        self.example = widgets.Dropdown(options=["choose one…", *self.examples], description="Example", **wide)
+        wide = dict(layout={"width": "auto"}, style={"description_width": "11em"})
+        self.mode = widgets.ToggleButtons(options=MODES, description="Mode", style={"description_width": "11em"})
+        self.example = widgets.Dropdown(options=["choose one…", *EXAMPLES, WITH_TESTS], description="Example", **wide)
         self.instruction = widgets.Textarea(texts.get("instruction", ""), description="Instruction", rows=4, **wide)
         self.input = widgets.Textarea(texts.get("input", ""), description="Input (optional)", rows=3, **wide)
+        self.system = widgets.Textarea(description="System (optional)", rows=2, **wide)
+        self.is_continued = widgets.Checkbox(description="Continue the conversation", indent=False)
         self.text = widgets.Textarea(texts.get("text", ""), description="Text", rows=10, **wide)
         mark = f"Mark the gap with {escape(CURSOR)}. The model sees the text before and after it."
         self.mark = widgets.HTML(f'<p style="{LINE}">{mark}</p>')
         self.sampling = GenerationForm()
-        self.prompt = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED))
+        self.prompt = widgets.HTML(layout=widgets.Layout(max_height="20em", **FRAMED), tabbable=True)
 
     def _make_buttons(self) -> None:
-        self.generate_button = widgets.Button(
-            description="Generate", button_style="primary", icon="play", tooltip="Ctrl+Enter"
-        )
+        look = dict(button_style="primary", icon="play", tooltip="Ctrl+Enter")
+        self.generate_button = widgets.Button(description="Generate", **look)
         self.stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.add_button = widgets.Button(description="Add a column", icon="plus")
         self.view = widgets.ToggleButtons(options=(TEXT, PROBABILITIES), description="Show")
@@ -100,26 +101,26 @@ class Playground(widgets.VBox):
         self.stop_button.on_click(guarded(self._stop.set, self.message))
         self.add_button.on_click(guarded(self._add_column, self.message))
         for field, action in (
-            *((field, self._show_prompt) for field in (self.instruction, self.input, self.text)),
+            *((field, self._show_prompt) for field in (self.system, self.instruction, self.input, self.text)),
+            *((field, self._show_prompt) for field in self.sampling.numbers.values()),
             *((self.mode, self._show_mode), (self.example, self._take_example), (self.view, self._show_view)),
         ):
             field.observe(guarded(action, self.message), "value")
 
     def _lay_out(self) -> None:
-        row = dict(layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
-        folded = [self.sampling, widgets.VBox([self.prompt])]
-        narrow = widgets.Layout(flex="0 1 auto", min_width="12em", max_width="30em")
-        settings = widgets.Accordion(folded, titles=("Sampling", "Prompt"), layout=narrow)
+        folded, buttons = [self.sampling, widgets.VBox([self.prompt])], [self.generate_button, self.stop_button]
+        narrow = widgets.Layout(flex="0 1 auto", min_width="12em", max_width="20em")  # two columns fit beside it
+        self.settings = widgets.Accordion(folded, titles=("Sampling", "Prompt"), layout=narrow)
         answers = widgets.VBox([self.view, self.column_box], layout=widgets.Layout(flex="1 1 30em", min_width="0"))
-        beside = widgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start")
+        row = dict(layout=widgets.Layout(flex_flow="row wrap", grid_gap="12px", align_items="flex-start"))
         search = attribution.pretraining_search(self.config.model_name_or_path)
-        link = '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>' if search else ""
-        pointer = link.format(*(escape(part) for part in (*search, search[1]))) if search else ""
+        what, place = map(escape, search or ("", ""))
+        pointer = f'{what} <a href="{place}" target="_blank" rel="noopener noreferrer">{place}</a>' if search else ""
         super().__init__([
-            *(connection_note(), Shortcut()),
-            *(self.mode, self.example, self.instruction, self.input, self.text, self.mark),
-            widgets.HBox([self.generate_button, self.stop_button, self.add_button, self.has_sources], **row),
-            *(self.message, widgets.HBox([answers, settings], layout=beside)),
+            *(connection_note(), Shortcut(), Headers()),
+            *(self.mode, self.example, self.system, self.instruction, self.input, self.text, self.mark),
+            widgets.HBox([*buttons, self.add_button, self.has_sources, self.is_continued], **row),
+            *(self.message, widgets.HBox([answers, self.settings], **row)),
             widgets.HTML(f'<p style="{LINE}">{escape(SANDBOX)}</p>'),
             self.memory,
             widgets.HTML(f'<p style="{LINE}">{pointer}</p>' if pointer else ""),
@@ -129,7 +130,11 @@ class Playground(widgets.VBox):
 
     def question(self) -> Question:
         """The question in the fields; raises `UserError` for an invalid value."""
-        settings, num_answers = self.sampling.read()
+        try:
+            settings, num_answers = self.sampling.read()
+        except UserError:
+            self.settings.selected_index = 0  # its field says what is wrong
+            raise
         texts = {name: getattr(self, name).value for name in self._shown_texts()}
         return Question(
             self.mode.value, **texts, num_answers=num_answers, template=self.config.template, settings=settings
@@ -141,9 +146,11 @@ class Playground(widgets.VBox):
         question = self.question()
         if not getattr(self, self._shown_texts()[0]).value.strip():
             raise UserError(f"The {self._shown_texts()[0]} is empty: write what the models should do.")
+        if question.mode == FILL:
+            prompt_modes.check_gap(question.text)
         self._stop.clear()
         for column, worker in zip(self.columns, self._workers, strict=False):
-            column.start(question, self._stop, worker)
+            column.start(question, self._stop, worker, self.is_continued.value)
         self._flushing = asyncio.get_running_loop().create_task(self._flush(question))
 
     async def wait(self) -> None:
@@ -151,20 +158,18 @@ class Playground(widgets.VBox):
             await self._flushing
 
     async def _flush(self, question: Question) -> None:
-        self._show_buttons(is_writing=True)
+        self.generate_button.disabled, self.stop_button.disabled = True, False
         try:
-            is_writing = True
-            while is_writing:
-                is_writing = self._is_busy()  # read first, so that the last text is shown too
+            while self._is_busy():
                 self._show_columns()
-                if is_writing:
-                    await asyncio.sleep(FLUSH_SECONDS)
+                await asyncio.sleep(FLUSH_SECONDS)
+            self._show_columns()  # the last text
             if any(column.written for column in self.columns):
                 self.history.add(question, [column.record() for column in self.columns])
         except Exception as error:  # in a task it would not be shown
             self.message.value = alert(describe(error))
         finally:
-            self._show_buttons(is_writing=False)
+            self.generate_button.disabled, self.stop_button.disabled = False, True
         await self._analyze()
 
     async def _analyze(self) -> None:
@@ -202,7 +207,7 @@ class Playground(widgets.VBox):
             raise UserError("The models are still generating: wait, or press Stop.")
 
     def _column(self, chosen: str) -> Column:
-        column = Column(self.choices, chosen, self.models, self._find, self.tasks)
+        column = Column(self.choices, chosen, self.models, self._find, self.tasks.result)
         column.free_button.on_click(guarded(lambda: self._free(column), self.message))
         column.remove_button.on_click(guarded(lambda: self._remove(column), self.message))
         return column
@@ -245,17 +250,17 @@ class Playground(widgets.VBox):
         loaded = ", ".join(f"{labels.get(name, name)} {format_bytes(number)}" for name, number in sizes.items())
         update(self.memory, value=f'<p style="{LINE}">In memory: {escape(loaded or "no models")}</p>')
 
-    def _show_buttons(self, is_writing: bool) -> None:
-        self.generate_button.disabled, self.stop_button.disabled = is_writing, not is_writing
-
     def _shown_texts(self) -> tuple[str, ...]:
-        return ("instruction", "input") if self.mode.value == INSTRUCTION else ("text",)
+        if self.mode.value != INSTRUCTION:
+            return ("text",)
+        return ("instruction", "input", "system") if self.config.template == CHAT else ("instruction", "input")
 
     def _show_mode(self) -> None:
         shown = self._shown_texts()
-        for name in ("instruction", "input", "text"):
+        for name in ("system", "instruction", "input", "text"):
             getattr(self, name).layout.display = "" if name in shown else "none"
-        self.mark.layout.display = "" if self.mode.value == MODES[2] else "none"
+        self.is_continued.layout.display = self.system.layout.display
+        self.mark.layout.display = "" if self.mode.value == FILL else "none"
         self._show_prompt()
 
     def _show_prompt(self) -> None:
@@ -266,27 +271,22 @@ class Playground(widgets.VBox):
                 tokenizer = loading.load_tokenizer(self.config.model_name_or_path, self.config.revision)
                 self._preview = tokenizer, context
             prompt = self.question().ask(*self._preview)
-            self.prompt.value = pre(f"{len(prompt.ids):,} tokens. {prompt.note}") + pre(
-                prompt.shown, f"border-top: {BORDER}; "
-            )
+            self.prompt.value = pre(f"{len(prompt.ids):,} tokens. {prompt.note}") + "<hr>" + pre(prompt.shown)
         except UserError as error:
             self.prompt.value = pre(str(error))
 
     def _take_example(self) -> None:
-        if self.example.value in self.examples:
-            mode, texts = self.examples[self.example.value]
-            self.mode.value = mode
-            for name, text in texts.items():
-                getattr(self, name).value = text
+        mode, texts = EXAMPLES.get(self.example.value, (self.mode.value, {}))
+        if self.example.value == WITH_TESTS:
+            mode, texts = INSTRUCTION, {"instruction": instruction(self.tasks.result()[0]), "input": ""}
+        self.mode.value = mode
+        for name, text in texts.items():
+            getattr(self, name).value = text
 
     def _restore(self, record: dict[str, Any]) -> None:
         """Show a question of the history in the fields, and its answers in the columns."""
         self._require_idle()
-        known = {field.name for field in fields(GenerationSettings)}
-        settings = {name: value for name, value in record["settings"].items() if name in known}
-        settings["stop"] = tuple(settings["stop"])
-        names = ("mode", "instruction", "input", "text", "num_answers", "template")
-        question = Question(**{name: record[name] for name in names}, settings=GenerationSettings(**settings))
+        question = question_of(record)
         self.mode.value = question.mode
         for name in self._shown_texts():
             getattr(self, name).value = getattr(question, name)

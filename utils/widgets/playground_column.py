@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from threading import Event
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,10 +20,10 @@ from utils.playground.attribution import Span
 from utils.playground.history import Written
 from utils.playground.model_pool import LoadedModels
 from utils.sandbox.judge import Task
-from utils.tokens.prompts import ALPACA, encode_texts, end_id
+from utils.tokens.prompts import ALPACA, encode_texts, end_id, user_message
 from utils.widgets import answer_view
 from utils.widgets.code_runner import CodeRunner, program
-from utils.widgets.html import FRAMED, LINE, CopyButton, describe, escape, update
+from utils.widgets.html import FRAMED, LINE, CopyButton, describe, escape, pre, update
 
 OTHER = "another…"
 ROW = "margin: 0; min-height: 1.5em; "  # also when empty, so that columns stay aligned
@@ -33,7 +33,7 @@ class Column(widgets.VBox):
     """The widgets of one model: its choice, status, answers and their sources.
 
     `choices` maps labels to names; `find` returns the stretches of a text that occur in the training data. Answers to
-    a question that asks one of `tasks` are judged by its tests.
+    a question that asks one of `tasks()` are judged by its tests.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Column(widgets.VBox):
         chosen: str,
         models: LoadedModels,
         find: Callable[[str], list[Span]],
-        tasks: Sequence[Task] = (),
+        tasks: Callable[[], Sequence[Task]] = tuple,
     ):
         self.choices, self.models, self.find, self.tasks = choices, models, find, tasks
         self.question: Question | None = None
@@ -63,14 +63,14 @@ class Column(widgets.VBox):
         self.free_button = widgets.Button(layout=widgets.Layout(width="10em"))
         self.remove_button = widgets.Button(layout=widgets.Layout(width="11em"))
         # The widget scrolls, not its text, which is replaced while streaming.
-        self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED))
+        self.page = widgets.HTML(layout=widgets.Layout(height="26em", **FRAMED), tabbable=True)
         self.status, self.speed, self.sources = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.runner = CodeRunner()
         self.model.observe(self._chosen, "value")
         buttons = widgets.HBox([self.copy, self.free_button, self.remove_button])
         buttons.layout.flex_flow, buttons.layout.align_items = "row wrap", "center"
         rows = [self.model, self.other, self.status, self.speed, self.page, buttons, self.runner, self.sources]
-        super().__init__(rows, layout=widgets.Layout(flex="1 1 20em", min_width="0"))
+        super().__init__(rows, layout=widgets.Layout(flex="1 1 17em", min_width="0"))
         self.add_class("playground-column")
         self.show()
 
@@ -92,10 +92,19 @@ class Column(widgets.VBox):
         return self.choices.get(self.label, self.label)
 
     @property
+    def turns(self) -> tuple[tuple[str, str], ...]:
+        """The questions and answers before this one."""
+        return self.question.turns if self.question else ()
+
+    @property
     def is_writing(self) -> bool:
         return self.work is not None and not self.work.done()
 
-    def start(self, question: Question, stop: Event, worker: Executor) -> None:
+    def start(self, question: Question, stop: Event, worker: Executor, is_continued: bool = False) -> None:
+        """Answer a question, with `is_continued` after the one before and this column's first answer to it."""
+        if is_continued and self.question and self.written:
+            before = user_message(self.question.instruction, self.question.input), self.written[0].text
+            question = replace(question, turns=(*self.question.turns, before))
         self._empty(question, (self.label, self.name))
         self.stage = "loading the model"
         self.work = worker.submit(self._write, question, stop)
@@ -120,6 +129,7 @@ class Column(widgets.VBox):
             self.stage = describe(error)
 
     def restore(self, question: Question, kept: dict[str, Any]) -> None:
+        question = replace(question, turns=tuple((asked, answered) for asked, answered in kept["turns"]))
         self._empty(question, (kept["model"], kept["name"]))
         is_choice = self.choices.get(kept["model"]) == kept["name"]
         self.model.value = kept["model"] if is_choice else OTHER
@@ -130,7 +140,8 @@ class Column(widgets.VBox):
     def record(self) -> dict[str, Any]:
         answers = [asdict(one) for one in self.written]
         label, name = self.writer
-        return {"model": label, "name": name, "prompt": self.prompt, "note": self.note, "answers": answers}
+        about = {"model": label, "name": name, "prompt": self.prompt, "note": self.note}
+        return about | {"turns": self.turns, "answers": answers}
 
     def find_sources(self) -> None:
         """Find the sources of the answers, unless known."""
@@ -171,8 +182,12 @@ class Column(widgets.VBox):
         # Screen readers announce the status, not the speed, which changes ten times a second.
         update(self.status, value=f'<p role="status" style="{LINE}{ROW}">{escape(self._status_text())}</p>')
         update(self.speed, value=f'<p style="{LINE}{ROW}">{escape(self._speed_text())}</p>')
-        update(self.page, value="".join(self._answer(index, has_probabilities) for index in range(len(self.written))))
+        turns = "".join(pre(f"❯ {asked}\n\n{answered}") + "<hr>" for asked, answered in self.turns)
+        answers = (self._answer(index, has_probabilities) for index in range(len(self.written)))
+        update(self.page, value=turns + "".join(answers))
         found = [answer_view.sources(one.text, spans) for one, spans in zip(self.written, self.spans, strict=False)]
+        if self.spans and not any(self.spans):
+            found = [f'<p style="{LINE}">Nothing found: no text of the answer occurs in the training data.</p>']
         update(self.sources, value="".join(found))
         before, after = self.question.around if self.question else ("", "")
         whole = "\n\n".join(before + one.text + after for one in self.written)
@@ -211,7 +226,7 @@ class Column(widgets.VBox):
         self.writer = writer
         self.question, self.written, self.spans, self.scores, self.losses = question, [], [], [], []
         self.note = self.prompt = self.stage = ""
-        self.task = task_of(question, self.tasks)
+        self.task = task_of(question, self.tasks())
 
     def _chosen(self, change) -> None:
         self.other.layout.visibility = "visible" if change["new"] == OTHER else "hidden"

@@ -7,14 +7,16 @@ import ipywidgets as widgets
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from utils import files
-from utils.errors import UserError
 from utils.release import build
 from utils.release.metadata import STATEMENTS
 from utils.release.run_facts import RunFacts
 from utils.widgets.html import FRAMED, LINE, alert, describe, escape, pre, update
 
 LONG = ("intended_use", "out_of_scope")  # statements of several lines
-CARD = f"{LINE}padding: 0 12px; overflow-wrap: anywhere"
+# As wide as what it is in, whatever its tables need: they scroll.
+FITTED = "width: 0; min-width: 100%; box-sizing: border-box; overflow: auto; overflow-wrap: break-word"
+CARD = f"{LINE}{FITTED}; padding: 0 12px"
+CODE = "margin: 8px 0; background: var(--jp-layout-color2, #eee)"
 
 
 def rendered(card: str) -> str:
@@ -22,8 +24,9 @@ def rendered(card: str) -> str:
     match = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
     renderer = IPythonRenderer(escape=True, allow_harmful_protocols=False, exclude_anchor_links=True)
     renderer.image = lambda text, url, title=None: renderer.link(text or url, url, title)  # an image would be loaded
+    renderer.block_code = lambda code, info=None: pre(code.removesuffix("\n"), CODE)  # else in the font of the text
     body = MarkdownWithMath(renderer=renderer).render(card[match.end() :] if match else card)
-    return f'<div class="mathjax_ignore" style="{CARD}">{pre(match[1]) if match else ""}{body}</div>'
+    return f'<div class="mathjax_ignore" style="{CARD}">{pre(match[1], CODE) if match else ""}{body}</div>'
 
 
 class ReleaseForm(widgets.HBox):
@@ -33,10 +36,10 @@ class ReleaseForm(widgets.HBox):
         self.facts, self.data_dir, said = facts, data_dir, build.statements_of(facts.run_dir)
         self.fields, self.notes = {}, {}
         for name, help in STATEMENTS.items():
-            kind = widgets.Textarea if name in LONG else widgets.Text
+            kind, height = (widgets.Textarea, "6em") if name in LONG else (widgets.Text, None)
             self.fields[name] = field = kind(
                 said.get(name, ""), description=name, continuous_update=False,
-                style={"description_width": "8em"}, layout=widgets.Layout(width="auto"),
+                style={"description_width": "8em"}, layout=widgets.Layout(width="auto", height=height),
             )  # fmt: skip
             self.notes[name] = widgets.HTML(f'<p style="{LINE}margin: 0 0 8px 8em">{escape(help)}</p>')
             field.observe(self._changed, "value")
@@ -45,7 +48,7 @@ class ReleaseForm(widgets.HBox):
         rows = [part for name in STATEMENTS for part in (self.fields[name], self.notes[name])]
         form = widgets.VBox([*rows, self.message], layout=widgets.Layout(flex="1 1 20em", min_width="0"))
         page = widgets.VBox([self.preview], layout=widgets.Layout(flex="2 1 30em", max_height="48em", **FRAMED))
-        super().__init__([form, page], layout=widgets.Layout(flex_flow="row wrap"))
+        super().__init__([form, page], layout=widgets.Layout(flex_flow="row wrap", grid_gap="12px"))
         self._show()
 
     @property
@@ -56,7 +59,7 @@ class ReleaseForm(widgets.HBox):
     def _changed(self, _=None) -> None:
         try:
             files.write_json(self.facts.run_dir / build.STATEMENTS, self.statements)
-        except UserError as error:
+        except Exception as error:  # Jupyter would drop it
             update(self.message, value=alert(describe(error)))
             return
         self._show()
@@ -66,7 +69,7 @@ class ReleaseForm(widgets.HBox):
         try:
             card = build.preview(self.facts, self.data_dir, self.statements)
             build.check(self.facts, self.data_dir, self.statements)
-        except Exception as error:  # Jupyter would drop it
+        except Exception as error:
             message = alert(describe(error))
         update(self.message, value=message)
-        update(self.preview, value=rendered(card) if card else message)
+        update(self.preview, value=rendered(card) if card else self.preview.value or message)

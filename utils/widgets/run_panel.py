@@ -15,13 +15,14 @@ from utils.config import RunConfig
 from utils.errors import UserError
 from utils.planning import planner, timing
 from utils.plots import encodable
-from utils.runs import curves, folders, launch, metrics
+from utils.runs import curves, folders, labels, launch, metrics
 from utils.training import preflight
 from utils.widgets import run_status
 from utils.widgets.html import (
     FRAMED,
     LINE,
     CopyButton,
+    Headers,
     alert,
     connection_note,
     describe,
@@ -32,6 +33,8 @@ from utils.widgets.html import (
     progress,
     update,
 )
+from utils.widgets.parts.hover import HoverPictures
+from utils.widgets.parts.run_notes import RunNotes
 
 POLL_SECONDS = 0.5
 DRAWING_SHARE = 0.05  # of a core, at most, for drawing curves during training
@@ -55,7 +58,9 @@ class RunPanel(widgets.VBox):
         self._show_run()
 
     def _make_widgets(self) -> None:
-        wide = dict(layout=widgets.Layout(width="44em", max_width="100%"), style={"description_width": "4em"})
+        wide = dict(
+            layout=widgets.Layout(width="44em", max_width="calc(100% - 4px)"), style={"description_width": "4em"}
+        )
         self.list = widgets.Dropdown(description="Run", **wide)
         self.remove_button = widgets.Button(description="Remove…", icon="trash", tooltip="Delete this run")
         self.question, self.yes_button, self.no_button = (
@@ -69,13 +74,14 @@ class RunPanel(widgets.VBox):
         tooltip = "Save a checkpoint after the current update, then stop"
         self.stop_button = widgets.Button(description="Stop and save", icon="stop", tooltip=tooltip)
         self.bar = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="6em"))
-        self.state, self.numbers, self.message, self.figure = (widgets.HTML() for _ in range(4))
+        self.state, self.numbers, self.message = (widgets.HTML() for _ in range(3))
+        self.figure, self.notes = HoverPictures(), RunNotes(self._list_runs)
         self.log_page, self.sample = (
-            widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED)) for _ in range(2)
+            widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED), tabbable=True) for _ in range(2)
         )
         self.sample_step = widgets.Dropdown(description="After update", style={"description_width": "8em"})
-        more = [widgets.VBox([self.sample_step, self.sample]), self.log_page]
-        self.more = widgets.Accordion(more, titles=("Samples: answers during training", "Log"))
+        more = [widgets.VBox([self.sample_step, self.sample]), self.log_page, self.notes]
+        self.more = widgets.Accordion(more, titles=("Samples: answers during training", "Log", "Label and note"))
         self.asking.layout.display = "none"
         self._take = guarded(self._take_listed, self.message)
         self.list.observe(self._take, "value")
@@ -91,8 +97,9 @@ class RunPanel(widgets.VBox):
         buttons = widgets.HBox([self.start_button, self.stop_button, self.bar])
         chosen = widgets.HBox([self.list, self.remove_button], layout=widgets.Layout(flex_flow="row wrap"))
         self.command.layout = widgets.Layout(flex="1 1 0", max_height="6em", overflow="auto")
+        self.command.tabbable = True  # to scroll by keyboard
         rows = [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
-        super().__init__([connection_note(), chosen, self.asking, *rows, self.more])
+        super().__init__([connection_note(), Headers(), chosen, self.asking, *rows, self.more])
 
     def choose(self, config: RunConfig | None) -> None:
         """Set the settings of the next run, and show the run that already has them, if there is one.
@@ -153,9 +160,11 @@ class RunPanel(widgets.VBox):
             if launch.state(self.run_dir) in ("new", "running"):
                 raise UserError(f"{self.run_dir.name} is {launch.state(self.run_dir)}: there is nothing to remove.")
             size = hardware.format_bytes(folders.size_bytes(self.run_dir))
+            others = ", ".join(folders.continuing(self.data_dir, self.run_dir))
+            size += f", from which {others} began and will be without a base model" if others else ""
             self.question.value = (
                 f'<p role="alert" style="{LINE}">Delete {escape(self.run_dir.name)} with its checkpoints '
-                f"and model, {size}? This cannot be undone.</p>"
+                f"and model, {escape(size)}? This cannot be undone.</p>"
             )
         self.asking.layout.display = "flex" if is_asking else "none"
 
@@ -172,6 +181,7 @@ class RunPanel(widgets.VBox):
         self._sorted, self._num_sorted = None, 0
         self._drawn_at, self._drawing_seconds = 0.0, 0.0
         self._list_runs()
+        self.notes.offer([self.run_dir])
         is_readable = launch.state(self.run_dir) not in ("new", "unreadable")
         self._run_config = RunConfig.load(self.run_dir / "config.json") if is_readable else self._config
         parts = (["cd", str(artifacts.ROOT)], launch.command(self.run_dir, self._run_config))
@@ -185,14 +195,15 @@ class RunPanel(widgets.VBox):
     def _list_runs(self) -> None:
         """List every run with state and size, and the new run that could be started."""
         known = folders.runs(self.data_dir)
+        titles = folders.titles(known)
         is_new = launch.state(self.run_dir) == "new"
         fresh = self.run_dir if is_new else folders.new_run_dir(self.data_dir, self._config)
         options = [(f"new run {encodable(fresh.name)}, with the settings above", str(fresh))]
         for run_dir in known:
-            parts = [run_dir.name, state := launch.state(run_dir)]
+            parts = [titles[run_dir], state := launch.state(run_dir)]
             if state != "running":  # it is listed again at its end
                 parts.append(hardware.format_bytes(folders.size_bytes(run_dir)))
-            options.append((encodable(" · ".join(parts)), str(run_dir)))
+            options.append((" · ".join(parts), str(run_dir)))
         with muted(self._take, [self.list]):  # new options select the first one for a moment
             self.list.options = options
             self.list.value = str(self.run_dir)
@@ -255,9 +266,10 @@ class RunPanel(widgets.VBox):
         if is_running and time.monotonic() - self._drawn_at < pause:
             return
         began = time.process_time()
-        run = curves.Run(self.run_dir.name, "", self._run_config, self.train, self.evals, self.tasks)
-        figures = (curves.compare([run], smoothing=SMOOTHING), curves.details([run], smoothing=SMOOTHING))
-        self.figure.value = "".join(figure._repr_html_() for figure in figures) if run.train or run.evals else ""
+        lines = self.train, self.evals, self.tasks
+        run = curves.Run(self.run_dir.name, "", self._run_config, *lines, labels.about(self.run_dir))
+        figures = [draw([run], smoothing=SMOOTHING) for draw in (curves.compare, curves.details)]
+        self.figure.show(figures if run.train or run.evals else [], [run], smoothing=SMOOTHING)
         self._drawn_at, self._drawing_seconds = time.monotonic(), time.process_time() - began
 
     def _show_sample(self) -> None:

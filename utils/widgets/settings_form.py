@@ -1,5 +1,6 @@
 """The form for a run's settings: every field of `RunConfig` with help and errors."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
@@ -9,10 +10,13 @@ from typing import Any
 import ipywidgets as widgets
 
 from utils import files
+from utils.advice import ADVICE
+from utils.choices import offered
 from utils.config import ASSUMED, PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_BASICS, PYTHON_STDLIB
 from utils.errors import UserError
-from utils.widgets.html import LINE, alert, escape, guarded, muted
+from utils.model import loading
+from utils.widgets.html import LINE, Headers, alert, connection_note, escape, guarded, muted
 
 FIRST = (
     *("preset", "pairs", "model_name_or_path", "num_train_epochs", "learning_rate", "train_batch_size"),
@@ -33,6 +37,11 @@ FOLDED = {
     ),
 }
 DRAFT = "draft.json"
+# The hub's client tries for half a minute, in which the page shows this and the kernel nothing else.
+ASKING = (
+    f'<p role="status" style="{LINE}">Asking the hub for the model. Without a network this takes half a minute…</p>'
+)
+QUIET = "var(--jp-content-font-color2, gray)"
 
 
 class SettingsForm(widgets.VBox):
@@ -50,15 +59,19 @@ class SettingsForm(widgets.VBox):
         self.inputs: dict[str, Any] = {
             name: _input(setting, getattr(config, name)) for name, setting in self.settings.items()
         }
-        self.notes = {name: widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="0")) for name in self.settings}
+        self.notes = {
+            name: widgets.HTML(layout=widgets.Layout(flex="1 1 20em", min_width="0")) for name in self.settings
+        }
         self.message = widgets.HTML()
         for field in self.inputs.values():
             field.observe(self._changed, "value")
         folded = [widgets.VBox([self._row(name) for name in names]) for names in FOLDED.values()]
-        sections = widgets.Accordion(folded, titles=tuple(FOLDED))
-        super().__init__([*map(self._row, FIRST), sections, self._files(), self.message])
+        self.sections = widgets.Accordion(folded, titles=tuple(FOLDED))
+        super().__init__(
+            [connection_note(), Headers(), *map(self._row, FIRST), self.sections, self._files(), self.message]
+        )
         with suppress(FileNotFoundError, UserError):  # no draft, or one of another version
-            draft = files.read_json(self._draft, {"start": {}, "config": {}})
+            draft = files.read_json(self._data_dir / "runs" / DRAFT, {"start": {}, "config": {}})
             if keep and draft["start"] == vars(config) != draft["config"]:
                 self.show(RunConfig().with_changes(**draft["config"]), base=config)
                 self.message.value = f'<p style="{LINE}">These are the settings from your last visit.</p>'
@@ -96,17 +109,14 @@ class SettingsForm(widgets.VBox):
                 return kind(typed)
         return typed
 
-    @property
-    def _draft(self) -> Path:
-        return self._data_dir / "runs" / DRAFT
-
     def _row(self, name: str) -> widgets.HBox:
         unit = widgets.Label(self.settings[name].metadata["unit"], layout=widgets.Layout(flex="0 0 5em"))
-        return widgets.HBox([self.inputs[name], unit, self.notes[name]])
+        row = widgets.Layout(flex_flow="row wrap")  # in a narrow window the help is below its field
+        return widgets.HBox([widgets.HBox([self.inputs[name], unit]), self.notes[name]], layout=row)
 
     def _files(self) -> widgets.Box:
         """The row that loads and saves the settings as a `config.json`."""
-        look = dict(layout=widgets.Layout(width="34em"), style={"description_width": "13em"})
+        look = dict(layout=widgets.Layout(width="34em"), style={"description_width": "14em"})
         self.path = widgets.Text("", placeholder="a path to a config.json", description="settings file", **look)
         self.load_button, self.save_button = (widgets.Button(description=what) for what in ("Load", "Save"))
         self.reset_button = widgets.Button(
@@ -142,18 +152,21 @@ class SettingsForm(widgets.VBox):
             self._accept()
 
     def _accept(self) -> None:
-        self.message.value = ""
-        self._notify(self.config if self._check() else None)
+        config = self.config if self._check() else None
+        is_asking = config and self._listeners and not Path(loading.locate(config.model_name_or_path)).is_dir()
+        self.message.value = waiting = ASKING if is_asking else ""
+        self._notify(config)
+        if self.message.value == waiting:  # else it is an error
+            self.message.value = ""
 
     def _notify(self, config: RunConfig | None) -> None:
         try:
             for listener in self._listeners:
                 listener(config)
             if config and self._keep:
-                files.make_parents(self._draft)
-                files.write_json(self._draft, {"start": vars(self._start), "config": vars(config)})
+                keep_draft(self._data_dir, self._start, config)
         except UserError as error:  # a limit of the model, for example
-            (self.notes[error.field] if error.field else self.message).value = alert(str(error))
+            self._refuse(error)
             if config:
                 self._notify(None)
 
@@ -165,8 +178,15 @@ class SettingsForm(widgets.VBox):
             self.config  # noqa: B018 (only for its error)
             return True
         except UserError as error:
-            self.notes[error.field].value = alert(str(error))
+            self._refuse(error)
             return False
+
+    def _refuse(self, error: UserError) -> None:
+        """Show an error beside its field, and open the section that the field is in."""
+        (self.notes[error.field] if error.field else self.message).value = alert(str(error))
+        for index, names in enumerate(FOLDED.values()):
+            if error.field in names:
+                self.sections.selected_index = index
 
     def _note(self, name: str) -> str:
         """Help text, the value before a change, and the recipe's value where it differs."""
@@ -180,8 +200,22 @@ class SettingsForm(widgets.VBox):
             notes.append(f"The recipe's value{differing} <i>({escape(setting['recipe'])})</i>.")
         elif name != "preset" and differing:
             notes.append(f"The workbook's default{differing}.")
-        text = escape(setting["help"]) + f' <span style="opacity: 0.75">{" ".join(notes)}</span>'
-        return f'<div style="{LINE}line-height: 1.4; padding: 4px 0">{text}</div>'
+        text = f'{_marked(setting["help"])} <span style="color: {QUIET}">{" ".join(notes)}</span>'
+        advice = f'<summary aria-label="{name}: which value?">Which value?</summary>{_marked(ADVICE[name])}'
+        style = f"{LINE}line-height: 1.4; padding: 4px 0"
+        return f'<div style="{style}">{text}<details style="cursor: pointer">{advice}</details></div>'
+
+
+def _marked(text: str) -> str:
+    """A text as HTML, with `code` where it has backticks."""
+    return re.sub("`(.*?)`", r"<code>\1</code>", escape(text))
+
+
+def keep_draft(data_dir: Path, start: RunConfig, config: RunConfig) -> None:
+    """Save `config` for the next form that is made from the settings `start`."""
+    path = Path(data_dir) / "runs" / DRAFT
+    files.make_parents(path)
+    files.write_json(path, {"start": vars(start), "config": vars(config)})
 
 
 def _short(value: Any) -> str:
@@ -191,11 +225,11 @@ def _short(value: Any) -> str:
 
 def _input(setting, value: Any) -> widgets.Widget:
     """The widget for one field of `RunConfig`, by its name or its type."""
-    layout = widgets.Layout(width="26em", flex="0 0 auto")
-    look = dict(description=setting.name, style={"description_width": "13em"}, layout=layout)
+    layout = widgets.Layout(width="27em", max_width="100%", flex="0 1 auto")
+    look = dict(description=setting.name, style={"description_width": "14em"}, layout=layout)
     choices = setting.metadata["choices"]
     if setting.name == "preset":  # an older run may have another one
-        choices = tuple(dict.fromkeys((*PRESETS, value)))
+        choices = tuple(dict.fromkeys((*offered(), value)))
     if choices:
         return widgets.Dropdown(options=choices, value=value, **look)
     if setting.type is bool:

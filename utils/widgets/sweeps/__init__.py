@@ -1,0 +1,1 @@
+"""The panel that starts and steers sweeps, and the view of their results."""
