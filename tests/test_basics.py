@@ -1,6 +1,7 @@
 """The pairs `python-basics`: the same in every run, nothing asked for is trained, tests tell functions apart."""
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 from utils import artifacts
 from utils.data import pairs as pairs_module
 from utils.data.basics import arguments, examples, pairs, verification, wordings
+from utils.data.basics.families import families
 from utils.data.basics.functions import Function
+from utils.data.basics.paraphrases import paraphrase
 from utils.errors import UserError
 from utils.pretraining import textbook
 from utils.sandbox import guest
@@ -89,7 +92,8 @@ def test_there_are_thousands_of_pairs_and_no_origin_is_on_both_sides(rows):
 
 @pytest.mark.slow
 def test_nothing_asked_for_is_trained_by_name_phrase_or_behaviour(chosen):
-    trained, asked = [*chosen.everyday, *chosen.trained], [*chosen.held_out, *chosen.unseen]
+    trained = [*chosen.everyday, *chosen.families, *chosen.trained]
+    asked = [*chosen.held_out, *chosen.unseen]
     assert not {one.name for one in trained} & {one.name for one in asked}
     assert not {phrase for one in trained for phrase in one.phrases} & {
         phrase for one in asked for phrase in one.phrases
@@ -177,6 +181,35 @@ def test_calls_show_each_value_before_they_repeat_one():
 )
 def test_the_first_verb_is_conjugated(phrase, third):
     assert wordings.third_person(phrase) == third
+
+
+@pytest.mark.parametrize(
+    ("phrase", "others"),
+    [
+        ("check if a text is empty", {"tell whether a string is empty", "determine if a given text is empty"}),
+        ("return the largest of two lists", {"get the biggest of two given lists", "find the maximum of two lists"}),
+        ("find the greatest common divisor of two numbers", {"find the greatest common divisor of two numbers"}),
+    ],
+)
+def test_a_paraphrase_exchanges_words_of_one_meaning(phrase, others):
+    draw = random.Random(0)
+    said = {paraphrase(phrase, draw) for _ in range(500)}
+    assert others <= said and (len(said) > 10 or said == others)
+
+
+def test_a_number_of_times_stays_a_number():
+    draw = random.Random(0)
+    said = {paraphrase("repeat a text a given number of times", draw) for _ in range(50)}
+    assert all(one.endswith(" a given number of times") for one in said) and len(said) > 3
+
+
+def test_every_slot_of_a_family_is_filled():
+    functions = families()
+    names, phrases = [one.name for one in functions], [phrase for one in functions for phrase in one.phrases]
+    assert len(functions) > 1300 and len({*names}) == len(names) and all(map(str.isidentifier, names))
+    assert not [phrase for phrase in phrases if re.search(r"[{}@|]|  |/", phrase.replace("dashes /", ""))]
+    increased = next(one for one in functions if one.name == "add_2_each")
+    assert "increase all values of a list by 2" in increased.phrases
 
 
 def test_arguments_depend_on_the_seed_alone():

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
@@ -33,18 +32,17 @@ MIN_GAP_LENGTH = 64
 CHARACTER_RATE = 1 / 3  # of the gaps, cut between any two characters; the others are whole lines
 NUM_GAP_LINES = (1, 1, 1, 1, 2, 3)
 SUFFIX_FIRST_RATE = 0.7  # with the prefix right before the middle, the easier order to learn
-LINE = re.compile(r"\S[^\n]*")
-REPEATED_SHARE = 0.02  # of the files, in the third run
-KEPT_SHARE = 0.25  # of the weights before the textbook
-NUM_STDLIB_COPIES = 3  # the library that the pairs are made from
+LINE = re.compile(r"[^\S\n]*(\S[^\n]*)")
+INDENTED_RATE = 0.5  # of the gaps of whole lines, those that begin at the start of a line
+REPEATED_SHARE = 0.02  # of the files that are not the standard library, in the third run
+STDLIB_LICENSE, NUM_STDLIB_COPIES = "PSF-2.0", 3  # the library that the pairs are made from; once in the third run
 ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
 
 
-def _copies(document: Document) -> list[Document]:
+def _copies(document: Document, num_stdlib: int) -> list[Document]:
     """The document, repeated for the standard library; each copy has other gaps."""
-    is_repeated = document.license == "PSF-2.0" and document.split == TRAIN
-    number = NUM_STDLIB_COPIES if is_repeated else 1
-    return [replace(document, name=f"{document.name} {copy}") for copy in range(number)]
+    is_repeated = document.license == STDLIB_LICENSE and document.split == TRAIN
+    return [replace(document, name=f"{document.name} {copy}") for copy in range(num_stdlib if is_repeated else 1)]
 
 
 def pieces(lines: list[str], counts: list[int], lengths: Iterator[int]) -> list[str]:
@@ -76,8 +74,9 @@ def fill_in_the_middle(text: str, draw: random.Random) -> list[str | int]:
 
 
 def _gap(text: str, draw: random.Random) -> tuple[int, int]:
-    """Start and end of a gap: between any two characters, or whole lines without the indentation of the first."""
-    lines = [match.span() for match in LINE.finditer(text)]
+    """Start and end of a gap: between any two characters, or whole lines, half of them behind the indentation."""
+    whole = draw.random() < INDENTED_RATE
+    lines = [match.span(0 if whole else 1) for match in LINE.finditer(text)]
     if not lines or draw.random() < CHARACTER_RATE:
         first, second = sorted(draw.randint(0, len(text)) for _ in range(2))
         return first, second
@@ -137,18 +136,24 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
     files_of_code = distinct(files_of_code)
     if has_textbook:
         # Some files are read again, so that the model forgets less of them.
-        repeated = [one for one in files_of_code if one.split == VALIDATION or is_drawn(one.name, REPEATED_SHARE)]
-        files_of_code = repeated + textbook.documents()
+        files_of_code = [one for one in files_of_code if _is_repeated(one)] + textbook.documents()
+    num_stdlib = 1 if has_textbook else NUM_STDLIB_COPIES
     facts: dict[str, Any] = {}
     with artifacts.building(folder, inputs, facts) as temporary:
         for split, rate in ((TRAIN, fim_rate), (VALIDATION, 0.0)):
-            chosen = [copy for document in files_of_code if document.split == split for copy in _copies(document)]
+            of_split = [document for document in files_of_code if document.split == split]
+            chosen = [copy for document in of_split for copy in _copies(document, num_stdlib)]
             batches = (chosen[start : start + 200] for start in range(0, len(chosen), 200))
             chunks = (token_rows(batch, tokenizer, config.max_length, rate, config.seed) for batch in batches)
             num_rows, num_tokens = dataset.save(temporary, split, chunks, np.uint16)
             facts |= {f"num_{split}": num_rows, f"num_tokens_{split}": num_tokens}
         facts["num_documents"], facts["origins"] = len(files_of_code), _origins(files_of_code)
     return folder, False
+
+
+def _is_repeated(document: Document) -> bool:
+    is_stdlib = document.license == STDLIB_LICENSE
+    return is_stdlib or document.split == VALIDATION or is_drawn(document.name, REPEATED_SHARE)
 
 
 def _origins(documents: list[Document]) -> list[dict[str, Any]]:
@@ -165,8 +170,7 @@ def _origins(documents: list[Document]) -> list[dict[str, Any]]:
 def export(run_dir: Path, folder: Path) -> None:
     """Save a finished run's model in bfloat16, with its sources, those of the run it started from, and its loss curve.
 
-    The weights after the textbook are averaged with those before it, which keeps more of what was read before
-    (Wortsman et al. 2022, arXiv:2109.01903). Raises `UserError` when the model is too large.
+    Raises `UserError` when the model is too large.
     """
     network, tokenizer = loading.load(str(run_dir / "model"))
     config = RunConfig.load(run_dir / "config.json")
@@ -174,8 +178,6 @@ def export(run_dir: Path, folder: Path) -> None:
     facts = artifacts.require(run_dir, "utils.pretraining")["facts"] | {"preset": config.preset, "corpus": corpus}
     if config.model_name_or_path == EMBEDDED:
         facts["went_on_from"] = artifacts.require(folder, "utils.pretraining")["facts"]
-    if config.preset == BASE_TEXTBOOK.preset:
-        _average(network, loading.load(str(folder))[0])
     with artifacts.building(folder, {}, facts) as temporary:
         # They begin the parts of a masked span, and are never part of an answer.
         network.generation_config.suppress_tokens = [PREFIX, MIDDLE, SUFFIX]
@@ -186,13 +188,6 @@ def export(run_dir: Path, folder: Path) -> None:
         num_bytes = (temporary / "model.safetensors").stat().st_size
         if num_bytes > MAX_BASE_BYTES:
             raise UserError(f"the model has {num_bytes:,} bytes, at most {MAX_BASE_BYTES:,} are allowed.")
-
-
-@torch.no_grad()
-def _average(network, start) -> None:
-    """Move the weights towards those at the start of the run."""
-    for weight, before in zip(network.parameters(), start.parameters(), strict=True):
-        weight.lerp_(before.to(weight.dtype), KEPT_SHARE)
 
 
 def _earlier(run_dir: Path, config: RunConfig) -> list[Path]:

@@ -13,7 +13,8 @@ from utils.data.pairs import TRAIN
 from utils.pretraining.code_files import Document
 
 NUM_OTHERS = 5000  # compositions that are not among the pairs
-NUM_EVERYDAY, NUM_TRAINED = 9, 2  # times that each function occurs
+# Times that each function occurs, in other words.
+NUM_EVERYDAY, NUM_OF_FAMILIES, NUM_TRAINED, NUM_OF_OTHERS = 80, 16, 8, 4
 NUM_FUNCTIONS = 12  # of one file
 # How a function is documented.
 STYLES = ("docstring", "docstring", "doctest", "doctest", "comment", "asserts")
@@ -22,9 +23,13 @@ STYLES = ("docstring", "docstring", "doctest", "doctest", "comment", "asserts")
 def documents() -> list[Document]:
     """Files of functions in a fixed order."""
     chosen = pairs.selection(NUM_OTHERS)
-    copies = [(function, number) for function in chosen.everyday for number in range(NUM_EVERYDAY)]
-    copies += [(function, number) for function in chosen.trained for number in range(NUM_TRAINED)]
-    copies += [(function, 0) for function in chosen.others]
+    groups = (
+        (chosen.everyday, NUM_EVERYDAY),
+        (chosen.families, NUM_OF_FAMILIES),
+        (chosen.trained, NUM_TRAINED),
+        (chosen.others, NUM_OF_OTHERS),
+    )
+    copies = [(function, number) for some, count in groups for function in some for number in range(count)]
     random.Random(0).shuffle(copies)
     return [
         Document(f"basics{start}", "python-basics", "Apache-2.0", _file(copies[start : start + NUM_FUNCTIONS]), TRAIN)
@@ -40,8 +45,7 @@ def _file(functions: list[tuple[Function, int]]) -> str:
 
 def _texts(function: Function, number: int) -> Iterator[str]:
     draw = random.Random(f"{function.name} {number}")
-    phrases = function.phrases[:-1]
-    said, style = sentence(phrases[number % len(phrases)]), draw.choice(STYLES)
+    said, style = sentence(pairs.trained_phrase(function, number, draw)), draw.choice(STYLES)
     header, body = f"def {function.signature}:", function.indented
     call, value = examples.example(function, draw.randrange(8))
     if style == "comment":

@@ -1,5 +1,6 @@
 """The pairs `python-basics` and the tasks beside them: which functions are trained, and which are only asked for.
 
+Everyday functions are asked for in several wordings, functions of families and compositions of a grammar in one or two.
 Three things are kept for asking: compositions of the grammar that are never trained, the last wording of each everyday
 function, and the everyday functions of the tables `held_out_*`. No trained function behaves like one of these.
 """
@@ -12,20 +13,23 @@ from functools import cache
 from utils import artifacts
 from utils.data.basics import examples, wordings
 from utils.data.basics.compositions import compositions
+from utils.data.basics.families import families
 from utils.data.basics.functions import HELD_OUT, TABLES, TRAINED, Function, everyday
+from utils.data.basics.paraphrases import paraphrase
 from utils.sandbox.judge import Task
 
 COMPOSITIONS, WORDINGS, EVERYDAY = SETS = "basics-compositions", "basics-wordings", "basics-everyday"
 NUM_UNSEEN, NUM_TRAINED = 200, 1600  # compositions
-NUM_PAIRS = {"everyday": 12, "composition": 2}  # of each function
+NUM_PAIRS = {"everyday": 12, "family": 2, "composition": 2}  # of each function
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The functions by use; `unseen`, `trained` and `others` are compositions, the last of no use here."""
+    """The functions by use; `unseen`, `trained` and `others` are compositions, the last only for textbook code."""
 
     everyday: tuple[Function, ...]
     held_out: tuple[Function, ...]
+    families: tuple[Function, ...]
     unseen: tuple[Function, ...]
     trained: tuple[Function, ...]
     others: tuple[Function, ...]
@@ -53,7 +57,17 @@ def selection(num_others: int = 0) -> Selection:
         asked = () if use is unseen else (*held_out, *unseen)
         if not any(examples.passes(function, other) for other in asked):
             use.append(function)
-    return Selection(known, held_out, *map(tuple, groups))
+    return Selection(known, held_out, tuple(_families(known, (*held_out, *unseen))), *map(tuple, groups))
+
+
+def _families(known: tuple[Function, ...], asked: tuple[Function, ...]) -> Iterator[Function]:
+    """The functions of families that behave like no everyday one, like none before them and like none in `asked`."""
+    seen = {examples.behaviour(function) for function in (*known, *asked)}
+    for function in families():
+        behaviour = examples.behaviour(function)
+        if behaviour not in seen and not any(examples.passes(function, other) for other in asked):
+            seen.add(behaviour)
+            yield function
 
 
 def sha256() -> str:
@@ -65,16 +79,24 @@ def sha256() -> str:
 def python_basics() -> Iterator[dict[str, str]]:
     """The pairs, in a fixed order: instruction, input, response, kind, origin (the function's name) and split."""
     chosen = selection()
-    for kind, functions in (("everyday", chosen.everyday), ("composition", chosen.trained)):
+    groups = (("everyday", chosen.everyday), ("family", chosen.families), ("composition", chosen.trained))
+    for kind, functions in groups:
         for function in functions:
             draw = random.Random(function.name)
-            phrases = list(function.phrases[:-1])
             for number, template in enumerate(wordings.templates(NUM_PAIRS[kind], draw)):
-                yield _pair(function, phrases[number % len(phrases)], template, number, kind, "train")
+                yield _pair(function, trained_phrase(function, number, draw), template, number, kind, "train")
     for function in chosen.everyday:
         yield _pair(function, function.phrases[-1], _template(function), 0, "everyday", "validation")
     for function in chosen.unseen:
         yield _pair(function, function.phrases[0], _template(function), 0, "composition", "validation")
+
+
+def trained_phrase(function: Function, number: int, draw: random.Random) -> str:
+    """One of the phrases but the last, in other words; never that last one, which is kept for asking."""
+    phrases = function.phrases[:-1]
+    phrase = phrases[number % len(phrases)]
+    other = paraphrase(phrase, draw)
+    return phrase if other == function.phrases[-1] else other
 
 
 def _template(function: Function) -> str:

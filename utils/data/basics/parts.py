@@ -77,7 +77,7 @@ SOURCES = (
             "multiples_of_10")),
     Source("scores", NUMBER, "Scores", "scores", "scores.values()", "score",
            (("values", "of a dictionary"), ("scores", "in a dictionary of names and scores"),
-            ("scores", "in a dictionary"))),
+            ("scores", "in a dictionary")), ("above_100",)),
     Source("words", WORD, "Words", "words", "words", "word",
            (("words", "in a list"), ("words", "of a list"), ("strings", "in a list"))),
     Source("text_words", WORD, "Text", "text", "text.split()", "word",
