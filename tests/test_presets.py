@@ -76,7 +76,8 @@ def make_model(preset, folder):
     wrapped.save_pretrained(folder)
     known = HUB_MODELS.get(PRESETS[preset]["model_name_or_path"], HUB_MODELS["HuggingFaceTB/SmolLM2-135M"])
     end_id = wrapped.eos_token_id
-    config = CONFIG_MAPPING[known.architecture](**known.sizes | TINY, bos_token_id=end_id, eos_token_id=end_id)
+    sizes = known.sizes | TINY | dict(bos_token_id=end_id, eos_token_id=end_id)
+    config = CONFIG_MAPPING[known.architecture](**sizes)
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
 
