@@ -51,7 +51,9 @@ HUB_MODELS = {
     "HuggingFaceTB/SmolLM2-360M": _open(APACHE, "llama", 32, 15, 5, 960, 2560, 8192),
     "Qwen/Qwen2.5-Coder-0.5B": _open(APACHE, "qwen2", 24, 14, 2, 896, 4864, 32768, 151936),
     "Qwen/Qwen2.5-Coder-1.5B": _open(APACHE, "qwen2", 28, 12, 2, 1536, 8960, 32768, 151936),
-    "bigcode/starcoder2-3b": _open(OPENRAIL, "starcoder2", 30, 24, 2, 3072, 12288, 16384, sliding_window=4096),
+    "bigcode/starcoder2-3b": _open(
+        OPENRAIL, "starcoder2", 30, 24, 2, 3072, 12288, 16384, sliding_window=4096, bos_token_id=0, eos_token_id=0
+    ),
     "bigcode/tiny_starcoder_py": _starcoder(20, 12, 768),
     "bigcode/starcoderbase-1b": _starcoder(24, 16, 2048),
     "bigcode/starcoder": _starcoder(40, 48, 6144),
