@@ -1,12 +1,19 @@
-"""Functions that differ in a part or two, such as what is counted in a text: the filled slots of `tables.families`."""
+"""Functions that differ in a part or two, such as what is counted in a text: the tables `families_of_*`, filled in."""
 
 import random
 from itertools import product
 
 from utils.data.basics.functions import Function
-from utils.data.basics.tables.families import FAMILIES, Option
+from utils.data.basics.tables import (
+    families_of_dictionaries,
+    families_of_lists,
+    families_of_numbers,
+    families_of_texts,
+)
+from utils.data.basics.tables.slots import Option
 
 NUM_PHRASES = 5
+TABLES = families_of_texts, families_of_numbers, families_of_dictionaries, families_of_lists
 IMPORTS = {"math.": "import math", "string.": "import string", "groupby(": "from itertools import groupby"}
 
 
@@ -14,7 +21,8 @@ def families() -> list[Function]:
     """Every function of the families, in a fixed order."""
     return [
         _function(name, parameters, body, phrases.split("|"), dict(zip(slots, options, strict=True)))
-        for name, parameters, body, phrases, slots in FAMILIES
+        for table in TABLES
+        for name, parameters, body, phrases, slots in table.FAMILIES
         for options in product(*slots.values())
     ]
 
