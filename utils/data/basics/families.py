@@ -1,19 +1,14 @@
-"""Functions that differ in a part or two, such as what is counted in a text: the tables `families_of_*`, filled in."""
+"""Functions that differ in a part or two, such as what is counted in a text: the rows of `family_tables`, filled in."""
 
 import random
 from itertools import product
 
+from utils.data.basics.family_tables import dictionaries, lists, numbers, texts
+from utils.data.basics.family_tables.slots import Option
 from utils.data.basics.functions import Function
-from utils.data.basics.tables import (
-    families_of_dictionaries,
-    families_of_lists,
-    families_of_numbers,
-    families_of_texts,
-)
-from utils.data.basics.tables.slots import Option
 
 NUM_PHRASES = 5
-TABLES = families_of_texts, families_of_numbers, families_of_dictionaries, families_of_lists
+TABLES = texts, numbers, dictionaries, lists
 IMPORTS = {"math.": "import math", "string.": "import string", "groupby(": "from itertools import groupby"}
 
 

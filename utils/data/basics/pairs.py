@@ -72,7 +72,7 @@ def _families(known: tuple[Function, ...], asked: tuple[Function, ...]) -> Itera
 
 def sha256() -> str:
     """Changes with the tables and the code of this package."""
-    paths = sorted(path for folder in (TABLES.parent, TABLES) for path in folder.glob("*.py"))
+    paths = sorted(TABLES.parent.rglob("*.py"))
     return artifacts.sha256_text("".join(artifacts.sha256_file(path) for path in paths))
 
 

@@ -3,7 +3,7 @@
 `|` separates phrases.
 """
 
-from utils.data.basics.tables.slots import COUNTED, FEW_LETTERS, LETTERS, SIGNS, Row, forms
+from utils.data.basics.family_tables.slots import COUNTED, FEW_LETTERS, LETTERS, SIGNS, Row, forms
 
 FAMILIES: tuple[Row, ...] = (
     # Characters of a text.

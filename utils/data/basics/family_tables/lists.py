@@ -3,7 +3,7 @@
 `|` separates phrases.
 """
 
-from utils.data.basics.tables.slots import (
+from utils.data.basics.family_tables.slots import (
     BY_ELEMENT,
     CONDITIONS,
     COUNTED,
