@@ -189,7 +189,7 @@ def test_what_cannot_be_released_is_refused_with_what_to_do(copied, new_run, wor
     (copied / "model").rename(copied / "model.aside")
     refused("only a finished run can be released. Train it to its end")
     (copied / "model.aside").rename(copied / "model")
-    (pairs_dir,) = (data_dir / "pairs").iterdir()
+    pairs_dir = artifacts.pairs_dir(data_dir, world[1].pairs)
     with open(pairs_dir / "train.jsonl", "a") as file:
         file.write("\n")
     refused("changed since released was trained")
@@ -333,7 +333,8 @@ def replaced(value, new):
 
 def test_any_value_in_a_runs_files_is_refused_or_shown(copied, monkeypatch):
     data_dir = copied.parents[1]
-    (pairs_dir,), (tokens_dir,) = ((data_dir / part).iterdir() for part in ("pairs", "tokens"))
+    config = RunConfig.load(copied / "config.json")
+    pairs_dir, tokens_dir = artifacts.pairs_dir(data_dir, config.pairs), artifacts.tokens_dir(data_dir, config)
     monkeypatch.setattr(artifacts, "changed_files", lambda folder: [])  # which hashes, and would refuse nearly all
     fingerprint = loading.fingerprint(RunConfig.load(copied / "config.json"))
     monkeypatch.setattr(loading, "fingerprint", lambda config: fingerprint)

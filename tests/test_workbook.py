@@ -94,7 +94,7 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
     assert summary.count("bad") == 5  # nine lines, shortened to six with the mark
 
     pages = {path.name: path.read_text() for path in (run_dir / "notebooks").iterdir()}
-    assert sorted(pages) == ["01_prepare.html", "02_train.html", "03_show.html", "index.html"]
+    assert sorted(pages) == ["01_prepare.html", "02_train.html", "03_show.html", "glossary.html", "index.html"]
     assert f"{NAME} … notebooks 0.25 ''" in pages["03_show.html"]  # the data folder is the user's own
     assert "&lt;after&gt;</span>" in pages["03_show.html"] and 'href="02_train.html"' in pages["03_show.html"]
 
