@@ -1,5 +1,6 @@
 """Text on a page: escaped and in the theme's colours, copy buttons, and visible errors."""
 
+import asyncio
 import html
 import inspect
 from collections.abc import Callable, Generator, Iterable
@@ -198,6 +199,21 @@ class Headers(anywidget.AnyWidget):
       },
     }
     """
+
+
+async def follow(
+    is_running: Callable[[], bool], show: Callable[[], None], message: widgets.HTML, poll_seconds: float
+) -> None:
+    """Call `show` at intervals as long as `is_running`, and once after; its errors are shown in `message`."""
+    keeps_running = True
+    while keeps_running:
+        keeps_running = is_running()  # read first, so that what was written last is shown too
+        try:
+            show()
+        except Exception as error:  # in a task it would not be shown
+            message.value = alert(describe(error))
+        if keeps_running:
+            await asyncio.sleep(poll_seconds)
 
 
 def update(widget: widgets.Widget, **values) -> None:

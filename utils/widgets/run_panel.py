@@ -25,8 +25,8 @@ from utils.widgets.html import (
     Headers,
     alert,
     connection_note,
-    describe,
     escape,
+    follow,
     guarded,
     muted,
     pre,
@@ -209,15 +209,7 @@ class RunPanel(widgets.VBox):
             self.list.value = str(self.run_dir)
 
     async def _watch(self) -> None:
-        is_running = True
-        while is_running:
-            is_running = launch.state(self.run_dir) == "running"  # read first, so that the last lines are shown too
-            try:
-                self._show()
-            except Exception as error:  # in a task it would not be shown
-                self.message.value = alert(describe(error))
-            if is_running:
-                await asyncio.sleep(POLL_SECONDS)
+        await follow(lambda: launch.state(self.run_dir) == "running", self._show, self.message, POLL_SECONDS)
         self._watching = None
         self._show_run()
 

@@ -18,7 +18,7 @@ from utils.sweeps import halving, held_out, queue, results, space
 from utils.sweeps.halving import Progress
 from utils.sweeps.queue import Sweep, Trial
 from utils.training import preflight
-from utils.widgets.html import LINE, alert, connection_note, describe, escape, guarded, muted, update
+from utils.widgets.html import LINE, alert, connection_note, escape, follow, guarded, muted, update
 
 POLL_SECONDS = 2.0
 HINT = "1e-4, 3e-4, 1e-3   or   1e-5 to 1e-3, 6 draws"
@@ -234,15 +234,7 @@ class SweepPanel(widgets.VBox):
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
-        is_running = True
-        while is_running:
-            is_running = self._sweep().is_running  # read first, so that the last state is shown too
-            try:
-                self._show()
-            except Exception as error:  # in a task it would not be shown
-                self.message.value = alert(describe(error))
-            if is_running:
-                await asyncio.sleep(POLL_SECONDS)
+        await follow(lambda: self._sweep().is_running, self._show, self.message, POLL_SECONDS)
         self._watching = None
 
     def _show(self) -> None:

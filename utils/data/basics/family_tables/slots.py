@@ -107,7 +107,6 @@ TERMS = (  # of a sequence, by `i`
     *numbered("powers_of_{k}", "{k} ** i", "powers of {k}, from {k} on", (3, 4, 5, 10)),
 )
 POWERS = numbered("{k}", "{k}", "{k}", (2, 3, 4, 5, 10))
-SMALL = numbered("{k}", "{k}", "{k}", (2, 3, 4))
 COUNTED = (("two", "2", "two/2"), ("three", "3", "three/3"), ("four", "4", "four/4"), ("five", "5", "five/5"))
 FORMS = (  # of a text `{}`
     ("upper", "{}.upper()", "upper case/capital letters"),
@@ -182,4 +181,3 @@ SET_OPERATIONS = (
     ("difference", "a - b", "difference/items of the first that the second lacks"),
     ("symmetric_difference", "a ^ b", "symmetric difference/items in only one of both"),
 )
-SIDES = (("front", "{} + {}", "start/front/beginning"), ("end", "{1} + {0}", "end/back"))
