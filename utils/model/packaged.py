@@ -60,4 +60,6 @@ def convert(path: Path, target: Path) -> None:
     network.load_state_dict(loaded.state_dict())
     network.tie_weights()
     network.save_pretrained(target)
-    AutoTokenizer.from_pretrained(**where).save_pretrained(target)
+    tokenizer = AutoTokenizer.from_pretrained(**where)
+    assert tokenizer is not None  # only so for models without text
+    tokenizer.save_pretrained(target)

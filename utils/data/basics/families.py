@@ -33,7 +33,7 @@ def _function(name: str, parameters: str, body: str, phrases: list[str], options
     draw = random.Random(name)
     said = dict.fromkeys(_phrase(phrases[number % len(phrases)], options, draw) for number in range(NUM_PHRASES))
     imports = "\n".join(statement for part, statement in IMPORTS.items() if part in body)
-    pairs = tuple(tuple(parameter.split(": ")) for parameter in parameters.split(", "))
+    pairs = tuple((word, kind) for word, kind in (parameter.split(": ") for parameter in parameters.split(", ")))
     return Function(name, pairs, tuple(said), body, imports)
 
 

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Iterable
 
 SHARE = 0.5  # of the places where another word can stand
 # Each group in full; the first that matches a place is used.
@@ -80,7 +81,7 @@ _WORD = {one: group for group in reversed(WORDS) for one in group}
 NOUNS = ("number", "integer", "value", "list", "string", "text")  # "a number of times" is no number
 
 
-def _pattern(words: dict[str, tuple[str, ...]]) -> str:
+def _pattern(words: Iterable[str]) -> str:
     longest_first = sorted(words, key=len, reverse=True)
     return "|".join(re.escape(word) + "(?! of)" * word.endswith(NOUNS) for word in longest_first)
 
