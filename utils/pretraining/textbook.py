@@ -8,23 +8,23 @@ from collections.abc import Iterator
 
 from utils.data.basics import examples, pairs
 from utils.data.basics.functions import Function
-from utils.data.basics.wordings import sentence
+from utils.data.basics.wordings import sentence, third_person
 from utils.data.pairs import TRAIN
 from utils.pretraining.code_files import Document
 
 NUM_OTHERS = 5000  # compositions that are not among the pairs
 # Times that each function occurs, in other words.
-NUM_EVERYDAY, NUM_OF_FAMILIES, NUM_TRAINED, NUM_OF_OTHERS = 80, 16, 8, 4
+NUM_EVERYDAY, NUM_OF_FAMILIES, NUM_TRAINED, NUM_OF_OTHERS = 50, 8, 4, 2
 NUM_FUNCTIONS = 12  # of one file
-# How a function is documented.
-STYLES = ("docstring", "docstring", "doctest", "doctest", "comment", "asserts")
+# How a function is documented. Behind a comment its name follows from the words, as in an answer to an instruction.
+STYLES = ("comment",) * 4 + ("docstring", "doctest", "asserts")
 
 
 def documents() -> list[Document]:
     """Files of functions in a fixed order."""
     chosen = pairs.selection(NUM_OTHERS)
     groups = (
-        (chosen.everyday, NUM_EVERYDAY),
+        ((*chosen.everyday, *chosen.more), NUM_EVERYDAY),
         (chosen.families, NUM_OF_FAMILIES),
         (chosen.trained, NUM_TRAINED),
         (chosen.others, NUM_OF_OTHERS),
@@ -38,15 +38,15 @@ def documents() -> list[Document]:
 
 
 def _file(functions: list[tuple[Function, int]]) -> str:
-    imports = "\n".join(sorted({line for function, _ in functions for line in function.imports.split("\n") if line}))
     texts = [text for function, number in functions for text in _texts(function, number)]
-    return "\n\n\n".join([imports] * bool(imports) + texts) + "\n"
+    return "\n\n\n".join(texts) + "\n"
 
 
 def _texts(function: Function, number: int) -> Iterator[str]:
     draw = random.Random(f"{function.name} {number}")
-    said, style = sentence(pairs.trained_phrase(function, number, draw)), draw.choice(STYLES)
-    header, body = f"def {function.signature}:", function.indented
+    phrase, style = pairs.trained_phrase(function, number, draw), draw.choice(STYLES)
+    said = sentence(phrase if draw.random() < 0.5 else third_person(phrase))
+    header, body = function.header, function.indented
     call, value = examples.example(function, draw.randrange(8))
     if style == "comment":
         yield f"# {said}.\n{header}\n{body}"

@@ -2,9 +2,12 @@
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-TABLES, TRAINED, HELD_OUT = Path(__file__).with_name("tables"), "on_*.py", "held_out_*.py"
+FOLDER = Path(__file__).parent
+TRAINED, MORE, HELD_OUT = "tables/on_*.py", "more_tables/*_[0-9].py", "tables/held_out_*.py"
+PHRASES = FOLDER / "phrases.txt"  # more of them for functions of `TRAINED`
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,15 @@ class Function:
 
 
 def everyday(tables: str) -> tuple[Function, ...]:
-    """The everyday functions of the tables with these names: `TRAINED`, or `HELD_OUT`, which are only asked for."""
-    return tuple(function for path in sorted(TABLES.glob(tables)) for function in _table(path))
+    """The everyday functions of some tables: `TRAINED`; `MORE`, which are only trained; `HELD_OUT`, only asked for."""
+    return tuple(function for path in sorted(FOLDER.glob(tables)) for function in _table(path))
+
+
+@cache
+def _more_phrases() -> dict[str, list[str]]:
+    """By the name of the function; a block of the file is a name and its phrases, one in a line."""
+    blocks = (block.split("\n") for block in PHRASES.read_text(encoding="utf-8").strip().split("\n\n"))
+    return {name: [phrase.strip() for phrase in phrases] for name, *phrases in blocks}
 
 
 def _table(path: Path) -> list[Function]:
@@ -61,5 +71,6 @@ def _read(node: ast.FunctionDef, lines: list[str], imports: list[tuple[str, str]
     body = "\n".join(line[4:] for line in lines[node.body[1].lineno - 1 : node.end_lineno])
     used = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
     needed = dict.fromkeys(statement for name, statement in imports if name in used)
-    phrases = tuple((ast.get_docstring(node) or "").split("\n"))
-    return Function(node.name, parameters, phrases, body, "\n".join(needed))
+    *phrases, last = (ast.get_docstring(node) or "").split("\n")
+    phrases = dict.fromkeys((*phrases, *_more_phrases().get(node.name, ())))
+    return Function(node.name, parameters, (*phrases, last), body, "\n".join(needed))

@@ -6,7 +6,7 @@ function, and the everyday functions of the tables `held_out_*`. No trained func
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,20 +14,24 @@ from utils import artifacts
 from utils.data.basics import examples, wordings
 from utils.data.basics.compositions import compositions
 from utils.data.basics.families import families
-from utils.data.basics.functions import HELD_OUT, TABLES, TRAINED, Function, everyday
+from utils.data.basics.functions import FOLDER, HELD_OUT, MORE, PHRASES, TRAINED, Function, everyday
 from utils.data.basics.paraphrases import paraphrase
 from utils.sandbox.judge import Task
 
 COMPOSITIONS, WORDINGS, EVERYDAY = SETS = "basics-compositions", "basics-wordings", "basics-everyday"
 NUM_UNSEEN, NUM_TRAINED = 200, 1600  # compositions
-NUM_PAIRS = {"everyday": 12, "family": 2, "composition": 2}  # of each function
+NUM_PAIRS = {"everyday": 12, "more": 8, "family": 2, "composition": 2}  # of each function
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The functions by use; `unseen`, `trained` and `others` are compositions, the last only for textbook code."""
+    """The functions by use; `unseen`, `trained` and `others` are compositions, the last only for textbook code.
+
+    Of the trained everyday functions, those in `more` are not asked for in other words.
+    """
 
     everyday: tuple[Function, ...]
+    more: tuple[Function, ...]
     held_out: tuple[Function, ...]
     families: tuple[Function, ...]
     unseen: tuple[Function, ...]
@@ -57,13 +61,17 @@ def selection(num_others: int = 0) -> Selection:
         asked = () if use is unseen else (*held_out, *unseen)
         if not any(examples.passes(function, other) for other in asked):
             use.append(function)
-    return Selection(known, held_out, tuple(_families(known, (*held_out, *unseen))), *map(tuple, groups))
+    more = tuple(_others(everyday(MORE), known, (*held_out, *unseen)))
+    of_families = tuple(_others(families(), (*known, *more), (*held_out, *unseen)))
+    return Selection(known, more, held_out, of_families, *map(tuple, groups))
 
 
-def _families(known: tuple[Function, ...], asked: tuple[Function, ...]) -> Iterator[Function]:
-    """The functions of families that behave like no everyday one, like none before them and like none in `asked`."""
+def _others(
+    functions: Iterable[Function], known: tuple[Function, ...], asked: tuple[Function, ...]
+) -> Iterator[Function]:
+    """Those that behave like no known function, like none before them and like none in `asked`."""
     seen = {examples.behaviour(function) for function in (*known, *asked)}
-    for function in families():
+    for function in functions:
         behaviour = examples.behaviour(function)
         if behaviour not in seen and not any(examples.passes(function, other) for other in asked):
             seen.add(behaviour)
@@ -72,18 +80,18 @@ def _families(known: tuple[Function, ...], asked: tuple[Function, ...]) -> Itera
 
 def sha256() -> str:
     """Changes with the tables and the code of this package."""
-    paths = sorted(TABLES.parent.rglob("*.py"))
+    paths = (*sorted(FOLDER.rglob("*.py")), PHRASES)
     return artifacts.sha256_text("".join(artifacts.sha256_file(path) for path in paths))
 
 
 def python_basics() -> Iterator[dict[str, str]]:
     """The pairs, in a fixed order: instruction, input, response, kind, origin (the function's name) and split."""
     chosen = selection()
-    groups = (("everyday", chosen.everyday), ("family", chosen.families), ("composition", chosen.trained))
-    for kind, functions in groups:
+    groups = zip(NUM_PAIRS.items(), (chosen.everyday, chosen.more, chosen.families, chosen.trained), strict=True)
+    for (kind, num_pairs), functions in groups:
         for function in functions:
             draw = random.Random(function.name)
-            for number, template in enumerate(wordings.templates(NUM_PAIRS[kind], draw)):
+            for number, template in enumerate(wordings.templates(num_pairs, draw)):
                 yield _pair(function, trained_phrase(function, number, draw), template, number, kind, "train")
     for function in chosen.everyday:
         yield _pair(function, function.phrases[-1], _template(function), 0, "everyday", "validation")

@@ -35,7 +35,7 @@ for name, program in {programs!r}:
 def references() -> list[Function]:
     """Every function that is trained or asked for."""
     chosen = selection()
-    return [*chosen.everyday, *chosen.held_out, *chosen.families, *chosen.unseen, *chosen.trained]
+    return [*chosen.everyday, *chosen.more, *chosen.held_out, *chosen.families, *chosen.unseen, *chosen.trained]
 
 
 def digest(functions: list[Function]) -> str:

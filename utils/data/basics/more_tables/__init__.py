@@ -1,0 +1,1 @@
+"""Further everyday functions, which are only trained: none of their wordings is kept for asking."""
