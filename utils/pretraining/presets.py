@@ -36,7 +36,7 @@ BASE_GAPS = BASE.with_changes(
     seed=1,
 )
 # The third run, for the small world of `python-basics`: textbook code, and a share of what was read before.
-BASE_TEXTBOOK = BASE_GAPS.with_changes(preset="base-textbook", learning_rate=7e-4, num_train_epochs=1.0, seed=3)
+BASE_TEXTBOOK = BASE_GAPS.with_changes(preset="base-textbook", learning_rate=7e-4, num_train_epochs=0.62, seed=3)
 PRESETS = {config.preset: config for config in (BASE, BASE_GAPS, BASE_TEXTBOOK)}
 # The share of documents with gaps, by preset. After the first run the model writes Python but fills hardly any gap.
 FIM_RATES = {"base": 0.5, "base-gaps": 0.8, "base-textbook": 0.5}
