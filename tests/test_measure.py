@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -33,9 +34,9 @@ def evaluation(world, tmp_path_factory):
             kind = "failed" if sum(source.encode()) % 3 else "passed"
             yield Verdict(kind == "passed", kind, kind, 0.1)
 
-    def complete():
+    def complete(tasks=TASKS):
         judged.clear()
-        return measure.complete(run_dir, SETTINGS, TASKS, lambda which: models.get(names[which]), lambda line: None)
+        return measure.complete(run_dir, SETTINGS, tasks, lambda which: models.get(names[which]), lambda line: None)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure, "BATCH_SIZE", 2)
@@ -66,6 +67,14 @@ def test_the_program_of_the_base_is_what_it_was_asked_and_wrote(evaluation):
     for sample in evaluation.samples:
         whole = sample.asked + sample.answer
         assert sample.model == TUNED or (whole.startswith(sample.source) and sample.source.startswith(sample.asked))
+
+
+def test_an_instruction_of_the_task_is_what_both_are_asked(evaluation):
+    task = replace(TASKS[0], instruction="Write a function that doubles a number.")
+    samples = evaluation.complete([task])
+    asked = {sample.model: sample.asked for sample in samples}
+    assert asked[BASE] == asked[TUNED] and task.instruction in asked[BASE]
+    assert all(task.prompt not in sample.asked and sample.asked not in sample.source for sample in samples)
 
 
 def test_other_code_that_asks_or_judges_has_results_of_its_own(tmp_path, monkeypatch):

@@ -95,14 +95,16 @@ def evaluate(
 ) -> Iterator[Sample]:
     """Ask both models for every sample that is not recorded yet; judge, record and yield each.
 
-    `load` returns model and tokenizer of `base` and `tuned`. The base is asked by the beginning of the function, the
-    tuned model by an instruction in the run's template; both draw with the same seeds.
+    `load` returns model and tokenizer of `base` and `tuned`. Both are asked by the instruction in the run's template
+    where tasks have their own; else the base continues the beginning of the function. Both draw with the same seeds.
     """
     folder, template = folder_of(run_dir, settings, tasks), RunConfig.load(run_dir / "config.json").template
     files.make_folder(folder)
     files.write_json(folder / SETTINGS, asdict(settings))
     recorded = {(sample.task_id, sample.model, sample.index) for sample in read(folder)}
+    has_instructions = all(task.instruction for task in tasks)
     for model in (BASE, TUNED):
+        is_instructed = model == TUNED or has_instructions
         for index in range(settings.num_samples):
             # The groups are fixed, since a row's seed depends on its place in the batch.
             for start in range(0, len(tasks), BATCH_SIZE):
@@ -111,9 +113,9 @@ def evaluate(
                 if not missing:
                     continue
                 seed = settings.seed + index * len(tasks) + start
-                asked, answers = _ask(*load(model), group, settings, template if model == TUNED else "", seed)
+                asked, answers = _ask(*load(model), group, settings, template if is_instructed else "", seed)
                 programs = [
-                    task_sets.source_of(task, answer, prompt if model == BASE else None)
+                    task_sets.source_of(task, answer, None if is_instructed else prompt)
                     for task, prompt, answer in zip(group, asked, answers, strict=True)
                 ]
                 rows = [row for row in zip(group, asked, answers, programs, strict=True) if row[0] in missing]

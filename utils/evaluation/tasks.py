@@ -1,7 +1,7 @@
 """Tasks whose solutions are judged by running them: HumanEval, MBPP, a file in HumanEval's form, or those made here.
 
-A model is asked in its own way: a tuned one by an instruction in its run's template, a base by the beginning of the
-function, which it continues.
+A tuned model is asked by an instruction in its run's template, a base by the beginning of the function, which it
+continues. Tasks with an instruction of their own are asked by it alone: the beginning says the name and parameters.
 """
 
 import ast
