@@ -69,11 +69,13 @@ def selection(num_others: int = 0) -> Selection:
 def _others(
     functions: Iterable[Function], known: tuple[Function, ...], asked: tuple[Function, ...]
 ) -> Iterator[Function]:
-    """Those that behave like no known function, like none before them and like none in `asked`."""
+    """Those with a name and a behaviour of their own: neither a known function's, nor one in `asked`."""
     seen = {examples.behaviour(function) for function in (*known, *asked)}
+    names = {function.name for function in (*known, *asked)}
     for function in functions:
         behaviour = examples.behaviour(function)
-        if behaviour not in seen and not any(examples.passes(function, other) for other in asked):
+        is_new = function.name not in names and behaviour not in seen
+        if is_new and not any(examples.passes(function, other) for other in asked):
             seen.add(behaviour)
             yield function
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from utils.data.basics.arguments import Entries, Groups, Labels, Name, Records, Scores
+from utils.data.basics.arguments import Groups, Labels, Name, Records, Scores
 
 
 def invert_labels(labels: Labels):
@@ -266,65 +266,6 @@ def most_common_city(people: Records):
     pick the commonest city in a list of people, None when it is empty, first on ties
     tell which city has the most people, preferring the one listed first, None for no people
     count the cities and return the top one, first in a tie, and None for none
-    choose the city shared by most of the records, the first of several, None if nobody exists"""
+    choose the city shared by most of the records, the first of several, None if there is none"""
     cities = [person["city"] for person in people]
     return max(cities, key=cities.count, default=None)
-
-
-def names_by_decade(people: Records):
-    """group the names of people by the decade of their age, 30 for ages 30 to 39
-    make a dictionary from age rounded down to tens to the list of names
-    collect names under 0, 10, 20 and so on according to age, in lists
-    return a dict of lists of names, its keys being ages cut to a multiple of ten
-    put people's names into age brackets of ten years, with the bracket's start as key
-    map every age decade, as its first age, to the names of people in it
-    list names per ten-year age group, the key being the lowest age of the group
-    put each name into the list of its age group, keyed by tens like 20 or 50"""
-    names = {}
-    for person in people:
-        names.setdefault(person["age"] // 10 * 10, []).append(person["name"])
-    return names
-
-
-def running_totals_by_name(entries: Entries):
-    """replace each entry's number by the total so far for its name
-    compute running sums per name, as tuples of name and balance after every entry
-    return a list of tuples of the name and what it has added up to until then
-    list after each entry its name and the sum of that name's numbers up to there
-    keep an account for every name and give name and new balance entry by entry, in tuples
-    turn amounts into cumulative amounts, separately for each name, leaving order and names
-    go through the entries and list name and accumulated number of this name as tuples
-    make cumulative totals of entries with the same name, one tuple for each entry"""
-    totals = Counter()
-    result = []
-    for name, number in entries:
-        totals[name] += number
-        result.append((name, totals[name]))
-    return result
-
-
-def average_per_name(entries: Entries):
-    """compute the average of the numbers of each name
-    make a dictionary from every name to the mean of its numbers
-    return the arithmetic mean per name in a list of pairs, as a dict
-    group the numbers of the entries by name and average them
-    tell what number each name has on average
-    find for all names the sum of their numbers divided by how many there are
-    map names to the average of the values they are listed with
-    determine the mean value of all entries with the same name, by name"""
-    numbers = {}
-    for name, number in entries:
-        numbers.setdefault(name, []).append(number)
-    return {name: sum(values) / len(values) for name, values in numbers.items()}
-
-
-def split_entries(entries: Entries):
-    """split a list of pairs into a tuple of two lists, names and numbers
-    separate the names from the numbers of entries, returning both lists as a tuple
-    unzip pairs into a list of the first parts and a list of the second, in a tuple
-    return a tuple with the list of all names and the list of all numbers
-    take entries apart into two parallel lists, given as a tuple, names first
-    turn tuples of name and number into one tuple of a name list and a number list
-    divide pairs into their left and right members, as two lists in a tuple
-    get two lists in a tuple, first every name in order, then every number"""
-    return [name for name, _ in entries], [number for _, number in entries]

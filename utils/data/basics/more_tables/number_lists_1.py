@@ -87,7 +87,7 @@ def majority_number(numbers: Numbers):
     get the number occurring more often than all others together, else None
     determine which value takes up over half of the places, giving None if no value does
     look for a number whose count exceeds half the length, None if nothing is found
-    tell the winner of a vote that needs more than 50 percent, or None if nobody has that
+    tell the winner of a vote that needs more than 50 percent, or None if there is none
     search a list for its majority element and return None where it does not exist
     give the value that appears in most of the positions, more than half, or None"""
     return next((n for n in numbers if numbers.count(n) * 2 > len(numbers)), None)
@@ -270,57 +270,3 @@ def is_arithmetic_sequence(numbers: Numbers):
     decide whether every number is the one before it plus a fixed amount
     find out if numbers are evenly spaced in the order given, true for fewer than three"""
     return len({right - left for left, right in zip(numbers, numbers[1:])}) <= 1
-
-
-def insertion_position(numbers: SortedNumbers, number: Number):
-    """find the index at which to insert a number into a sorted list, before any equal ones
-    count the numbers of an ascending list that are less than a given number
-    return the leftmost position that keeps a list sorted when a number is put there
-    get the lowest index where a number fits into an ascending list
-    determine the place a number would take in a sorted list, ahead of its equals
-    do what bisect_left does for a sorted list and a number
-    tell how many elements a new number would have to its left, all of them smaller
-    locate the first index whose number is not below the given one, or the length if none is"""
-    return sum(other < number for other in numbers)
-
-
-def take_while_positive(numbers: Numbers):
-    """return the numbers at the start of a list up to the first that is not positive, excluded
-    take numbers from the front as long as they are above zero
-    cut off a list right before its first number that is zero or negative
-    get the leading positive numbers of a list
-    collect numbers until one of them is 0 or less, without that one
-    keep the longest beginning of a list that consists of positive numbers only
-    stop reading a list at the first nonpositive number and return what came before
-    list the elements in front of the first one that fails to exceed zero, or all of them"""
-    taken = []
-    for number in numbers:
-        if number <= 0:
-            break
-        taken.append(number)
-    return taken
-
-
-def polynomial_value(coefficients: Numbers, x: Number):
-    """evaluate a polynomial at x, given its coefficients from the constant term up, 0 if none
-    compute a polynomial at x from coefficients listed by rising degree, an empty list giving 0
-    multiply each number by x to the power of its index and sum up, 0 without any
-    return the value of the polynomial with ascending coefficients at a point, 0 if it has none
-    insert x into a polynomial whose list of coefficients begins with the constant, empty being 0
-    calculate p(x) where entry i is the factor of the ith power, 0 for no entries
-    sum coefficients times powers of x, the first times 1, the next times x, 0 for none
-    find what a polynomial, lowest degree first in a list, yields for x, an empty one yielding 0"""
-    return sum(coefficient * x**power for power, coefficient in enumerate(coefficients))
-
-
-def product_of_others(numbers: Numbers):
-    """replace each number by the product of all the other numbers, 1 if there are no others
-    compute for every place the product of the numbers at all other places, a lone number giving 1
-    return a list with the product of the list without the element itself, the empty product being 1
-    multiply for each position everything but the number there, getting 1 from a single number
-    make a list whose ith entry is the product of all elements except the ith, else 1
-    find the product of the rest for each element of a list, 1 where nothing else is there
-    leave each number out in turn and multiply what remains, as a list, with 1 for nothing
-    calculate all products that skip exactly one position, in order, with 1 as product of none"""
-    indices = range(len(numbers))
-    return [math.prod(numbers[:i] + numbers[i + 1 :]) for i in indices]

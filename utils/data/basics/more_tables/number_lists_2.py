@@ -3,7 +3,7 @@
 import math
 from itertools import combinations
 
-from utils.data.basics.arguments import Lists, Matrix, Natural, Number, NumberSet, Points, Square
+from utils.data.basics.arguments import Lists, Matrix, Points, Square
 
 
 def is_symmetric_matrix(matrix: Square):
@@ -262,51 +262,3 @@ def polygon_area(points: Points):
     sum x1 y2 - x2 y1 around the polygon and halve the magnitude of it"""
     edges = zip(points, points[1:] + points[:1])
     return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in edges)) / 2
-
-
-def mirror_at_x_axis(points: Points):
-    """reflect points across the x-axis
-    mirror each point at the horizontal axis
-    negate the y coordinate of all points and keep x
-    return a list of points turned upside down at the line y = 0
-    flip points vertically about the x-axis, as a list of tuples
-    change (x, y) into (x, -y) for every point
-    switch the sign of the second coordinate in a list of points
-    get the mirror images of points when the mirror lies along the axis of x"""
-    return [(x, -y) for x, y in points]
-
-
-def count_points_in_circle(points: Points, radius: Natural):
-    """count the points within a circle around the origin, including those on it
-    tell how many points have at most a given distance from (0, 0)
-    find the number of points inside or on the circle of given radius centered at the origin
-    determine how many points lie no farther from the origin than the radius
-    count points whose squared coordinates sum to at most the square of a radius
-    return the amount of points that a disc around zero covers, its edge being part of it
-    check for each point if it hits a target of given radius at the origin and count hits
-    see how many points are not outside of a circle with the origin as its center"""
-    return sum(x**2 + y**2 <= radius**2 for x, y in points)
-
-
-def jaccard_similarity(first: NumberSet, second: NumberSet):
-    """divide the number of common elements by that of all elements, 0 if both sets are empty
-    compute the Jaccard index of two sets, with 0 for two empty ones
-    find the share of the union that lies in the intersection, 0 if the union is empty
-    return the size of the intersection over the size of the union, or 0 if there is nothing
-    measure how similar two sets are from 0 to 1 by Jaccard, two empty sets giving 0
-    calculate which fraction of all elements is in both sets, zero when there are no elements
-    determine the overlap of two sets relative to their union, or 0 without any members
-    tell what part of the values in either set is shared, 0 for two empty sets"""
-    return len(first & second) / len(first | second) if first | second else 0
-
-
-def split_set(numbers: NumberSet, limit: Number):
-    """split a set into the numbers below a limit and the others, as a tuple of two sets
-    return a pair of sets, first what is less than a limit, then what is equal or greater
-    partition a set of numbers at a threshold, which itself belongs to the second part
-    divide a set in two by a limit and give the smaller numbers first, in a tuple
-    make two sets in a tuple, one with all elements under a value and one with the rest
-    separate the members strictly below a bound from those at or above it, as two sets
-    sort the numbers of a set into a low and a high set, high beginning at the limit
-    get the subset of lower numbers and the remaining subset for a cutoff, in this order"""
-    return {n for n in numbers if n < limit}, {n for n in numbers if n >= limit}

@@ -4,7 +4,7 @@ import string
 from itertools import groupby
 from os.path import commonprefix
 
-from utils.data.basics.arguments import Bits, Letter, Line, Text, Word
+from utils.data.basics.arguments import Line, Text, Word
 
 
 def count_letters(text: Text):
@@ -265,52 +265,3 @@ def is_rotation(first: Word, second: Word):
     decide if a word is a circular shift of a second word, or equal to it
     say if shifting letters cyclically makes one word out of another"""
     return len(first) == len(second) and second in first * 2
-
-
-def is_subsequence(first: Word, second: Word):
-    """check if the letters of the first word occur in the second in the same order
-    tell whether the first word is a subsequence of the second
-    determine if deleting letters from the second string can give the first
-    test whether a word is contained in another with gaps allowed, but in order
-    see if you can strike letters out of the second word to leave the first
-    find all letters of one word from left to right in a second and say if that works
-    decide if the first word remains when some or no letters of the second are removed
-    verify that the second word has the first one's letters in order, not necessarily side by side"""
-    letters = iter(second)
-    return all(letter in letters for letter in first)
-
-
-def text_before(text: Text, letter: Letter):
-    """return the part of a text before the first occurrence of a letter, or all of it
-    get everything in front of a given character, the whole string if it does not occur
-    cut a text off at the first appearance of a letter, if there is one
-    take the characters of a string up to but not including a letter, or all without it
-    keep only what precedes the first given letter in a text, everything if it is absent
-    drop a letter and all that follows its first occurrence, leaving texts without it unchanged
-    read a string until a certain character comes, or to the end if it never does
-    extract the beginning of a text that ends before a letter, the entire text if missing"""
-    return text.partition(letter)[0]
-
-
-def increment_digits(text: Text):
-    """replace each digit in a text by the next one, 9 by 0
-    raise every single digit of a string by one, with 9 turning into 0
-    add 1 to each digit of a text separately, going from 9 back to 0
-    count up all digits in a string by one and let nine become zero
-    change 0 to 1, 1 to 2 and so on to 9 to 0 throughout a text
-    increase the digits of a text one by one modulo 10, leaving other characters alone
-    increment each decimal digit of a string, wrapping 9 around to 0
-    put the following digit in place of every digit in a text, where 0 follows 9"""
-    return text.translate(str.maketrans("0123456789", "1234567890"))
-
-
-def flip_bits(bits: Bits):
-    """flip every bit of a string of zeros and ones
-    turn each 0 of a bit string into 1 and each 1 into 0
-    invert the bits of a binary string, keeping its length
-    exchange zeros and ones in a text of bits
-    compute the ones' complement of a string of bits
-    negate a binary number given as text, digit by digit
-    return a bit string with all its digits reversed in meaning, 1 for 0 and vice versa
-    write a one for every zero in a string of bits and the other way round"""
-    return "".join("0" if bit == "1" else "1" for bit in bits)

@@ -1,9 +1,8 @@
 """More functions on the words and lines of texts."""
 
 import re
-import textwrap
 
-from utils.data.basics.arguments import Bits, Letter, Line, Lines, Positive, Text, Word
+from utils.data.basics.arguments import Bits, Letter, Line, Lines, Text, Word
 
 
 def text_after_last(text: Text, letter: Letter):
@@ -259,54 +258,3 @@ def word_with_most_vowels(text: Line):
     tell the word whose vowel count is highest, preferring earlier words, None in an empty text"""
     words = text.split()
     return max(words, key=lambda word: sum(letter in "aeiou" for letter in word), default=None)
-
-
-def swap_outer_words(text: Line):
-    """swap the first and the last word of a line, if it has at least two
-    exchange the words at both ends of a sentence, leaving lines under two words alone
-    let first and last word of a text trade places, without effect on single words
-    return a line with its outer words interchanged, the same line for fewer than two words
-    move the final word to the front and the initial one to the end, given two or more
-    switch the position of the opening and the closing word, unless fewer than two exist
-    put the last word first and the first last, others staying, and short lines unchanged
-    make a line begin with its last word and end with its first, if they are two"""
-    words = text.split()
-    if len(words) < 2:
-        return text
-    return " ".join([words[-1], *words[1:-1], words[0]])
-
-
-def sort_words_by_last_letter(text: Line):
-    """sort the words of a line by their last letter, equal ones staying in order
-    arrange the words of a text by final letter, keeping the order of ties
-    put words in the alphabetical order of their endings, just the last letter counting, stably
-    return a line whose words ascend by their last character, ties in original order
-    order a sentence by the letter each word ends with, without reordering equal endings
-    rearrange words so that their closing letters are ascending, ties as they were
-    sort a text word by word on the last letter only, in a stable way
-    bring the words of a line in order of their final characters, same finals in old sequence"""
-    return " ".join(sorted(text.split(), key=lambda word: word[-1]))
-
-
-def wrap_words(text: Line, width: Positive):
-    """break a line into a list of lines of at most a given width, longer words standing alone
-    wrap words into a list of lines up to width characters, never splitting even longer words
-    fill lines with as many words as fit into a width, too long words alone, as list
-    distribute the words of a text over lines of limited length in a list, words staying whole
-    list the lines of a text wrapped greedily at a width, overlong words getting their own line
-    lay out words in lines no wider than given, unless one word is wider, as a list
-    start a new line whenever the next word would exceed the width, and list the lines
-    cut a line between words into the fewest lines of some width, filled greedily, words never broken"""
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-
-
-def extract_times(text: Text):
-    """find all times in a text, one or two digits, a colon and two digits, as strings
-    list the parts of a string that look like 7:30 or 12:05
-    get every clock time of the form h:mm or hh:mm in a text, unchecked for range
-    extract times written with a colon, such as 9:15 or 18:40, as a list of texts
-    return a list of all matches of one to two digits, colon, two digits in a string
-    search a sentence for times like 8:00 or 08:00 and list them as written
-    collect what has the pattern of a time, 1:23 or 01:23, from a text in order
-    pick out one or two digits before and two digits after a colon, listing all such strings"""
-    return re.findall("[0-9]{1,2}:[0-9]{2}", text)

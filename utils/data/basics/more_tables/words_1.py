@@ -1,10 +1,10 @@
 """More functions on lists of words and of items."""
 
 from collections import Counter
-from itertools import combinations, groupby
+from itertools import groupby
 from os.path import commonprefix
 
-from utils.data.basics.arguments import Items, Natural, Positive, Words
+from utils.data.basics.arguments import Items, Positive, Words
 
 
 def longest_words(words: Words):
@@ -275,52 +275,3 @@ def positions_by_item(items: Items):
     for i, item in enumerate(items):
         positions.setdefault(item, []).append(i)
     return positions
-
-
-def repeat_each(items: Items, times: Natural):
-    """repeat each item of a list a given number of times in a row
-    return a list with n copies of every item side by side
-    write every element so many times before going on to the next one
-    stretch a list by replacing each item by n equal ones
-    multiply the items of a list one by one, keeping copies together
-    put each item as often as given one after another into a new list
-    duplicate all elements in place so that any of them stands there n times
-    make a list where every item is followed directly by its copies, n in all"""
-    return [item for item in items for _ in range(times)]
-
-
-def split_alternating(items: Items):
-    """deal the items of a list alternately into two lists, as a tuple, first item left
-    split a list into a tuple of the items at even and at odd indices
-    return two lists in a tuple, one with the first, third, fifth item, one with the rest
-    separate every second item from the others, giving a tuple of first and second kind
-    distribute items in turn to two lists, starting with the first, and return both as tuple
-    take a list apart into the items with even index and those with odd, as tuple
-    divide a list by alternating between two lists in a tuple, the first getting the first item
-    unzip a list into a tuple of two, positions 0, 2, 4 and positions 1, 3, 5"""
-    return items[::2], items[1::2]
-
-
-def rank_by_first_appearance(items: Items):
-    """replace each item by a number from 0, in the order in which different items first appear
-    encode a list by numbering its distinct items from zero as they are first seen
-    turn items into codes, a new item getting the next number from 0 and repeats the same
-    return integers instead of items, equal ones for equal items, given out from zero in order
-    label encode a list, the first item being 0, the next different one 1 and so on
-    give every distinct item an index from 0 by first occurrence and list those of all items
-    convert items to whole numbers from zero by order of first appearance, equal items alike
-    list for each item how many different items came before its own first occurrence"""
-    distinct = list(dict.fromkeys(items))
-    return [distinct.index(item) for item in items]
-
-
-def all_pairs(items: Items):
-    """list all tuples of two items at different places, the earlier item first
-    return every combination of two elements of a list as tuples, in order of position
-    pair each item with all the items after it, in a list of tuples
-    get all two-element combinations of a list by position, as tuples in list order
-    make a list of the tuples of any item and any later one
-    form every possible pair of items once, as a tuple, without swapping their order
-    combine all items with one another in tuples, each two of them only once, in order
-    enumerate the matches if every item meets each other one once, as ordered tuples in list order"""
-    return list(combinations(items, 2))

@@ -48,14 +48,6 @@ def first_powers_of_two(n: Positive):
     return [2**exponent for exponent in range(n)]
 
 
-def hour_hand_angle(hour: Natural, minute: Natural):
-    """compute the angle of the hour hand of a clock in degrees from the 12, below 360
-    find how many degrees (under 360) past 12 the hour hand is at an hour and minute
-    return the degrees, less than 360, of the hour hand at a time in hours and minutes
-    calculate the angle in degrees under 360 of the hour hand, given hour and minute"""
-    return (30 * hour + minute / 2) % 360
-
-
 def mode(numbers: Numbers):
     """find the most frequent number in a list, the first one on a tie
     return the mode of a list of values, on a tie the one that comes first
@@ -94,14 +86,6 @@ def scale_numbers(numbers: Numbers, factor: Number):
     return a list with every number times a given factor
     get the list in which each value has been multiplied by a given number"""
     return [number * factor for number in numbers]
-
-
-def have_same_sign(a: Number, b: Number):
-    """check whether two numbers are both positive or both negative
-    tell if two values have the same sign, which a zero never has
-    determine if two nonzero integers lie on the same side of zero, false if one is 0
-    test whether the product of two numbers is positive"""
-    return a * b > 0
 
 
 def add(a: Number, b: Number):
@@ -216,14 +200,6 @@ def pairwise_sums(a: Numbers, b: Numbers):
     compute the element-wise sum of two lists of values
     make a list of the sums of the numbers at the same index in two lists"""
     return [x + y for x, y in zip(a, b)]
-
-
-def all_pairs(a: Items, b: Items):
-    """return all pairs of an item of one list and an item of another as tuples
-    list every combination of one element from each of two lists as tuples
-    compute the Cartesian product of two lists as a list of tuples
-    pair every item of one list with every item of another, as a list of tuples"""
-    return [(x, y) for x in a for y in b]
 
 
 def merge_sorted(a: SortedNumbers, b: SortedNumbers):

@@ -61,14 +61,6 @@ def run_lengths(items: Items):
     return [(item, len(list(group))) for item, group in groupby(items)]
 
 
-def repeat_each(items: Items):
-    """repeat each item of a list twice in a row
-    double every element of a list, with the copy right after it
-    return a list in which each item is followed by itself once more
-    make a list that contains every item of a list two times, side by side"""
-    return [item for item in items for _ in range(2)]
-
-
 def find_duplicates(items: Items):
     """list each item that occurs more than once, in order of first appearance
     find the repeated elements of a list, each only once, in their original order
@@ -224,14 +216,6 @@ def remove_duplicate_words(text: Line):
     drop all words of a string that have occurred before in it
     delete duplicate words from a sentence, keeping the order of the others"""
     return " ".join(dict.fromkeys(text.split()))
-
-
-def pig_latin(text: Line):
-    """move the first letter of every word of a text to the word's end, followed by ay
-    turn a sentence into pig latin, each first letter going to the word's end before ay
-    change each word of a string so that its first letter and then ay follow the rest
-    convert a sentence to pig latin by moving every word's first letter back, plus ay"""
-    return " ".join(word[1:] + word[0] + "ay" for word in text.split())
 
 
 def common_words(a: Line, b: Line):
