@@ -143,7 +143,7 @@ def test_the_last_phrase_of_an_everyday_function_is_never_trained(chosen, rows):
 @pytest.mark.slow
 def test_an_instruction_with_a_signature_names_the_function_of_its_response(rows):
     signatures = {row["instruction"]: re.search(r"^def (.*):$", row["response"], re.MULTILINE)[1] for row in rows}
-    named = [(asked, signature) for asked, signature in signatures.items() if re.search(r"\w\([a-z]|`|def ", asked)]
+    named = [(asked, signature) for asked, signature in signatures.items() if re.search(r"\w\w\([a-z]|`|def ", asked)]
     assert len(named) > 1500
     assert [asked for asked, signature in named if signature.split("(")[0] + "(" not in asked] == []
 

@@ -278,7 +278,7 @@ def test_the_playground_follows_no_link(tmp_path, victim):
     ("name", "said"), [("notebooks", "notebooks is a symbolic link"), ("summary.txt", ""), ("page.html", "")]
 )
 def test_make_run_follows_no_link(tmp_path, victim, monkeypatch, name, said):
-    async def execute(path, plan, pages, start):
+    async def execute(path, plan, pages, *_, **options):
         pages["page"] = "<p>"
         return ""
 

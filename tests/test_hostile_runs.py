@@ -10,13 +10,13 @@ import pytest
 from support.metric_lines import eval_line, train_line
 from support.payloads import PAYLOADS
 from test_run_panel import made_run
-from utils import files, workbook
+from utils import files
 from utils.artifacts import MANIFEST
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.planning import timing
 from utils.playground import history, model_pool
-from utils.runs import curves, diagnostics, folders, launch, metrics
+from utils.runs import curves, diagnostics, folders, launch, metrics, summary
 from utils.training import checkpoint
 from utils.widgets import run_status
 from utils.widgets.curves_view import CurvesView
@@ -128,8 +128,7 @@ def looked_at(run_dir) -> None:
             history.markdown(record)
     except UserError as error:
         assert history.HISTORY in str(error)
-    plan = workbook.Plan(CONFIG, run_dir.parents[1], run_dir, {})
-    assert isinstance(workbook._answer_lines(plan), list)
+    assert isinstance(summary._answer_lines(run_dir), list)
     checkpoint.best(checkpoint.found(run_dir))
     for folder in checkpoint.found(run_dir):
         assert isinstance(checkpoint.defect(folder), str)

@@ -115,7 +115,7 @@ def repeat_each(items: Items, times: Natural):
     stretch a list by replacing each item by n equal ones
     multiply the items of a list one by one, keeping copies together
     put each item as often as given one after another into a new list
-    duplicate all elements in place so that any of them stands there n times
+    duplicate all elements in place so that each of them is there n times
     make a list where every item is followed directly by its copies, n in all"""
     return [item for item in items for _ in range(times)]
 
