@@ -40,7 +40,7 @@ def make_run(data_dir, name: str, model: bool = True, **changes):
 def test_a_choice_is_made_once_and_found_in_the_next_notebook(tmp_path, own):
     panel = ChoicePanel(tmp_path)
     assert panel.choice == Choice() and panel.config() == TINY
-    assert "10,318 pairs · licence: Apache-2.0" in panel.about_pairs.value
+    assert "11,686 pairs · licence: Apache-2.0" in panel.about_pairs.value
     panel.source.value = FILE
     with pytest.raises(UserError, match="was refused"):
         panel.config()

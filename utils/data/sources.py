@@ -43,7 +43,7 @@ class Named:
 
 
 NAMED = {
-    PYTHON_BASICS: Named("small Python functions, made here", "10,318 pairs", "Apache-2.0"),
+    PYTHON_BASICS: Named("small Python functions, made here", "11,686 pairs", "Apache-2.0"),
     PYTHON_STDLIB: Named("functions of your Python's standard library", "about 8,000 pairs", "PSF-2.0"),
     GPTEACHER: Named(
         "the data of the published recipe, downloaded once",

@@ -20,7 +20,8 @@ from utils.sandbox.judge import Task
 
 COMPOSITIONS, WORDINGS, EVERYDAY = SETS = "basics-compositions", "basics-wordings", "basics-everyday"
 NUM_UNSEEN, NUM_TRAINED = 200, 1600  # compositions
-NUM_PAIRS = {"everyday": 12, "more": 8, "family": 2, "composition": 2}  # of each function
+# Pairs of each function: everyday ones, those in `more`, of families, compositions.
+NUM_PAIRS = (("everyday", 12), ("everyday", 8), ("family", 2), ("composition", 2))
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def sha256() -> str:
 def python_basics() -> Iterator[dict[str, str]]:
     """The pairs, in a fixed order: instruction, input, response, kind, origin (the function's name) and split."""
     chosen = selection()
-    groups = zip(NUM_PAIRS.items(), (chosen.everyday, chosen.more, chosen.families, chosen.trained), strict=True)
+    groups = zip(NUM_PAIRS, (chosen.everyday, chosen.more, chosen.families, chosen.trained), strict=True)
     for (kind, num_pairs), functions in groups:
         for function in functions:
             draw = random.Random(function.name)
