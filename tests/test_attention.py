@@ -4,6 +4,8 @@ The kernel itself runs on GPUs only. Here a dense mask stands in for it beneath 
 its gradient and its compilation are torch's.
 """
 
+from itertools import accumulate
+
 import pytest
 import torch
 
@@ -83,6 +85,48 @@ def test_all_documents_at_once_are_each_on_its_own(num_key_heads, window, kernel
     assert kernel.num_key_heads == [num_key_heads], "the heads of keys are not expanded"
 
 
+@pytest.mark.parametrize("window", [None, 4])
+def test_a_common_beginning_is_that_of_every_document(window):
+    torch.manual_seed(0)
+    parts = [torch.randn(3, 4, length, 8, requires_grad=True) for length in (3, 2, 1, 9)]  # the first is common
+    beginning, *others = parts
+    upstream = [torch.randn(1, length, 4, 8) for length in (3, 2, 1, 9)]
+    results = []
+    for num_common in (0, 3):
+        repeated = [[] if number and num_common else [beginning] for number in range(3)]
+        states = torch.cat([part for both in zip(repeated, others, strict=True) for part in (*both[0], both[1])], dim=2)
+        documents = Documents([0, 5, 9, 21], torch.tensor([0, 5, 9, 21], dtype=torch.int32), num_common)
+        output = attention._one_by_one(*states[:, None], 0.3, documents, window)  # (1, T, H, D)
+        own = output.split([3, 2, 1, 9] if num_common else [3, 2, 3, 1, 3, 9], dim=1)
+        own = own if num_common else [own[0], own[1], own[3], own[5]]
+        gradients = torch.autograd.grad(sum((a * b).sum() for a, b in zip(own, upstream, strict=True)), parts)
+        results.append([*own, *gradients])
+    for mine, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([[1, 2, 3, 4], [1, 2, 3], [1, 2, 9, 4]], 2),
+        ([[1, 2, 3], [1, 2, 3]], 2),  # each has a token of its own
+        ([[1, 2], [3, 2]], 0),
+        ([[1], [1, 2]], 0),
+        ([[1, 2, 3]], 0),
+    ],
+)
+def test_what_all_documents_begin_with_is_computed_once(rows, expected):
+    starts = [0, *accumulate(map(len, rows))]
+    ids = torch.tensor([id for row in rows for id in row])
+    positions = torch.cat([torch.arange(len(row)) for row in rows])
+    inputs = attention.packed_inputs(ids, positions, starts, torch.arange(len(ids)), CPU)
+    assert inputs["documents"].num_shared == expected
+    assert len(inputs["input_ids"][0]) == len(ids) - expected * (len(rows) - 1)
+    for name, values in ("input_ids", ids), ("position_ids", positions):  # every token is found again
+        assert torch.equal(inputs[name][0][inputs["logits_to_keep"]], values)
+    assert attention.num_shared(ids, starts, torch.device("cuda")) == 0
+
+
 def results_of(network, block):
     network.zero_grad()
     loss = target_loss(network, block, CPU)
@@ -102,6 +146,7 @@ def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, blocks, k
     expected = [results_of(loading.load_for_training(config, CPU, 1), block) for block in blocks]
     assert not kernel.num_key_heads
     monkeypatch.setattr(attention, "_has_kernel", lambda query, value: True)
+    monkeypatch.setattr(attention, "num_shared", lambda *_: 0)  # as on a GPU
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
     network = loading.load_for_training(config, CPU, 1)

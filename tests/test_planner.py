@@ -18,7 +18,7 @@ from utils.planning import memory, planner, timing, workload
 from utils.runs import metrics
 from utils.tokens import packing
 from utils.training import optim
-from utils.training.loss import num_target_tokens, target_loss
+from utils.training.loss import num_computed_tokens, num_target_tokens, target_loss
 
 STARCODER = GPTBigCodeConfig(n_layer=40, n_head=48, n_embd=6144, n_positions=8192, vocab_size=49152)
 WIDTH, HEADS = 64, 4
@@ -163,7 +163,7 @@ def test_the_time_by_the_matrix_rate_is_that_of_the_operations_that_torch_counts
     with torch.no_grad():
         evaluation = matrix_flops(lambda: target_loss(network, block, torch.device("cpu")))
     monkeypatch.setattr(timing, "_matrix_rate", lambda *_: 1e9)
-    num_tokens, num_targets = len(block.input_ids), num_target_tokens(block)
+    num_tokens, num_targets = num_computed_tokens(block, torch.device("cpu")), num_target_tokens(block)
     work = workload.Workload(6, num_tokens, num_targets, num_tokens, num_tokens, num_targets, 1, 128, "")
     seconds, _ = timing.expected_seconds(config, tmp_path, shape_of(config_key(network.config)), work, "cpu", 2)
     # Evaluations before the first, after the third and after the sixth update, on as many tokens as in an update.

@@ -35,7 +35,7 @@ from utils.tokens import dataset, packing
 from utils.training import checkpoint, mfu, optim, resume, samples
 from utils.training.__main__ import main
 from utils.training.distributed import Ranks
-from utils.training.loss import SummedCrossEntropy, num_target_tokens, target_loss
+from utils.training.loss import SummedCrossEntropy, num_computed_tokens, num_target_tokens, target_loss
 from utils.training.trainer import Training
 
 CPU = torch.device("cpu")
@@ -521,7 +521,7 @@ def test_the_share_of_the_matrix_rate_counts_what_is_needed(world, rows):
     network = loading.load_for_training(world[1], CPU, 1)
     # Of two blocks with unlike shares of target tokens, which have only one solution.
     blocks = [packing.build_block(rows, chosen) for chosen in ([0, 5], [4, 7, 9])]
-    sizes = np.array([(len(block.input_ids), num_target_tokens(block)) for block in blocks])
+    sizes = np.array([(num_computed_tokens(block, CPU), num_target_tokens(block)) for block in blocks])
     counted = [matrix_flops(lambda block=block: target_loss(network, block, CPU).backward()) for block in blocks]
     np.testing.assert_allclose(mfu.flops_per_token(network), np.linalg.solve(sizes, counted), rtol=1e-9)
 

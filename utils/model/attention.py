@@ -8,11 +8,13 @@ from inspect import signature
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 from transformers import AttentionInterface
 
 from utils.errors import UserError
+from utils.hardware import to_device
 
 try:
     from torch.nn.attention.varlen import varlen_attn
@@ -36,16 +38,54 @@ class Documents:
     """The documents of a block, computed once per block.
 
     `starts` are their offsets and the block's length, `offsets` (N + 1,) the same in int32 on the model's device.
+    Of the first `num_shared` tokens, the same in all documents, the block holds only those of the first.
     """
 
     starts: list[int]
     offsets: torch.Tensor
+    num_shared: int = 0
     lengths: list[int] = field(init=False)
     longest: int = field(init=False)
 
     def __post_init__(self):
         self.lengths = [end - start for start, end in pairwise(self.starts)]
         self.longest = max(self.lengths)
+
+
+def num_shared(input_ids: torch.Tensor, starts: list[int], device: torch.device) -> int:
+    """The number of tokens with which all documents of a block (T,) begin, fewer than the shortest has.
+
+    0 on a GPU, where computing them once has not been measured.
+    """
+    if len(starts) < 3 or device.type != "cpu":
+        return 0
+    ids, length = input_ids.numpy(), min(end - start for start, end in pairwise(starts)) - 1
+    beginnings = np.stack([ids[start : start + length] for start in starts[:-1]])  # (N, length)
+    return int((beginnings == beginnings[0]).all(0).cumprod().sum())
+
+
+def packed_inputs(
+    input_ids: torch.Tensor, position_ids: torch.Tensor, starts: list[int], kept: torch.Tensor, device: torch.device
+) -> dict[str, Any]:
+    """The arguments of a model for a packed block, whose ids and positions are (T,); `kept` are the logits' positions.
+
+    On a CPU, the beginning that all documents have in common, such as that of a prompt, is computed once: in its
+    attention every document sees it as its own, so predictions and gradients are the same.
+    """
+    num_common = num_shared(input_ids, starts, device)
+    is_computed = torch.ones(len(input_ids), dtype=torch.bool)
+    for start in starts[1:-1]:
+        is_computed[start : start + num_common] = False
+    places = is_computed.cumsum(0) - 1  # of each token among those that are computed
+    for start in starts[1:-1]:
+        places[start : start + num_common] = torch.arange(num_common)
+    return dict(
+        input_ids=to_device(input_ids[is_computed][None], device),
+        position_ids=to_device(position_ids[is_computed][None], device),
+        documents=Documents(starts, to_device(torch.tensor(starts, dtype=torch.int32), device), num_common),
+        use_cache=False,
+        logits_to_keep=to_device(places[kept], device),
+    )
 
 
 def register() -> str:
@@ -111,10 +151,13 @@ def _one_by_one(query, key, value, scaling, documents: Documents, window: int | 
         # There the gradient of grouped-query attention uses fewer cores: 20 ms against 2 ms.
         key, value = (states.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for states in (key, value))
     # The gradient of a split is one concatenation, that of each slice a block of zeros.
-    parts = []
-    split = (states.split(documents.lengths, dim=2) for states in (query, key, value))
+    num_common, parts = documents.num_shared, []
+    sizes = [num_common, *(length - num_common for length in documents.lengths)]
+    beginning, *others = zip(*(states.split(sizes, dim=2) for states in (query, key, value)), strict=True)
     with torch.autocast(query.device.type, enabled=False):
-        for length, *document in zip(documents.lengths, *split, strict=True):
+        for length, document in zip(documents.lengths, others, strict=True):
+            if num_common:
+                document = [torch.cat(both, dim=2) for both in zip(beginning, document, strict=True)]
             if on_cpu and length < MIN_BFLOAT16_TOKENS:
                 document = (states.float() for states in document)
             mask = None
@@ -125,5 +168,5 @@ def _one_by_one(query, key, value, scaling, documents: Documents, window: int | 
             part = functional.scaled_dot_product_attention(
                 *document, attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=True
             )
-            parts.append(part.to(dtype))  # (1, H, t, D)
+            parts.append(part.to(dtype)[:, :, num_common if parts else 0 :])  # (1, H, t, D)
     return torch.cat(parts, dim=2).transpose(1, 2).contiguous()

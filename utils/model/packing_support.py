@@ -25,7 +25,7 @@ from utils.model.shape import blocks_of, config_key, config_of, context_of, cut_
 
 EAGER = "eager"
 TOLERANCE = 1e-5  # of the largest logit, in float32
-SHORT_LENGTHS = (3, 17, 8)
+SHORT_LENGTHS, NUM_COMMON = (3, 17, 8), 2
 MAX_COPY_PARAMETERS = 500_000_000
 # Widths of the copy; where they do not fit together in an architecture, the next ones are tried.
 COMMON_WIDTHS = {
@@ -234,6 +234,8 @@ def _prove(network: PreTrainedModel, max_length: int, num_tokens: int) -> Suppor
     generator = torch.Generator().manual_seed(0)
     lengths = [min(length, max_length) for length in (SHORT_LENGTHS[0], max_length, *SHORT_LENGTHS[1:])]
     pairs = [torch.randint(vocab_size // 2, [length], generator=generator) for length in lengths]  # (T,)
+    for pair in pairs:  # a common beginning, which is computed once
+        pair[:NUM_COMMON] = pairs[1][: len(pair)][:NUM_COMMON]
     alone = [_logits(network, pair) for pair in pairs]  # (T, vocabulary)
     largest = float(max(logits.abs().max() for logits in alone))
     half = max_length // 2
@@ -282,13 +284,10 @@ def _packed_logits(network: PreTrainedModel, pairs: list[torch.Tensor], num_last
     """The logits of the last tokens of a block (num_last, vocabulary)."""
     lengths = [len(pair) for pair in pairs]
     starts = [0, *accumulate(lengths)]
-    return network(
-        input_ids=torch.cat(pairs)[None],  # (1, T)
-        position_ids=torch.cat([torch.arange(length) for length in lengths])[None],  # (1, T)
-        documents=attention.Documents(starts, torch.tensor(starts, dtype=torch.int32)),
-        use_cache=False,
-        logits_to_keep=torch.arange(starts[-1] - num_last, starts[-1]),
-    ).logits[0]
+    positions = torch.cat([torch.arange(length) for length in lengths])  # (T,)
+    last = torch.arange(starts[-1] - num_last, starts[-1])
+    inputs = attention.packed_inputs(torch.cat(pairs), positions, starts, last, torch.device("cpu"))
+    return network(**inputs).logits[0]
 
 
 def _line(error: Exception | None) -> str:

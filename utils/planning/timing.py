@@ -58,7 +58,10 @@ def expected_update(
     device_type: str,
     num_devices: int,
 ) -> tuple[float, float | None, str]:
-    """The time of an update with so many tokens, of an evaluation where an earlier run had one, and the basis."""
+    """The time of an update with so many tokens, of an evaluation where an earlier run had one, and the basis.
+
+    Too long where a CPU computes the common beginning of pairs once.
+    """
     name, speed, evaluation = _earlier_run(config, data_dir)
     if name:
         return num_tokens / speed, evaluation, f"from the speed of the earlier run {name}"

@@ -3,7 +3,7 @@
 import torch
 
 from utils.hardware import to_device
-from utils.model.attention import PACKED, Documents
+from utils.model.attention import PACKED, num_shared, packed_inputs
 from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.packing import Block
 
@@ -21,20 +21,14 @@ def target_loss(network, block: Block, device: torch.device) -> torch.Tensor:
     # The logits at position i predict token i + 1.
     predicting = (labels[1:] != IGNORE_INDEX).nonzero().squeeze(1)
     targets = to_device(labels[1:][predicting], device)  # (K,)
-    input_ids = to_device(torch.from_numpy(block.input_ids)[None], device)  # (1, T)
+    input_ids, position_ids = torch.from_numpy(block.input_ids), torch.from_numpy(block.position_ids)  # (T,)
     if not is_packed(network):
         if len(block.document_starts) > 2:
             raise ValueError("without packed attention a block must be a single pair")
-        logits = network(input_ids=input_ids, use_cache=False).logits[0]  # (T, vocabulary)
+        logits = network(input_ids=to_device(input_ids[None], device), use_cache=False).logits[0]  # (T, vocabulary)
         return SummedCrossEntropy.apply(logits[to_device(predicting, device)], targets)
-    starts = block.document_starts
-    logits = network(
-        input_ids=input_ids,
-        position_ids=to_device(torch.from_numpy(block.position_ids)[None], device),  # (1, T)
-        documents=Documents(starts, to_device(torch.tensor(starts, dtype=torch.int32), device)),
-        use_cache=False,
-        logits_to_keep=to_device(predicting, device),
-    ).logits  # (1, K, vocabulary)
+    inputs = packed_inputs(input_ids, position_ids, block.document_starts, predicting, device)
+    logits = network(**inputs).logits  # (1, K, vocabulary)
     # Squeezed: the gradient of indexing would be a second array of this size.
     return SummedCrossEntropy.apply(logits.squeeze(0), targets)
 
@@ -46,6 +40,13 @@ def is_packed(network) -> bool:
 
 def num_target_tokens(block: Block) -> int:
     return int((block.labels != IGNORE_INDEX).sum())
+
+
+def num_computed_tokens(block: Block, device: torch.device) -> int:
+    """The tokens of a block that are computed: on a CPU, what all documents begin with is computed once."""
+    starts = block.document_starts
+    common = num_shared(torch.from_numpy(block.input_ids), starts, device)
+    return starts[-1] - common * (len(starts) - 2)
 
 
 class SummedCrossEntropy(torch.autograd.Function):

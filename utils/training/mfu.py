@@ -25,4 +25,4 @@ def flops_per_token(network: PreTrainedModel) -> tuple[int, int]:
 
 def num_flops(per_token: tuple[int, int], result: dict[str, Any]) -> int:
     """The FLOPs of an update, from `flops_per_token` and its metrics."""
-    return per_token[0] * result["num_tokens"] + per_token[1] * result["num_target_tokens"]
+    return per_token[0] * result["num_computed_tokens"] + per_token[1] * result["num_target_tokens"]

@@ -26,7 +26,7 @@ from utils.runs import metrics
 from utils.tokens import dataset, packing
 from utils.training import checkpoint, mfu, optim, out_of_memory, resume, samples, schedule, task_answers
 from utils.training.distributed import Ranks, StopRequest
-from utils.training.loss import is_packed, num_target_tokens, target_loss
+from utils.training.loss import is_packed, num_computed_tokens, num_target_tokens, target_loss
 
 
 class Training:
@@ -86,25 +86,24 @@ class Training:
         # A run that ended early may have been interrupted before its model was saved.
         updates = range(self.num_updates if self._has_stopped_early else progress.step, self.num_updates)
         for rows, blocks in packing.read_ahead(self._update_blocks, updates):
-            start = time.perf_counter()
-            rate = schedule.learning_rate(config, progress.step, self.num_updates)
+            start, rate = time.perf_counter(), schedule.learning_rate(config, progress.step, self.num_updates)
             with out_of_memory.out_of_memory_explained(self.model, self.optimizer, config):
                 result = self.update(rows, blocks, rate)
+            seconds = time.perf_counter() - start
             progress.step += 1
             progress.total_tokens += result["num_tokens"]
-            seconds = time.perf_counter() - start
             progress.seconds += seconds
-            num_flops = mfu.num_flops(self.flops_per_token, result)
-            speed, share = result["num_tokens"] / seconds, num_flops / seconds / self.matrix_rate
-            self._record(kind="train", learning_rate=rate, tokens_per_second=speed, mfu=share, **result)
+            share = mfu.num_flops(self.flops_per_token, result) / seconds / self.matrix_rate
+            result |= {"tokens_per_second": result["num_tokens"] / seconds, "mfu": share}
+            self._record(kind="train", learning_rate=rate, **result)
             is_last = progress.step == self.num_updates
             if is_last or progress.step % config.eval_steps == 0:
                 self.evaluate()
                 is_last |= self._has_stopped_early
             is_stopping = self.ranks.reduce([float(self.stop_request.is_made)])[0] > 0
             self.saver.check()
-            is_best = progress.eval_step == progress.step and not progress.num_evals_since_best
-            is_best &= config.early_stopping_patience > 0
+            is_new_best = progress.eval_step == progress.step and not progress.num_evals_since_best
+            is_best = is_new_best and config.early_stopping_patience > 0
             if is_last or is_stopping or is_best or progress.step % config.save_steps == 0:
                 self.save_checkpoint()
             if is_last:
@@ -167,6 +166,7 @@ class Training:
             "loss": loss,
             "grad_norm": grad_norm,
             "num_tokens": sum(len(block.input_ids) for block in blocks),
+            "num_computed_tokens": sum(num_computed_tokens(block, ranks.device) for block in blocks),
             "num_target_tokens": num_targets,
             "memory_bytes": int(ranks.reduce([hardware.peak_memory_bytes(ranks.device)], dist.ReduceOp.MAX)[0]),
         }
