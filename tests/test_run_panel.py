@@ -176,11 +176,11 @@ def test_a_run_is_removed_after_a_question_only(tmp_path):
     run_dir = made_run(tmp_path, config, "tiny-python-stdlib")
     panel = RunPanel(tmp_path, config)
     panel.remove_button.click()
-    assert "MiB? This cannot be undone" in panel.question.value and run_dir.exists()
-    panel.no_button.click()
-    assert panel.asking.layout.display == "none" and run_dir.exists()
+    assert "MiB? This cannot be undone" in panel.confirmation.question.value and run_dir.exists()
+    panel.confirmation.no_button.click()
+    assert panel.confirmation.layout.display == "none" and run_dir.exists()
     panel.remove_button.click()
-    panel.yes_button.click()
+    panel.confirmation.yes_button.click()
     assert not run_dir.exists() and "new: not started yet" in panel.state.value
 
 

@@ -72,7 +72,7 @@ class SettingsForm(widgets.VBox):
         )
         with suppress(FileNotFoundError, UserError):  # no draft, or one of another version
             draft = files.read_json(self._data_dir / "runs" / DRAFT, {"start": {}, "config": {}})
-            if keep and draft["start"] == vars(config) != draft["config"]:
+            if keep and draft["start"] in ({}, vars(config)) and draft["config"] != vars(config):
                 self.show(RunConfig().with_changes(**draft["config"]), base=config)
                 self.message.value = f'<p style="{LINE}">These are the settings from your last visit.</p>'
         self._check()
@@ -164,7 +164,7 @@ class SettingsForm(widgets.VBox):
             for listener in self._listeners:
                 listener(config)
             if config and self._keep:
-                keep_draft(self._data_dir, self._start, config)
+                keep_draft(self._data_dir, config, self._start)
         except UserError as error:  # a limit of the model, for example
             self._refuse(error)
             if config:
@@ -211,11 +211,11 @@ def _marked(text: str) -> str:
     return re.sub("`(.*?)`", r"<code>\1</code>", escape(text))
 
 
-def keep_draft(data_dir: Path, start: RunConfig, config: RunConfig) -> None:
-    """Save `config` for the next form that is made from the settings `start`."""
+def keep_draft(data_dir: Path, config: RunConfig, start: RunConfig | None = None) -> None:
+    """Save `config` for the next form, or with `start` for the next one that is made from these settings."""
     path = Path(data_dir) / "runs" / DRAFT
     files.make_parents(path)
-    files.write_json(path, {"start": vars(start), "config": vars(config)})
+    files.write_json(path, {"start": vars(start) if start else {}, "config": vars(config)})
 
 
 def _short(value: Any) -> str:
