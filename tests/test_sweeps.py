@@ -1,8 +1,11 @@
 """Sweeps: values of settings, successive halving, a runner that can be killed at any time, and their panels."""
 
+import asyncio
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -478,16 +481,28 @@ def test_a_sweep_is_compared_in_notebook_04_and_its_winner_goes_into_the_form(da
     assert "tasks passed against learning_rate, 1 runs" in view.figure.value, view.message.value
 
 
+async def panel_of(data_dir, config):
+    return SweepPanel(data_dir, config, print)
+
+
 @pytest.mark.slow
 def test_a_sweep_survives_kills_of_its_processes(data_dir, config):
-    """For real: the runner is killed, then its run, and the sweep started again ends with every update made once."""
+    """For real: its kernel, its runner and its run are killed, and the sweep ends with every update made once."""
     plan = planner.plan(config, data_dir)
     half = held_out.with_half(config, data_dir)
     sweep = queue.create(data_dir, config, [replace(trials(half, [1e-3])[0], num_updates=plan.num_updates)])
     run_dir = sweep.run_dir(1)
+    kernel = (
+        "import os, pathlib; from utils.sweeps.queue import Sweep; "
+        f"Sweep(pathlib.Path({str(sweep.folder)!r})).start(); os.killpg(0, {int(signal.SIGKILL)})"
+    )
     try:
-        sweep.start()
+        ended = subprocess.run([sys.executable, "-c", kernel], cwd=artifacts.ROOT, start_new_session=True)
+        assert ended.returncode == -signal.SIGKILL
         process = wait_until(lambda: launch.launcher(run_dir))
+        sweep.start()
+        shown = asyncio.run(panel_of(data_dir, config))
+        assert "sweep-1 is training" in shown.status.value and "sweep-1-01" in shown.runs.value, "found again"
         os.kill(int((sweep.folder / queue.LOG).read_text().split("process ")[1].split()[0]), signal.SIGKILL)
         wait_until(lambda: not sweep.is_running)
         assert launch.state(run_dir) == "running", "it outlives its runner"
