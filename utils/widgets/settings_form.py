@@ -153,11 +153,13 @@ class SettingsForm(widgets.VBox):
 
     def _accept(self) -> None:
         config = self.config if self._check() else None
+        self.message.value, note = "", self.notes["model_name_or_path"]
         is_asking = config and self._listeners and not Path(loading.locate(config.model_name_or_path)).is_dir()
-        self.message.value = waiting = ASKING if is_asking else ""
+        known = note.value
+        note.value = waiting = ASKING if is_asking else known
         self._notify(config)
-        if self.message.value == waiting:  # else it is an error
-            self.message.value = ""
+        if note.value == waiting:  # else it is an error
+            note.value = known
 
     def _notify(self, config: RunConfig | None) -> None:
         try:
