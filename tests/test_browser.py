@@ -19,14 +19,16 @@ from playwright.sync_api import expect, sync_playwright
 from transformers import AutoTokenizer
 
 from support.payloads import PAYLOADS
+from support.waiting import wait_until
 from support.world import make_world
 from utils.artifacts import ROOT
 from utils.evaluation import tasks
 from utils.model.prompt_modes import Question
 from utils.playground import history
 from utils.playground.history import Written
-from utils.runs import folders, launch
+from utils.runs import folders, launch, metrics
 from utils.tokens.prompts import encode_texts
+from utils.widgets.settings_form import SettingsForm, keep_draft
 
 pytestmark = pytest.mark.browser
 
@@ -259,8 +261,9 @@ def test_a_run_is_started_found_again_stopped_resumed_and_removed(lab, page):
     assert not run_dir.exists()
 
 
-def test_a_run_that_fails_says_why_and_two_runs_are_compared(lab, page):
+def test_a_run_that_fails_says_why_and_a_sweep_is_steered_and_compared(lab, page):
     runs = lab.data_dir / "runs"
+    keep_draft(lab.data_dir, lab.config.with_changes(num_train_epochs=1.0, eval_steps=10_000, num_samples=0))
     shutil.move(lab.data_dir.parent / "model" / "model.safetensors", lab.data_dir.parent / "weights")
     open_notebook(page, lab, "03_train_fsdp")
     page.evaluate(RUN, ["all-cells", "question"])
@@ -272,31 +275,64 @@ def test_a_run_that_fails_says_why_and_two_runs_are_compared(lab, page):
     shutil.move(lab.data_dir.parent / "weights", lab.data_dir.parent / "model" / "model.safetensors")
     page.get_by_role("button", name="Resume").click()
     expect(state).to_contain_text("finished")
-    page.get_by_label("learning_rate", exact=True).fill("5e-3")
-    page.get_by_label("learning_rate", exact=True).press("Tab")
-    expect(state).to_contain_text("not started yet")
-    page.get_by_role("button", name="Start training").click()
-    expect(state).to_contain_text("finished")
+
+    panel = cell(page, "sweep")
+    status, start = panel.get_by_role("status"), panel.get_by_role("button", name="Start sweep")
+    expect(start).to_be_disabled()
+    for typed, said in (("1000, often", "num_train_epochs must be a number, got 'often'"), ("1000, 0.2", "2 runs, ")):
+        panel.get_by_label("Values 3", exact=True).fill(typed)
+        panel.get_by_label("Values 3", exact=True).press("Tab")
+        expect(panel).to_contain_text(said)
+    expect(panel).to_contain_text(re.compile("2 runs, 5,001 updates, about [0-9:]+, without start-up and saving"))
+    assert not (lab.data_dir / "sweeps").exists()
+    start.press("Enter")
+    expect(status).to_contain_text("sweep-1 is training")
+    wait_until(lambda: any(line["kind"] == "eval" for line in metrics.read(runs / "sweep-1-01")))
+    row = panel.get_by_role("row").filter(has_text="sweep-1-01")
+    expect(row).to_contain_text("running")
+    look(page, "sweep-training")
+    panel.get_by_role("button", name="Stop this run").press("Space")
+    expect(row).to_contain_text("stopped")
+    expect(status).to_contain_text(
+        "sweep-1 is finished. sweep-1-02 has the lowest validation loss of the finished runs"
+    )
+    look(page, "sweep")
+    check(page)
     names = sorted(path.parent.name for path in runs.glob("*/model"))
-    assert len(names) == 2
+    assert names[0] == "sweep-1-02" and len(names) == 2
 
     open_notebook(page, lab, "04_loss_curves")
     page.evaluate(RUN, ["all-cells", "question"])
     picture = page.get_by_role("img", name=re.compile(f"{names[0]}.*{names[1]}|{names[1]}.*{names[0]}")).first
     expect(picture).to_be_visible()
-    expect(page.get_by_text("learning_rate").first).to_be_visible()
+    expect(page.get_by_text("num_train_epochs").first).to_be_visible()
     look(page, "compare")
     check(page)
     drawn, tip, ring = (cell(page, "view").locator(f".hover-pictures .{part}") for part in ("pictures", "tip", "ring"))
     drawn.focus()
     page.keyboard.press("ArrowRight")
-    expect(tip).to_have_text(re.compile(r"lr 5e-3 · \S+\s+step 1\s+training, smoothed: [0-9.]+"))
+    expect(tip).to_have_text(re.compile(r"epochs? · \S+\s+step 1\s+training, smoothed: [0-9.]+"))
     place = ring.bounding_box()
     drawn.hover(position={"x": 1, "y": 1})
     expect(tip).to_be_hidden()
     page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
     expect(tip).to_contain_text(re.compile("step [0-9]+"))
     look(page, "compare-point")
+    view = cell(page, "sweep")
+    rows = [row.inner_text().split()[0] for row in view.get_by_role("row").all()[1:]]
+    assert rows == ["sweep-1-02", "sweep-1-01"]
+    label = "validation loss (nats per token) against num_train_epochs, 2 runs; best finished run: sweep-1-02."
+    expect(view.get_by_role("img", name=label)).to_be_visible()
+    look(page, "sweep-view")
+    view.get_by_role("button", name="Winner's settings into the form").press("Enter")
+    expect(view).to_contain_text("The form of notebook 03 has the settings of sweep-1-02")
+    assert SettingsForm(lab.config, lab.data_dir).config.num_train_epochs == 0.2
+
+    open_notebook(page, lab, "07_release")
+    page.evaluate(RUN, ["all-above", "about-build"])
+    expect(cell(page, "run")).to_contain_text("sweep-1-02")
+    look(page, "release-form")
+    check(page)
 
 
 @pytest.fixture

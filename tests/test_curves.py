@@ -198,3 +198,11 @@ def test_names_that_differ_in_one_byte_are_two_runs(tmp_path):
     view, panel = CurvesView(tmp_path, run_dirs), RunPanel(tmp_path, TINY, run_dirs[0].name)
     assert len(view.names.value) == len(view.names.options) == 2 and len(panel.list.options) == 3
     assert all(f"a\\udcf{last}" in view.report.value for last in "fe")
+
+
+def test_the_ticks_of_few_updates_are_whole_numbers():
+    for evals in ([], records()[:1]):
+        figure = curves.compare([Run("a", "running", TINY, [], evals)])
+        figure.draw_without_rendering()
+        labels = [tick.get_text() for tick in figure.axes[-1].get_xticklabels()]
+        assert len(labels) == len(set(labels)) and "−0" not in labels

@@ -128,7 +128,8 @@ def test_a_page_tells_no_folders_of_its_maker(monkeypatch, tmp_path):
 def test_the_pages_of_a_run_are_linked():
     explained = v4.new_notebook(cells=[v4.new_markdown_cell("the [loss](glossary.md#loss)")])
     whole = {name: pages.to_html(explained, name) for name in ("01_data", "02_<b>")}
-    linked = pages.linked(whole)
+    linked = pages.linked(whole, "my <label> · tiny")
+    assert linked["index.html"].count("Notebooks of my &lt;label&gt; · tiny</") == 2
     assert sorted(linked) == ["01_data.html", "02_<b>.html", "glossary.html", "index.html"]
     assert 'href="glossary.html#loss"' in linked["01_data.html"] and 'id="loss"' in linked["glossary.html"]
     for name, page in linked.items():

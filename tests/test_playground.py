@@ -265,6 +265,8 @@ def test_where_an_answer_came_from_is_marked(panel, monkeypatch):
     class Index:
         def spans(self, text):
             asked.append(text)
+            for column in panel.columns:  # as when another view is chosen meanwhile
+                column.find_sources() if column.stage else None
             return []
 
     monkeypatch.setattr("utils.playground.attribution.Index.of_run", lambda *_: Index())
@@ -272,6 +274,7 @@ def test_where_an_answer_came_from_is_marked(panel, monkeypatch):
     run(panel)
     assert asked == [column.written[0].text for column in panel.columns]
     assert all("Nothing found" in column.sources.value for column in panel.columns)
+    assert not any("looking up" in column.status.value for column in panel.columns)
 
 
 def test_what_cannot_be_found_out_is_told_and_keeps_nothing_else_back(panel, monkeypatch):

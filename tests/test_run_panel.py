@@ -82,10 +82,10 @@ def test_a_refused_value_holds_back_plan_and_start_until_it_is_corrected(form, t
 
 
 def test_a_model_of_the_hub_is_asked_for_with_a_sign(form):
-    seen = []
-    form.on_change(lambda config: seen.append(form.message.value))
+    seen, note = [], form.notes["model_name_or_path"]
+    form.on_change(lambda config: seen.append(note.value))
     form.inputs["model_name_or_path"].value = "owner/model"
-    assert seen == ["", settings_form.ASKING] and form.message.value == ""
+    assert seen[0] != settings_form.ASKING and seen[1:] == [settings_form.ASKING] and "<b>Changed</b>" in note.value
 
 
 def test_a_text_of_digits_stays_text(form):
@@ -176,11 +176,11 @@ def test_a_run_is_removed_after_a_question_only(tmp_path):
     run_dir = made_run(tmp_path, config, "tiny-python-stdlib")
     panel = RunPanel(tmp_path, config)
     panel.remove_button.click()
-    assert "MiB? This cannot be undone" in panel.question.value and run_dir.exists()
-    panel.no_button.click()
-    assert panel.asking.layout.display == "none" and run_dir.exists()
+    assert "MiB? This cannot be undone" in panel.confirmation.question.value and run_dir.exists()
+    panel.confirmation.no_button.click()
+    assert panel.confirmation.layout.display == "none" and run_dir.exists()
     panel.remove_button.click()
-    panel.yes_button.click()
+    panel.confirmation.yes_button.click()
     assert not run_dir.exists() and "new: not started yet" in panel.state.value
 
 

@@ -1,8 +1,11 @@
 """Sweeps: values of settings, successive halving, a runner that can be killed at any time, and their panels."""
 
+import asyncio
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +20,7 @@ from utils.planning import planner
 from utils.runs import launch, metrics
 from utils.sweeps import halving, held_out, queue, results, runner, space
 from utils.sweeps.halving import Progress
+from utils.widgets.run_panel import RunPanel
 from utils.widgets.settings_form import SettingsForm
 from utils.widgets.sweeps.panel import SweepPanel
 from utils.widgets.sweeps.view import SweepView
@@ -182,7 +186,10 @@ def test_a_sweep_ends_with_the_best_run_after_half_of_the_grids_updates(data_dir
         "finished": 1,
         results.EARLY: 3,
     }
-    assert "sweep-1-02 has the lowest validation loss of the finished runs, 2.1000. On the 3" in results.score(sweep)
+    assert (
+        "sweep-1-02 has the lowest validation loss of the finished runs, 2.1000. On 3 validation pairs"
+        in results.score(sweep)
+    )
     started = list(fake.starts)
     runner.work(sweep)
     assert fake.starts == started, "what is decided is not started again"
@@ -389,7 +396,7 @@ def test_the_panel_says_how_many_runs_and_how_long_before_it_starts_them(panel, 
     panel.values[0].value = "1e-4, 3e-4, 1e-3, 3e-3"
     assert "4 runs, " in panel.planned.value and " updates, about 0:0" in panel.planned.value
     panel.values[1].value = "4, 8"
-    assert "8 runs, " in panel.planned.value and "validation pairs compare the runs" in panel.planned.value
+    assert "8 runs, " in panel.planned.value and "The runs are compared on 1 validation pair;" in panel.planned.value
     panel.values[1].value = "<b>"
     assert "got &#x27;&lt;b&gt;&#x27;" in panel.planned.value and panel.start_button.disabled
     panel.values[1].value = ""
@@ -408,6 +415,7 @@ def test_runs_are_stopped_cloned_and_added_while_others_train(panel, data_dir, c
     panel.values[0].value = "1e-4, 3e-4"
     panel.start_button.click()
     (sweep,) = queue.sweeps(data_dir)
+    assert panel.run.value == 1, "one is chosen already"
     panel.run.value = 2
     panel.stop_button.click()
     assert "stopped" in panel.runs.value and sweep.unfinished() == [1]
@@ -425,31 +433,76 @@ def test_runs_are_stopped_cloned_and_added_while_others_train(panel, data_dir, c
     assert panel.used == [config.with_changes(learning_rate=3e-4, num_processes=1)]
 
 
+def test_a_sweep_is_deleted_with_its_runs_after_a_question_only(panel, data_dir, config, fake):
+    sweep, other = (queue.create(data_dir, config, trials(config, [0.1, 0.9])) for _ in range(2))
+    runner.work(sweep)
+    panel._list(sweep)
+    panel.delete_button.click()
+    assert "Delete sweep-1 and its 2 runs" in panel.confirmation.question.value
+    panel.confirmation.no_button.click()
+    assert panel.confirmation.layout.display == "none" and sweep.run_dir(2).exists()
+    with queue.working(sweep):
+        panel.confirmation.yes_button.click()
+    assert "sweep-1 is running: pause it first" in panel.message.value and sweep.run_dir(2).exists()
+    panel.confirmation.yes_button.click()
+    assert queue.sweeps(data_dir) == [other] and not list(data_dir.glob("runs/sweep-1-*"))
+    assert panel.list.label == "sweep-2" and panel.message.value == ""
+
+
+def test_a_sweep_and_other_training_do_not_share_the_machine(panel, data_dir, config, fake, monkeypatch):
+    sweep = queue.create(data_dir, config, trials(config, [0.1]))
+    fake.start(data_dir / "runs" / "mine", config.with_changes(seed=1), 1)
+    started = []
+    monkeypatch.setattr("utils.sweeps.runner.time.sleep", lambda seconds: started.append(list(fake.starts)))
+    panel._list()
+    with queue.working(sweep):
+        panel._show()
+        assert "sweep-1 is waiting for the end of mine" in panel.status.value
+        with pytest.raises(UserError, match="sweep-1 is training. Pause it first"):
+            RunPanel(data_dir, config).start()
+    runner.work(sweep)
+    assert fake.starts == ["mine", "sweep-1-01"] and steps(sweep) == [NUM_UPDATES]
+    assert started[:3] == [["mine"]] * 3
+
+
 def test_a_sweep_is_compared_in_notebook_04_and_its_winner_goes_into_the_form(data_dir, config, fake):
-    view = SweepView(data_dir, config)
+    view = SweepView(data_dir)
     assert "No sweep yet" in view.score.value and view.use_button.disabled
     sweep = queue.create(data_dir, config, trials(config, [0.1, 0.9, 0.3, 0.5]))
     runner.work(sweep)
-    view = SweepView(data_dir, config)
+    view = SweepView(data_dir)
     assert 'alt="validation loss (nats per token) against learning_rate, 4 runs' in view.figure.value
     assert view.table.value.index("sweep-1-02") < view.table.value.index("sweep-1-01")
     view.use_button.click()
-    assert SettingsForm(config, data_dir).config.learning_rate == 0.9, view.message.value
+    form = SettingsForm(config.with_changes(seed=1), data_dir)
+    assert (form.config.learning_rate, form.config.seed) == (0.9, config.seed), "whatever the form starts from"
     metrics.append(sweep.run_dir(2), dict(kind="tasks", step=16, pass_rate=0.25, num_tasks=4))
     view.measure.value = results.PASS_RATE
     assert "tasks passed against learning_rate, 1 runs" in view.figure.value, view.message.value
 
 
+async def panel_of(data_dir, config):
+    return SweepPanel(data_dir, config, print)
+
+
 @pytest.mark.slow
 def test_a_sweep_survives_kills_of_its_processes(data_dir, config):
-    """For real: the runner is killed, then its run, and the sweep started again ends with every update made once."""
+    """For real: its kernel, its runner and its run are killed, and the sweep ends with every update made once."""
     plan = planner.plan(config, data_dir)
     half = held_out.with_half(config, data_dir)
     sweep = queue.create(data_dir, config, [replace(trials(half, [1e-3])[0], num_updates=plan.num_updates)])
     run_dir = sweep.run_dir(1)
+    kernel = (
+        "import os, pathlib; from utils.sweeps.queue import Sweep; "
+        f"Sweep(pathlib.Path({str(sweep.folder)!r})).start(); os.killpg(0, {int(signal.SIGKILL)})"
+    )
     try:
-        sweep.start()
+        ended = subprocess.run([sys.executable, "-c", kernel], cwd=artifacts.ROOT, start_new_session=True)
+        assert ended.returncode == -signal.SIGKILL
         process = wait_until(lambda: launch.launcher(run_dir))
+        sweep.start()
+        shown = asyncio.run(panel_of(data_dir, config))
+        assert "sweep-1 is training" in shown.status.value and "sweep-1-01" in shown.runs.value, "found again"
         os.kill(int((sweep.folder / queue.LOG).read_text().split("process ")[1].split()[0]), signal.SIGKILL)
         wait_until(lambda: not sweep.is_running)
         assert launch.state(run_dir) == "running", "it outlives its runner"

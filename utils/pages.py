@@ -46,9 +46,9 @@ CONTENTS = """<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 META
-<title>Notebooks</title>
+<title>TITLE</title>
 <style>:root { color-scheme: light dark; font: 16px/1.8 system-ui, sans-serif; } body { margin: 2em; }</style></head>
-<body><main><h1>Notebooks</h1><ol>LINKS</ol></main></body>
+<body><main><h1>TITLE</h1><ol>LINKS</ol></main></body>
 </html>
 """.replace("META", META)
 
@@ -72,11 +72,12 @@ def to_html(notebook, title: str, *folders: Path) -> str:
     return paths.own_folders(*folders).sub("…", page)
 
 
-def linked(pages: Mapping[str, str]) -> dict[str, str]:
-    """Pages by name as files by name: each with links to all of them, an index, and the glossary."""
+def linked(pages: Mapping[str, str], run: str = "") -> dict[str, str]:
+    """Pages by name as files by name: each with links to all of them, an index that names the run, and the glossary."""
     pages = {**pages, GLOSSARY: _glossary()}
     links = {name: f'<a href="{escape(name)}.html">{escape(name)}</a>' for name in pages}
     contents = CONTENTS.replace("LINKS", "".join(f"<li>{link}</li>" for link in links.values()))
+    contents = contents.replace("TITLE", escape(f"Notebooks of {run}" if run else "Notebooks"))
     linked_pages = {INDEX: contents}
     for name, page in pages.items():
         here = links | {name: links[name].replace("<a ", '<a aria-current="page" ', 1)}

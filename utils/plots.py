@@ -27,6 +27,11 @@ MAX_CELL = 500  # characters
 COUNT = "{x:,.0f}"  # a format string of matplotlib
 INVERTED = "{ filter: invert(0.93) hue-rotate(180deg); }"  # CSS of a figure on a dark page
 SCROLLED = '<div tabindex="0" style="overflow-x: auto">'  # a wide table; JupyterLab's own scrolls by mouse alone
+# A table in a widget, to which JupyterLab gives no style.
+CELLS = (
+    "<style>.widget-html-content .dataframe :is(th, td) "
+    "{ padding: 3px 16px 3px 0; text-align: left; line-height: 1.4; }</style>"
+)
 STYLE = f'<style>[data-jp-theme-light="false"] img.figure {INVERTED}</style>'
 
 
@@ -52,8 +57,9 @@ class Table(pandas.DataFrame):
         return Table
 
     def to_html(self, *args, **options):
+        look: dict[str, Any] = dict(na_rep="", border=0, justify="left") | options
         with pandas.option_context("display.html.use_mathjax", False):
-            return f"{SCROLLED}{super().to_html(*args, **options)}</div>"
+            return f"{SCROLLED}{CELLS}{super().to_html(*args, **look)}</div>"
 
     def _repr_html_(self) -> str | None:
         whole = ("display.max_rows", None, "display.max_columns", None)

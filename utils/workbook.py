@@ -119,7 +119,7 @@ def _run(plan: Plan, notebooks: list[Path]) -> int:
         seconds[path.stem] = time.monotonic() - began
         if plan.run_dir.exists():  # since notebook 03
             files.make_folder(plan.run_dir / "notebooks")
-            for name, html in linked(pages).items():
+            for name, html in linked(pages, folders.titles([plan.run_dir])[plan.run_dir]).items():
                 files.write_bytes(plan.run_dir / "notebooks" / name, html.encode(errors="replace"))
         if failure:
             print(f"\n{failure}", file=sys.stderr)

@@ -159,6 +159,7 @@ def compare(runs: Sequence[Run], x: str = "step", smoothing: float = 0.0, perple
     for index, run in enumerate(runs):
         _draw_losses(axis, run, x, smoothing, shown, index)
     if not any(run.train or run.evals for run in runs):
+        axis.set_ylim(0, 1)
         axis.text(0.5, 0.5, "nothing recorded yet", transform=axis.transAxes, ha="center", color=plots.GREY)
     _legend(figure, names, MARKERS)
     axis.set_ylabel("perplexity (logarithmic)" if perplexity else "loss (nats per token)")
@@ -279,7 +280,8 @@ def _check(x: str, smoothing: float) -> None:
 
 def _x_axis(axis: Axes, x: str) -> None:
     axis.set_xlabel(X_AXES[x][2])
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=x == "step"))
+    is_whole = x in ("step", "tokens")  # then a single place has a single tick
+    axis.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=is_whole, min_n_ticks=1))
     axis.xaxis.set_major_formatter({"step": plots.COUNT, "tokens": EngFormatter(sep="")}.get(x, "{x:g}"))
 
 

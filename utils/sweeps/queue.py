@@ -153,7 +153,7 @@ class Sweep:
         with changing(self.data_dir):
             if self.is_running:
                 return
-            if other := next((other for other in sweeps(self.data_dir) if other.is_running), None):
+            if other := running(self.data_dir):
                 raise UserError(f"{other.folder.name} is running: wait for its end, or pause it first.")
             files.unlink(self.folder / "STOP")
             with open(self.folder / LOG, "a", opener=files.opener) as log:
@@ -165,6 +165,22 @@ class Sweep:
                 time.sleep(0.05)
         if process.poll():
             raise UserError(f"the sweep did not start: {launch.log_tail(self.folder, name=LOG)}")
+
+    def other_run(self) -> str:
+        """The name of a run outside the sweep that trains, whose end the sweep waits for, or ""."""
+        own = {self.run_dir(number) for number in self.trials()}
+        others = (path for path in folders.runs(self.data_dir) if path not in own)
+        return next((path.name for path in others if launch.state(path) == "running"), "")
+
+    def remove(self) -> None:
+        """Delete the sweep with its runs; raises `UserError` while one of them or the sweep is running."""
+        with changing(self.data_dir):
+            if self.is_running:
+                raise UserError(f"{self.folder.name} is running: pause it first.")
+            for run_dir in map(self.run_dir, self.trials()):
+                if run_dir.exists():
+                    launch.remove(run_dir)
+            files.remove(self.folder)
 
     def pause(self) -> None:
         """Ask the runner to stop its run, which saves a checkpoint, and to end; `start` resumes."""
@@ -211,6 +227,11 @@ def sweeps(data_dir: Path) -> list[Sweep]:
     """Every sweep of the data folder, the newest first."""
     found = [path.parent for path in (Path(data_dir) / "sweeps").glob(f"*/{SWEEP}")]
     return [Sweep(path) for path in sorted(found, key=lambda path: folders.written_at(path / SWEEP), reverse=True)]
+
+
+def running(data_dir: Path) -> Sweep | None:
+    """The sweep that is running, if one is."""
+    return next((sweep for sweep in sweeps(data_dir) if sweep.is_running), None)
 
 
 def create(data_dir: Path, base: RunConfig, trials: Iterable[Trial], is_halving: bool = True) -> Sweep:

@@ -9,7 +9,7 @@ import pandas
 
 from utils import artifacts, plots
 from utils.config import RunConfig
-from utils.errors import UserError, unknown
+from utils.errors import UserError, number_of, unknown
 from utils.runs import launch
 from utils.sweeps.halving import Progress
 from utils.sweeps.queue import SCORE, Sweep, Trial, lines
@@ -124,7 +124,8 @@ def figure(sweep: Sweep, measure: str = LOSS) -> plots.Picture:
     for axis in axes[len(names) :]:
         axis.set_visible(False)
     axes[0].set_ylabel(label)
-    axes[0].legend(frameon=False, fontsize=9)
+    if any(run.state != "finished" for run, *_ in found):
+        picture.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", frameon=False, fontsize=9)
     return picture
 
 
@@ -153,8 +154,8 @@ def score(sweep: Sweep) -> str:
     if "fault" in known:
         return f"{known['run']} could not be scored on other rows: {known['fault']}"
     chosen = value(sweep.data_dir / "runs" / known["run"])
+    pairs = number_of(known["num_rows"], "validation pair")
     return (
-        f"{known['run']} has the lowest validation loss of the finished runs, {chosen:.4f}. On the "
-        f"{known['num_rows']:,} validation pairs that compared no runs it has {known['loss']:.4f}: this is the figure "
-        "to report."
+        f"{known['run']} has the lowest validation loss of the finished runs, {chosen:.4f}. On {pairs} "
+        f"that compared no runs its loss is {known['loss']:.4f}: this is the figure to report."
     )

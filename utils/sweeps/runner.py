@@ -31,7 +31,7 @@ def work(sweep: queue.Sweep) -> None:
             running, wanted = _situation(sweep)
             for number in set(running) - set(wanted):
                 _pause(sweep.run_dir(number))
-            if running:
+            if running or (wanted and sweep.other_run()):  # which would share the cores or the GPU's memory
                 time.sleep(POLL_SECONDS)
             elif wanted:
                 _start(sweep, wanted[0], starts)

@@ -77,11 +77,11 @@ class CurvesView(widgets.VBox):
 
 def report(runs: list[Run], unreadable: Mapping[str, str]) -> str:
     """Results, unreadable runs, notes, differing settings and hints, as HTML."""
-    parts = [curves.summary(runs, unreadable).to_html(na_rep="", border=0)]
+    parts = [curves.summary(runs, unreadable).to_html()]
     titles = curves.titles(runs)
     if len(runs) > 1:
         table = curves.differences({title: run.config for run, title in zip(runs, titles, strict=True)})
-        parts.append(table.to_html(border=0) if len(table) else "<p>All settings are equal.</p>")
+        parts.append(table.to_html() if len(table) else "<p>All settings are equal.</p>")
     for run, title in zip(runs, titles, strict=True):
         parts += [pre(f"{title}\n{run.about.note}")] if run.about.note else []
         found = diagnostics.read([*run.train, *run.evals], run.config)

@@ -26,6 +26,7 @@ from utils.widgets.code_runner import CodeRunner, program
 from utils.widgets.html import FRAMED, LINE, CopyButton, describe, escape, pre, update
 
 OTHER = "another…"
+LOOKING_UP = "looking up sources (the first time this builds an index)"
 ROW = "margin: 0; min-height: 1.5em; "  # also when empty, so that columns stay aligned
 
 
@@ -144,11 +145,11 @@ class Column(widgets.VBox):
         return about | {"turns": self.turns, "answers": answers}
 
     def find_sources(self) -> None:
-        """Find the sources of the answers, unless known."""
+        """Find the sources of the answers, unless known or looked up already."""
         written = self.written
-        if self.spans or not written:
+        if self.spans or not written or self.stage == LOOKING_UP:
             return
-        before, self.stage = self.stage, "looking up sources (the first time this builds an index)"
+        before, self.stage = self.stage, LOOKING_UP
         spans = []
         try:
             spans = [self.find(one.text) for one in written]

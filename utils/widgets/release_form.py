@@ -26,7 +26,8 @@ def rendered(card: str) -> str:
     renderer.image = lambda text, url, title=None: renderer.link(text or url, url, title)  # an image would be loaded
     renderer.block_code = lambda code, info=None: pre(code.removesuffix("\n"), CODE)  # else in the font of the text
     body = MarkdownWithMath(renderer=renderer).render(card[match.end() :] if match else card)
-    return f'<div class="mathjax_ignore" style="{CARD}">{pre(match[1], CODE) if match else ""}{body}</div>'
+    metadata = pre(match[1], CODE) if match else ""
+    return f'<div tabindex="0" class="mathjax_ignore" style="{CARD}">{metadata}{body}</div>'
 
 
 class ReleaseForm(widgets.HBox):

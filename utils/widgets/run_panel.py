@@ -16,16 +16,15 @@ from utils.errors import UserError
 from utils.planning import planner, timing
 from utils.plots import encodable
 from utils.runs import curves, folders, labels, launch, metrics
+from utils.sweeps import queue
 from utils.training import preflight
 from utils.widgets import run_status
 from utils.widgets.html import (
     FRAMED,
-    LINE,
     CopyButton,
     Headers,
     alert,
     connection_note,
-    escape,
     follow,
     guarded,
     muted,
@@ -33,6 +32,7 @@ from utils.widgets.html import (
     progress,
     update,
 )
+from utils.widgets.parts.confirmation import Confirmation
 from utils.widgets.parts.hover import HoverPictures
 from utils.widgets.parts.run_notes import RunNotes
 
@@ -63,18 +63,13 @@ class RunPanel(widgets.VBox):
         )
         self.list = widgets.Dropdown(description="Run", **wide)
         self.remove_button = widgets.Button(description="Remove…", icon="trash", tooltip="Delete this run")
-        self.question, self.yes_button, self.no_button = (
-            widgets.HTML(),
-            widgets.Button(description="Delete the run", button_style="danger"),
-            widgets.Button(description="Cancel"),
-        )
-        self.asking = widgets.HBox([self.question, self.yes_button, self.no_button])
         self.command, self.copy = widgets.HTML(), CopyButton(description="Copy")
         self.start_button = widgets.Button(description="Start training", button_style="primary", icon="play")
         tooltip = "Save a checkpoint after the current update, then stop"
         self.stop_button = widgets.Button(description="Stop and save", icon="stop", tooltip=tooltip)
         self.bar = widgets.HTML(layout=widgets.Layout(flex="1 1 0", min_width="6em"))
         self.state, self.numbers, self.message = (widgets.HTML() for _ in range(3))
+        self.confirmation = Confirmation("Delete the run", self.remove, self.message)
         self.figure, self.notes = HoverPictures(), RunNotes(self._list_runs)
         self.log_page, self.sample = (
             widgets.HTML(layout=widgets.Layout(max_height="26em", **FRAMED), tabbable=True) for _ in range(2)
@@ -82,16 +77,13 @@ class RunPanel(widgets.VBox):
         self.sample_step = widgets.Dropdown(description="After update", style={"description_width": "8em"})
         more = [widgets.VBox([self.sample_step, self.sample]), self.log_page, self.notes]
         self.more = widgets.Accordion(more, titles=("Samples: answers during training", "Log", "Label and note"))
-        self.asking.layout.display = "none"
         self._take = guarded(self._take_listed, self.message)
         self.list.observe(self._take, "value")
         self.sample_step.observe(guarded(self._show_sample, self.message), "value")
         for button, action in (
             (self.start_button, self.start),
             (self.stop_button, self.stop),
-            (self.remove_button, lambda: self._ask(True)),
-            (self.yes_button, self.remove),
-            (self.no_button, lambda: self._ask(False)),
+            (self.remove_button, self._ask),
         ):
             button.on_click(guarded(action, self.message))
         buttons = widgets.HBox([self.start_button, self.stop_button, self.bar])
@@ -99,7 +91,7 @@ class RunPanel(widgets.VBox):
         self.command.layout = widgets.Layout(flex="1 1 0", max_height="6em", overflow="auto")
         self.command.tabbable = True  # to scroll by keyboard
         rows = [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
-        super().__init__([connection_note(), Headers(), chosen, self.asking, *rows, self.more])
+        super().__init__([connection_note(), Headers(), chosen, self.confirmation, *rows, self.more])
 
     def choose(self, config: RunConfig | None) -> None:
         """Set the settings of the next run, and show the run that already has them, if there is one.
@@ -119,11 +111,14 @@ class RunPanel(widgets.VBox):
     def start(self) -> None:
         """Start or resume the run that is shown.
 
-        Raises `UserError` when it is running or finished, its tokens failed a check, or it does not fit.
+        Raises `UserError` when it is running or finished, a sweep is running, its tokens failed a check, or it does
+        not fit.
         """
         state = launch.state(self.run_dir)
         if state == "running":
             raise UserError(f"{self.run_dir.name} is already running, with process {self._pid()}.")
+        if sweep := queue.running(self.data_dir):
+            raise UserError(f"{sweep.folder.name} is training. Pause it first, or add this run to it below.")
         if state == "new" and self._is_refused:
             raise UserError("A setting above is not allowed: correct it first.")
         if state == "finished":
@@ -143,7 +138,6 @@ class RunPanel(widgets.VBox):
 
     def remove(self) -> None:
         launch.remove(self.run_dir)
-        self._ask(False)
         self.run_dir = folders.choose_run(self.data_dir, self._config)
         self._show_run()
 
@@ -155,21 +149,17 @@ class RunPanel(widgets.VBox):
         if launch.state(self.run_dir) not in ("finished", "stopped"):
             raise UserError(f"the run failed: {launch.failure(self.run_dir)}")
 
-    def _ask(self, is_asking: bool) -> None:
-        if is_asking:
-            if launch.state(self.run_dir) in ("new", "running"):
-                raise UserError(f"{self.run_dir.name} is {launch.state(self.run_dir)}: there is nothing to remove.")
-            size = hardware.format_bytes(folders.size_bytes(self.run_dir))
-            others = ", ".join(folders.continuing(self.data_dir, self.run_dir))
-            size += f", from which {others} began and will be without a base model" if others else ""
-            self.question.value = (
-                f'<p role="alert" style="{LINE}">Delete {escape(self.run_dir.name)} with its checkpoints '
-                f"and model, {escape(size)}? This cannot be undone.</p>"
-            )
-        self.asking.layout.display = "flex" if is_asking else "none"
+    def _ask(self) -> None:
+        if launch.state(self.run_dir) in ("new", "running"):
+            raise UserError(f"{self.run_dir.name} is {launch.state(self.run_dir)}: there is nothing to remove.")
+        size = hardware.format_bytes(folders.size_bytes(self.run_dir))
+        others = ", ".join(folders.continuing(self.data_dir, self.run_dir))
+        size += f", from which {others} began and will be without a base model" if others else ""
+        name = self.run_dir.name
+        self.confirmation.ask(f"Delete {name} with its checkpoints and model, {size}? This cannot be undone.")
 
     def _take_listed(self) -> None:
-        self._ask(False)
+        self.confirmation.hide()
         self.run_dir = Path(self.list.value)
         self._show_run()
 

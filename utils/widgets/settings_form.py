@@ -72,7 +72,7 @@ class SettingsForm(widgets.VBox):
         )
         with suppress(FileNotFoundError, UserError):  # no draft, or one of another version
             draft = files.read_json(self._data_dir / "runs" / DRAFT, {"start": {}, "config": {}})
-            if keep and draft["start"] == vars(config) != draft["config"]:
+            if keep and draft["start"] in ({}, vars(config)) and draft["config"] != vars(config):
                 self.show(RunConfig().with_changes(**draft["config"]), base=config)
                 self.message.value = f'<p style="{LINE}">These are the settings from your last visit.</p>'
         self._check()
@@ -153,18 +153,20 @@ class SettingsForm(widgets.VBox):
 
     def _accept(self) -> None:
         config = self.config if self._check() else None
+        self.message.value, note = "", self.notes["model_name_or_path"]
         is_asking = config and self._listeners and not Path(loading.locate(config.model_name_or_path)).is_dir()
-        self.message.value = waiting = ASKING if is_asking else ""
+        known = note.value
+        note.value = waiting = ASKING if is_asking else known
         self._notify(config)
-        if self.message.value == waiting:  # else it is an error
-            self.message.value = ""
+        if note.value == waiting:  # else it is an error
+            note.value = known
 
     def _notify(self, config: RunConfig | None) -> None:
         try:
             for listener in self._listeners:
                 listener(config)
             if config and self._keep:
-                keep_draft(self._data_dir, self._start, config)
+                keep_draft(self._data_dir, config, self._start)
         except UserError as error:  # a limit of the model, for example
             self._refuse(error)
             if config:
@@ -211,11 +213,11 @@ def _marked(text: str) -> str:
     return re.sub("`(.*?)`", r"<code>\1</code>", escape(text))
 
 
-def keep_draft(data_dir: Path, start: RunConfig, config: RunConfig) -> None:
-    """Save `config` for the next form that is made from the settings `start`."""
+def keep_draft(data_dir: Path, config: RunConfig, start: RunConfig | None = None) -> None:
+    """Save `config` for the next form, or with `start` for the next one that is made from these settings."""
     path = Path(data_dir) / "runs" / DRAFT
     files.make_parents(path)
-    files.write_json(path, {"start": vars(start), "config": vars(config)})
+    files.write_json(path, {"start": vars(start) if start else {}, "config": vars(config)})
 
 
 def _short(value: Any) -> str:

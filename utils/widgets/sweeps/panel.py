@@ -14,14 +14,16 @@ from utils.config import RunConfig
 from utils.errors import UserError, number_of
 from utils.planning import planner
 from utils.planning.timing import duration
+from utils.runs import folders
 from utils.sweeps import halving, held_out, queue, results, space
 from utils.sweeps.halving import Progress
 from utils.sweeps.queue import Sweep, Trial
 from utils.training import preflight
 from utils.widgets.html import LINE, alert, connection_note, escape, follow, guarded, muted, update
+from utils.widgets.parts.confirmation import Confirmation
 
 POLL_SECONDS = 2.0
-HINT = "1e-4, 3e-4, 1e-3   or   1e-5 to 1e-3, 6 draws"
+HINTS = ("1e-4, 3e-4, 1e-3   or   1e-5 to 1e-3, 6 draws", "8, 16, 32   (empty: as in the form)", "1, 2")
 
 
 class SweepPanel(widgets.VBox):
@@ -46,7 +48,7 @@ class SweepPanel(widgets.VBox):
         for number, name in first:
             setting = widgets.Dropdown(options=space.SWEPT, value=name, description=f"Setting {number}", style=labelled)
             values = widgets.Text(
-                placeholder=HINT, description=f"Values {number}", continuous_update=False, layout=wide
+                placeholder=HINTS[number - 1], description=f"Values {number}", continuous_update=False, layout=wide
             )
             self.names.append(setting)
             self.values.append(values)
@@ -54,15 +56,21 @@ class SweepPanel(widgets.VBox):
         self.is_halving = widgets.Checkbox(True, description=text, indent=False, layout=wide)
         self.planned, self.message, self.status, self.runs = (widgets.HTML() for _ in range(4))
         self.start_button = widgets.Button(description="Start sweep", button_style="primary", icon="play")
-        self.add_button = widgets.Button(description="Add to the sweep", tooltip="Queue these runs in the sweep below")
+        self.add_button = widgets.Button(
+            description="Add to the sweep below", tooltip="Train these runs after those of the chosen sweep"
+        )
         self.list = widgets.Dropdown(description="Sweep", style=labelled)
         self.pause_button = widgets.Button(description="Pause sweep", icon="pause")
         self.resume_button = widgets.Button(description="Resume sweep", icon="play")
+        self.delete_button = widgets.Button(description="Delete sweep…", icon="trash")
+        self.confirmation = Confirmation("Delete the sweep", self.delete, self.message)
         self.run = widgets.Dropdown(description="Run", style=labelled)
         self.stop_button = widgets.Button(description="Stop this run", icon="stop")
         self.use_button = widgets.Button(description="Settings into the form")
-        self.change = widgets.Text(placeholder="learning_rate=2e-4", description="but with", style=labelled)
-        self.clone_button = widgets.Button(description="Queue a clone", tooltip="The chosen run with this change")
+        self.change = widgets.Text(placeholder="learning_rate=2e-4", description="Clone it with", style=labelled)
+        self.clone_button = widgets.Button(
+            description="Queue the clone", tooltip="Train the chosen run once more, with this change"
+        )
         for field in (*self.names, *self.values, self.is_halving):
             field.observe(guarded(self._plan, self.message), "value")
         self._take = guarded(self._show_sweep, self.message)
@@ -72,6 +80,7 @@ class SweepPanel(widgets.VBox):
             (self.add_button, self.add),
             (self.pause_button, lambda: self._sweep().pause()),
             (self.resume_button, lambda: self._resume(self._sweep())),
+            (self.delete_button, self._ask),
             (self.stop_button, lambda: self._sweep().stop(self._number())),
             (self.use_button, lambda: self._use(self._sweep().settings(self._number()))),
             (self.clone_button, self.clone),
@@ -80,10 +89,13 @@ class SweepPanel(widgets.VBox):
             button.on_click(guarded(lambda action=action: self._act(action), self.message))
         rows = [widgets.HBox(pair, layout=row) for pair in zip(self.names, self.values, strict=True)]
         buttons = [self.start_button, self.add_button]
-        chosen = [self.list, self.pause_button, self.resume_button]
+        chosen = [self.list, self.pause_button, self.resume_button, self.delete_button]
         steering = [self.run, self.stop_button, self.use_button, self.change, self.clone_button]
         self.following = widgets.VBox(
-            [widgets.HBox(chosen, layout=row), self.status, self.runs, widgets.HBox(steering, layout=row)]
+            [
+                *(widgets.HBox(chosen, layout=row), self.confirmation, self.status, self.runs),
+                widgets.HBox(steering, layout=row),
+            ]
         )
         plan = [*rows, self.is_halving, self.planned, widgets.HBox(buttons, layout=row), self.message]
         super().__init__([connection_note(), *plan, self.following])
@@ -103,8 +115,10 @@ class SweepPanel(widgets.VBox):
         """Queue the planned runs as a new sweep, and start it."""
         trials = self._trials()
         sweep = queue.create(self.data_dir, self._shared(), trials, self.is_halving.value)
-        self._list(sweep)
-        self._resume(sweep)
+        try:
+            sweep.start()
+        finally:
+            self._list(sweep)
 
     def add(self) -> None:
         """Queue the planned runs in the sweep that is shown."""
@@ -121,6 +135,21 @@ class SweepPanel(widgets.VBox):
         sweep.add(self._made(base, space.combinations(base, {name: text}))[0])
         self._resume(sweep)
 
+    def delete(self) -> None:
+        """Delete the sweep that is shown, and its runs."""
+        self._sweep().remove()
+        self._list()
+
+    def _ask(self) -> None:
+        sweep = self._sweep()
+        run_dirs = [run_dir for run_dir in map(sweep.run_dir, sweep.trials()) if run_dir.exists()]
+        size = hardware.format_bytes(sum(map(folders.size_bytes, run_dirs)))
+        runs = number_of(len(run_dirs), "run")
+        self.confirmation.ask(
+            f"Delete {sweep.folder.name} and its {runs} with their checkpoints and models, {size}, the winner too? "
+            "This cannot be undone."
+        )
+
     def _shared(self) -> RunConfig:
         if self._config is None:
             raise UserError("A setting above is not allowed: correct it first.")
@@ -134,7 +163,7 @@ class SweepPanel(widgets.VBox):
         if len(dict(typed)) < len(typed):
             raise UserError("A setting is chosen twice: give all of its values in one row.")
         if not typed:
-            raise UserError(f"Type several values of a setting, such as {HINT}.")
+            raise UserError(f"Type several values of a setting, such as {HINTS[0]}.")
         return space.combinations(self._shared(), dict(typed))
 
     def _made(self, base: RunConfig, combinations: list[dict]) -> tuple[list[Trial], float | None]:
@@ -189,21 +218,21 @@ class SweepPanel(widgets.VBox):
         ]
         longest = sum(trial.num_updates for trial in trials)
         updates = halving.num_updates(runs, self.is_halving.value)
-        took = "" if seconds is None else f", about {duration(seconds * updates / longest)}"
-        said = f"{number_of(len(trials), 'run')}, {updates:,} updates{took}"
+        num_rows = min(trial.config.max_eval_samples for trial in trials)
+
+        def time_of(updates: int) -> str:
+            return "" if seconds is None else f", about {duration(seconds * updates / longest)}"
+
+        said = f"{number_of(len(trials), 'run')}, {updates:,} updates{time_of(updates)}, without start-up and saving. "
         if updates < longest:
-            most = "" if seconds is None else f", {duration(seconds)}"
-            said += f", if losses differ clearly (at most {longest:,} updates{most})"
+            said += f"If no losses differ clearly, no run is stopped early: {longest:,} updates{time_of(longest)}. "
         elif self.is_halving.value:
             said += (
-                ". None is stopped early: that needs several runs with the same schedule, and an evaluation "
-                "(eval_steps) early enough"
+                "No run can be stopped early: that needs several runs with the same schedule, and an evaluation before "
+                "half of the updates (eval_steps). "
             )
-        num_rows = min(trial.config.max_eval_samples for trial in trials)
-        return (
-            f"{said}; starts and saving come on top. {num_rows:,} validation pairs compare the runs; the others, at "
-            "least as many, score the winner again."
-        )
+        pairs = number_of(num_rows, "validation pair")
+        return f"{said}The runs are compared on {pairs}; the winner is scored again on the others, at least as many."
 
     def _sweep(self) -> Sweep:
         if self.list.value is None:
@@ -217,6 +246,7 @@ class SweepPanel(widgets.VBox):
 
     def _list(self, chosen: Sweep | None = None) -> None:
         known = queue.sweeps(self.data_dir)
+        self.confirmation.hide()
         with muted(self._take, [self.list]):
             self.list.options = [(sweep.folder.name, str(sweep.folder)) for sweep in known]
             if chosen or known:
@@ -245,17 +275,19 @@ class SweepPanel(widgets.VBox):
         table, is_running, left = results.table(sweep), sweep.is_running, sweep.unfinished()
         if is_running:
             words = "pausing" if sweep.is_paused else "training"
+            if "running" not in set(table["state"]) and (other := sweep.other_run()):
+                words = f"waiting for the end of {other}"
         else:
-            words = "decided" if not left else "paused" if sweep.is_paused else "interrupted"
+            words = "finished" if not left else "paused" if sweep.is_paused else "interrupted"
             words += f", {number_of(len(left), 'run')} left" if left else ""
         said = f"{sweep.folder.name} is {words}. {results.score(sweep)}"
         update(self.status, value=f'<p role="status" style="{LINE}">{escape(said)}</p>')
-        update(self.runs, value=table.to_html(na_rep="", border=0))
+        update(self.runs, value=table.to_html())
         update(self.pause_button, disabled=not is_running or sweep.is_paused)
         update(self.resume_button, disabled=is_running or not left)
+        update(self.delete_button, disabled=is_running)
         numbers = tuple((sweep.run_dir(number).name, number) for number in sweep.trials())
-        if self.run.options != numbers:  # new options select the first one
+        if self.run.options != numbers:
             chosen = self.run.value
             self.run.options = numbers
-            if chosen in sweep.trials():
-                self.run.value = chosen
+            self.run.value = chosen if chosen in sweep.trials() else next(iter(sweep.trials()), None)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from utils.config import RunConfig
 from utils.errors import UserError
 from utils.sweeps import queue, results
 from utils.sweeps.queue import Sweep
@@ -15,11 +14,11 @@ from utils.widgets.settings_form import keep_draft
 class SweepView(widgets.VBox):
     """The newest sweep of a data folder, or another one.
 
-    The button saves the winner's settings for the form of notebook 03 that is made from the settings `start`.
+    The button saves the winner's settings for the form of notebook 03.
     """
 
-    def __init__(self, data_dir: Path, start: RunConfig):
-        self.data_dir, self._start = Path(data_dir), start
+    def __init__(self, data_dir: Path):
+        self.data_dir = Path(data_dir)
         found = [(sweep.folder.name, str(sweep.folder)) for sweep in queue.sweeps(self.data_dir)]
         self.list = widgets.Dropdown(options=found, description="Sweep")
         self.measure = widgets.Dropdown(options=tuple(results.MEASURES), description="Measure")
@@ -46,17 +45,17 @@ class SweepView(widgets.VBox):
             return
         sweep, measure = Sweep(Path(self.list.value)), self.measure.value
         self.score.value = f'<p style="{LINE}">{escape(results.score(sweep))}</p>'
-        self.table.value = results.table(sweep, measure).to_html(na_rep="", border=0)
+        self.table.value = results.table(sweep, measure).to_html()
         self.use_button.disabled = results.winner(sweep, measure) is None
         self.figure.value = results.figure(sweep, measure)._repr_html_()
 
     def use(self) -> None:
-        """Save the winner's settings as the form's draft."""
+        """Save the winner's settings for the next form."""
         sweep = Sweep(Path(self.list.value))
         winner = results.winner(sweep, self.measure.value)
         if winner is None:
             raise UserError(f"{sweep.folder.name} has no finished run with a {self.measure.value} yet.")
         config = sweep.settings(int(winner.name.rpartition("-")[2]))
-        keep_draft(self.data_dir, self._start, config)
+        keep_draft(self.data_dir, config)
         text = f"The form of notebook 03 has the settings of {winner.name}: run its cell again."
         self.message.value = f'<p style="{LINE}">{escape(text)}</p>'
