@@ -25,7 +25,7 @@ NUM_OF_EACH = 20  # tasks of each set in `basics`
 MBPP_HUB = "google-research-datasets/mbpp"
 FENCE = re.compile(r"```[\w+-]*\n(.*?)(?:```|\Z)", re.DOTALL)
 # Where the continuation of a function is over: at the next thing at the left margin.
-STOP_STRINGS = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\n@", "\n```", "\n>>>")
+STOP_STRINGS = ("\nclass ", "\ndef ", "\nassert ", "\n#", "\nif ", "\nprint(", "\n@", "\n```", "\n>>>")
 
 
 def load(name: str, data_dir: Path) -> list[Task]:
