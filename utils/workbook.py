@@ -112,18 +112,22 @@ def _run(plan: Plan, notebooks: list[Path]) -> int:
     print(f"Preset {plan.config.preset}, pairs {plan.config.pairs}")
     print(f"Run {os.path.relpath(plan.run_dir)} is {state if plan.run_dir.exists() else 'new'}.")
     start, seconds, pages, kernels = time.monotonic(), {}, {}, []
-    for number, path in enumerate(notebooks, start=1):
-        print(f"\n[{number}/{len(notebooks)}] {path.stem}")
-        began = time.monotonic()
-        failure = asyncio.run(_execute(path, plan, pages, start, kernels, is_last=number == len(notebooks)))
-        seconds[path.stem] = time.monotonic() - began
-        if plan.run_dir.exists():  # since notebook 03
-            files.make_folder(plan.run_dir / "notebooks")
-            for name, html in linked(pages, folders.titles([plan.run_dir])[plan.run_dir]).items():
-                files.write_bytes(plan.run_dir / "notebooks" / name, html.encode(errors="replace"))
-        if failure:
-            print(f"\n{failure}", file=sys.stderr)
-            return 1
+    try:
+        for number, path in enumerate(notebooks, start=1):
+            print(f"\n[{number}/{len(notebooks)}] {path.stem}")
+            began = time.monotonic()
+            failure = asyncio.run(_execute(path, plan, pages, start, kernels, is_last=number == len(notebooks)))
+            seconds[path.stem] = time.monotonic() - began
+            if plan.run_dir.exists():  # since notebook 03
+                files.make_folder(plan.run_dir / "notebooks")
+                for name, html in linked(pages, folders.titles([plan.run_dir])[plan.run_dir]).items():
+                    files.write_bytes(plan.run_dir / "notebooks" / name, html.encode(errors="replace"))
+            if failure:
+                print(f"\n{failure}", file=sys.stderr)
+                return 1
+    finally:
+        for kernel in kernels:  # of a notebook that is not executed
+            asyncio.run(kernel.shutdown_kernel(now=True))
     summary = summarize(plan.data_dir, plan.run_dir, plan.config, seconds)
     files.write_text(plan.run_dir / "summary.txt", summary)
     print(f"\n{summary}", end="")
@@ -182,12 +186,10 @@ async def _execute(
     options: dict[str, Any] = dict(timeout=None, on_cell_start=on_cell_start, on_cell_executed=on_cell_executed)
     client = NotebookClient(notebook, on_notebook_start=on_notebook_start, **options)
     ticker = asyncio.create_task(_show_training(plan, show))
-    is_finished = False
     try:
         client.km = kernels.pop() if kernels else await _start_kernel(path, plan)
         kernels += [] if is_last else [await _start_kernel(path, plan)]
         await client.async_execute()
-        is_finished = True
         return ""
     except CellExecutionError as error:
         where = f"{path.name} failed in cell {current['id']!r} ({current['stage']}).\n"
@@ -199,8 +201,6 @@ async def _execute(
     finally:
         interrupt_on_sigterm()  # nbclient has set the default
         ticker.cancel()
-        for kernel in [] if is_finished else kernels:
-            await kernel.shutdown_kernel(now=True)
         client.set_widgets_metadata()  # also after an error
         pages[path.stem] = to_html(notebook, path.stem, plan.data_dir)
 

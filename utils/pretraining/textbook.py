@@ -49,7 +49,7 @@ def _texts(function: Function, number: int) -> Iterator[str]:
     header, body = function.header, function.indented
     call, value = examples.example(function, draw.randrange(8))
     if style == "comment":
-        yield f"# {said}.\n{header}\n{body}"
+        yield f"# {said}.\n{function.source()}"
     elif style == "doctest":
         yield f'{header}\n    """{said}.\n\n    >>> {call}\n    {value}\n    """\n{body}'
     else:
