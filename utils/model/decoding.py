@@ -198,8 +198,5 @@ def _static_cache(model, rows: Sequence[list[int]], num_columns: int, caches: Mu
 
 
 def _compiled(model) -> Callable:
-    """The decoding step: on a GPU compiled once and kept with the model.
-
-    Not covered: torch before 2.13 in another thread, where CUDA graphs fail. Not tried on a GPU yet.
-    """
+    """The decoding step: on a GPU compiled once and kept with the model. Not tried on a GPU yet."""
     return model.get_compiled_call(None) if model.device.type == "cuda" else model
