@@ -30,7 +30,6 @@ def expected_seconds(
     shape: Shape,
     work: Workload,
     device_type: str,
-    num_devices: int,
 ) -> tuple[float | None, str]:
     """The time of updates and evaluations, and the basis of the estimate; None without token rows.
 
@@ -40,9 +39,8 @@ def expected_seconds(
     if work.num_updates is None:
         return None, "unknown until the pairs are tokenized"
     num_evals = 1 + -(-work.num_updates // config.eval_steps)
-    update, evaluation, basis = expected_update(
-        config, data_dir, shape, work.num_tokens, work.num_target_tokens, device_type, num_devices
-    )
+    tokens = work.num_tokens, work.num_target_tokens
+    update, evaluation, basis = expected_update(config, data_dir, shape, *tokens, device_type)
     if evaluation is None:
         share = 2 / sum(_flops_per_weight(config))
         evaluation = share * update * work.num_eval_tokens / work.num_tokens
@@ -56,7 +54,6 @@ def expected_update(
     num_tokens: float,
     num_target_tokens: float,
     device_type: str,
-    num_devices: int,
 ) -> tuple[float, float | None, str]:
     """The time of an update with so many tokens, of an evaluation where an earlier run had one, and the basis.
 
@@ -66,7 +63,7 @@ def expected_update(
     if name:
         return num_tokens / speed, evaluation, f"from the speed of the earlier run {name}"
     per_weight, again = _flops_per_weight(config)
-    rate = _matrix_rate(device_type, config.dtype) * num_devices
+    rate = _matrix_rate(device_type, config.dtype) * (1 if device_type == "cpu" else config.num_processes)
     blocks, head = (per_weight + again) * shape.num_matrix_parameters, per_weight * shape.num_head_parameters
     flops = blocks * num_tokens + head * num_target_tokens
     basis = (
