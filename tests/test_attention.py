@@ -13,7 +13,7 @@ from support.flops import Operations
 from utils.model import attention, loading
 from utils.model.attention import Documents
 from utils.tokens import packing
-from utils.training.loss import target_loss
+from utils.training.loss import num_shared, target_loss
 
 CPU = torch.device("cpu")
 
@@ -118,12 +118,12 @@ def test_what_all_documents_begin_with_is_computed_once(rows, expected):
     starts = [0, *accumulate(map(len, rows))]
     ids = torch.tensor([id for row in rows for id in row])
     positions = torch.cat([torch.arange(len(row)) for row in rows])
-    inputs = attention.packed_inputs(ids, positions, starts, torch.arange(len(ids)), CPU)
-    assert inputs["documents"].num_shared == expected
+    block = packing.Block(ids.numpy(), positions.numpy(), ids.numpy())
+    assert num_shared(block, CPU) == expected and num_shared(block, torch.device("cuda")) == 0
+    inputs = attention.packed_inputs(ids, positions, starts, expected, torch.arange(len(ids)), CPU)
     assert len(inputs["input_ids"][0]) == len(ids) - expected * (len(rows) - 1)
     for name, values in ("input_ids", ids), ("position_ids", positions):  # every token is found again
         assert torch.equal(inputs[name][0][inputs["logits_to_keep"]], values)
-    assert attention.num_shared(ids, starts, torch.device("cuda")) == 0
 
 
 def results_of(network, block):
@@ -145,7 +145,7 @@ def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, blocks, k
     expected = [results_of(loading.load_for_training(config, CPU, 1), block) for block in blocks]
     assert not kernel.num_key_heads
     monkeypatch.setattr(attention, "_has_kernel", lambda query, value: True)
-    monkeypatch.setattr(attention, "num_shared", lambda *_: 0)  # as on a GPU
+    monkeypatch.setattr("utils.training.loss.num_shared", lambda *_: 0)  # as on a GPU
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
     network = loading.load_for_training(config, CPU, 1)

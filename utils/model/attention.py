@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional
 from torch.nn.attention.varlen import varlen_attn
@@ -43,37 +42,29 @@ class Documents:
         self.longest = max(self.lengths)
 
 
-def num_shared(input_ids: torch.Tensor, starts: list[int], device: torch.device) -> int:
-    """The number of tokens with which all documents of a block (T,) begin, fewer than the shortest has.
-
-    0 on a GPU, where computing them once has not been measured.
-    """
-    if len(starts) < 3 or device.type != "cpu":
-        return 0
-    ids, length = input_ids.numpy(), min(end - start for start, end in pairwise(starts)) - 1
-    beginnings = np.stack([ids[start : start + length] for start in starts[:-1]])  # (N, length)
-    return int((beginnings == beginnings[0]).all(0).cumprod().sum())
-
-
 def packed_inputs(
-    input_ids: torch.Tensor, position_ids: torch.Tensor, starts: list[int], kept: torch.Tensor, device: torch.device
+    input_ids: torch.Tensor,
+    position_ids: torch.Tensor,
+    starts: list[int],
+    num_shared: int,
+    kept: torch.Tensor,
+    device: torch.device,
 ) -> dict[str, Any]:
     """The arguments of a model for a packed block, whose ids and positions are (T,); `kept` are the logits' positions.
 
-    On a CPU, the beginning that all documents have in common, such as that of a prompt, is computed once: in its
-    attention every document sees it as its own, so predictions and gradients are the same.
+    The first `num_shared` tokens, the same in all documents, such as the beginning of a prompt, are computed once: in
+    its attention every document sees them as its own, so predictions and gradients are the same.
     """
-    num_common = num_shared(input_ids, starts, device)
     is_computed = torch.ones(len(input_ids), dtype=torch.bool)
     for start in starts[1:-1]:
-        is_computed[start : start + num_common] = False
+        is_computed[start : start + num_shared] = False
     places = is_computed.cumsum(0) - 1  # of each token among those that are computed
     for start in starts[1:-1]:
-        places[start : start + num_common] = torch.arange(num_common)
+        places[start : start + num_shared] = torch.arange(num_shared)
     return dict(
         input_ids=to_device(input_ids[is_computed][None], device),
         position_ids=to_device(position_ids[is_computed][None], device),
-        documents=Documents(starts, to_device(torch.tensor(starts, dtype=torch.int32), device), num_common),
+        documents=Documents(starts, to_device(torch.tensor(starts, dtype=torch.int32), device), num_shared),
         use_cache=False,
         logits_to_keep=to_device(places[kept], device),
     )

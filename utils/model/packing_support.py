@@ -286,7 +286,8 @@ def _packed_logits(network: PreTrainedModel, pairs: list[torch.Tensor], num_last
     starts = [0, *accumulate(lengths)]
     positions = torch.cat([torch.arange(length) for length in lengths])  # (T,)
     last = torch.arange(starts[-1] - num_last, starts[-1])
-    inputs = attention.packed_inputs(torch.cat(pairs), positions, starts, last, torch.device("cpu"))
+    num_shared = min(NUM_COMMON, min(lengths) - 1) if len(pairs) > 1 else 0
+    inputs = attention.packed_inputs(torch.cat(pairs), positions, starts, num_shared, last, torch.device("cpu"))
     return network(**inputs).logits[0]
 
 

@@ -86,7 +86,8 @@ class Training:
         # A run that ended early may have been interrupted before its model was saved.
         updates = range(self.num_updates if self._has_stopped_early else progress.step, self.num_updates)
         for rows, blocks in packing.read_ahead(self._update_blocks, updates):
-            start, rate = time.perf_counter(), schedule.learning_rate(config, progress.step, self.num_updates)
+            start = time.perf_counter()
+            rate = schedule.learning_rate(config, progress.step, self.num_updates)
             with out_of_memory.out_of_memory_explained(self.model, self.optimizer, config):
                 result = self.update(rows, blocks, rate)
             seconds = time.perf_counter() - start
@@ -198,11 +199,7 @@ class Training:
         loss = ranks.reduce([loss_sum.item()])[0] / num_targets
         if not math.isfinite(loss):
             raise UserError(f"evaluation after update {self.progress.step}: loss {loss}; the model is broken.")
-        progress = self.progress
-        progress.eval_loss, progress.eval_step = loss, progress.step
-        progress.num_evals_since_best += 1
-        if progress.best_eval_loss is None or loss < progress.best_eval_loss:
-            progress.best_eval_loss, progress.num_evals_since_best = loss, 0
+        self.progress.add_evaluation(loss)
         seconds = time.perf_counter() - start
         self._record(kind="eval", eval_loss=loss, num_target_tokens=num_targets, eval_seconds=seconds)
 
