@@ -131,7 +131,8 @@ def test_any_causal_model_is_sharded_by_its_blocks(config, blocks):
     assert sharding.fsdp_plan(config, True) == {blocks: "free_full_weight"}
 
 
-def test_offload_is_refused_where_there_is_nothing_to_offload_from(world):
-    data_dir, config = world
-    with pytest.raises(UserError, match="cpu_offload needs several GPU processes"):
-        loading.load_for_training(config.with_changes(cpu_offload=True), torch.device("cpu"), 2)
+@pytest.mark.parametrize("device, num_ranks, lora_rank", [("cpu", 2, 0), ("cuda", 1, 0), ("cuda", 2, 4)])
+def test_offload_is_refused_where_there_is_nothing_to_offload_from(world, device, num_ranks, lora_rank):
+    config = world[1].with_changes(cpu_offload=True, lora_rank=lora_rank)
+    with pytest.raises(UserError, match="cpu_offload needs several GPU processes and full fine-tuning"):
+        loading.load_for_training(config, torch.device(device), num_ranks)

@@ -306,12 +306,6 @@ def test_a_setting_that_cannot_work_here_is_refused_beside_its_field(world, monk
     assert caught.value.field == field
 
 
-def test_adapters_are_not_offloaded(starcoder, gpus):
-    gpus(80 * hardware.GIB)
-    with pytest.raises(UserError, match="lora_rank=0"):
-        planner.plan(starcoder[0].with_changes(cpu_offload=True, lora_rank=8), starcoder[1])
-
-
 def test_a_machine_without_gpu_has_two_processes_by_default(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert [device.name for device in hardware.devices(0)] == ["CPU", "CPU"]

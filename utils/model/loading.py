@@ -199,11 +199,10 @@ def num_parameters(config: RunConfig) -> int:
 def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -> PreTrainedModel:
     """The model without dropout, with packed attention where supported; each of several ranks loads its shard.
 
-    With `lora_rank`, frozen and with adapters. Raises `UserError` when the model cannot be loaded, peft is missing, or
-    `cpu_offload` is combined with LoRA or set without several GPU processes.
+    With `lora_rank`, frozen and with adapters. Raises `UserError` when the model cannot be loaded or peft is missing,
+    and as `check_offload` does.
     """
-    if config.cpu_offload and (device.type == "cpu" or num_ranks == 1 or config.lora_rank):
-        raise UserError("cpu_offload needs several GPU processes and full fine-tuning (lora_rank=0): switch it off.")
+    check_offload(config, device.type, num_ranks)
     if device.type == "cuda" or config.torch_compile:
         hardware.keep_compiled_code_private()
     model_config = load_config(config)
@@ -229,6 +228,13 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
     if config.torch_compile:
         compile_blocks(network)
     return network.train()
+
+
+def check_offload(config: RunConfig, device_type: str, num_ranks: int) -> None:
+    """Raise `UserError` for `cpu_offload` with LoRA, or without several GPU processes."""
+    if config.cpu_offload and (device_type == "cpu" or num_ranks == 1 or config.lora_rank):
+        text = "cpu_offload needs several GPU processes and full fine-tuning (lora_rank=0): switch it off."
+        raise UserError(text, field="cpu_offload")
 
 
 def compile_blocks(network: PreTrainedModel, backend: str = "inductor") -> None:

@@ -108,9 +108,7 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None,
 
 def check_settings(config: RunConfig, found: tuple[Device, ...]) -> None:
     """Raise `UserError` for a setting that these devices or this model's tokenizer do not support."""
-    if config.cpu_offload and (found[0].type == "cpu" or len(found) == 1 or config.lora_rank):
-        text = "cpu_offload needs several GPU processes and full fine-tuning (lora_rank=0): switch it off."
-        raise UserError(text, field="cpu_offload")
+    loading.check_offload(config, found[0].type, len(found))
     if config.template == prompts.CHAT:
         try:
             prompts.chat_frame(loading.load_tokenizer(config.model_name_or_path, config.revision))
