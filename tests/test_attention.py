@@ -161,16 +161,6 @@ def test_compiled_blocks_compute_the_same_and_are_compiled_once(world, blocks, k
     torch.compiler.reset()
 
 
-@pytest.mark.slow
-def test_without_the_kernel_compiled_blocks_go_on_with_the_loop(world, blocks):
-    network, other = (loading.load_for_training(world[1], CPU, 1) for _ in range(2))
-    loading.compile_blocks(network, backend="eager")
-    for block in blocks:
-        for mine, theirs in zip(results_of(network, block), results_of(other, block), strict=True):
-            torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
-    torch.compiler.reset()
-
-
 def test_a_block_goes_forward_and_back_without_asking_the_device(world, blocks):
     """A value that a device is asked for makes a GPU wait for all that it has still to compute."""
     network = loading.load_for_training(world[1], CPU, 1)

@@ -41,11 +41,6 @@ def test_a_checkpoint_gives_back_its_tensors_state_and_random_numbers(tmp_path):
     assert torch.equal(torch.rand(4), expected)
 
 
-def test_only_the_newest_are_kept(tmp_path):
-    saved(tmp_path, 1, 2, 10, keep=2)
-    assert names(tmp_path) == ["step-00000002", "step-00000010"]
-
-
 @pytest.mark.parametrize("name", ["state.json", "manifest.json", "rank-00000.safetensors"])
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_taken(tmp_path, name, damage):

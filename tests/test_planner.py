@@ -283,14 +283,6 @@ def test_what_does_not_fit_is_said_with_the_smallest_change(starcoder, gpus):
         planner.check(replace(plan, free_main_memory_bytes=1))
 
 
-def test_the_models_configuration_is_read_once_however_many_changes_are_tried(starcoder, gpus, monkeypatch):
-    gpus(2**20)
-    read, times = loading.load_config, []
-    monkeypatch.setattr(loading, "load_config", lambda config: times.append(config) or read(config))
-    assert "No one or two settings" in planner.refusal(planner.plan(*starcoder))
-    assert len(times) == 1
-
-
 @pytest.mark.parametrize(
     "changes, field, message",
     [
