@@ -11,8 +11,6 @@ from transformers import (
     GenerationConfig,
     GPTBigCodeConfig,
     LlamaConfig,
-    Qwen2Config,
-    Starcoder2Config,
     YoutuConfig,
 )
 
@@ -122,9 +120,7 @@ SHAPE = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_lay
     "config, blocks",
     [
         (GPTBigCodeConfig(n_layer=3, n_embd=32, n_head=4, n_positions=64, vocab_size=64), "transformer.h.*"),
-        (Starcoder2Config(**SHAPE, num_key_value_heads=2), "model.layers.*"),
         (LlamaConfig(**SHAPE), "model.layers.*"),
-        (Qwen2Config(**SHAPE, num_key_value_heads=2), "model.layers.*"),
     ],
 )
 def test_any_causal_model_is_sharded_by_its_blocks(config, blocks):
