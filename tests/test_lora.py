@@ -22,7 +22,6 @@ from utils.model import attention, loading, lora
 from utils.playground import model_pool
 from utils.runs import metrics
 from utils.tokens import packing
-from utils.training import mfu
 from utils.training.__main__ import main
 from utils.training.distributed import Ranks
 from utils.training.loss import num_computed_tokens, num_target_tokens, target_loss
@@ -54,12 +53,12 @@ def test_only_adapters_are_trained_and_at_first_they_change_nothing(world, rows)
     # All but what the first layer would need to tell the frozen embeddings.
     block = packing.build_block(rows, [0, 5])
     network.set_attn_implementation(attention.PACKED)
-    per_token, per_target = mfu.flops_per_token(network)
+    per_token, per_target = loading.load_shape(config).training_flops(4)
     needed = per_token * num_computed_tokens(block, CPU) + per_target * num_target_tokens(block)
     assert matrix_flops(lambda: target_loss(network, block, CPU).backward()) == pytest.approx(needed, rel=0.04)
     # c_attn 32 x (32 + 2 x 8), c_proj 32 x 32, the feed-forward 2 x 32 x 128, in two layers; the head 320 x 32.
     frozen, rank_one = 2 * (32 * 48 + 32 * 32 + 2 * 32 * 128), 2 * (32 + 48 + 32 + 32 + 2 * (32 + 128))
-    assert mfu.flops_per_token(network) == (4 * frozen + 6 * 4 * rank_one, 4 * 320 * 32)
+    assert (per_token, per_target) == (4 * frozen + 6 * 4 * rank_one, 4 * 320 * 32)
 
 
 @pytest.mark.parametrize("shape", [None, dict(num_attention_heads=4, num_key_value_heads=2, intermediate_size=64)])

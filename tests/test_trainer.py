@@ -19,7 +19,6 @@ from transformers import (
     Starcoder2Config,
 )
 
-from support.flops import matrix_flops
 from support.forked_ranks import train_on
 from support.metric_lines import train_line
 from support.world import make_world
@@ -31,10 +30,10 @@ from utils.model import generation, loading
 from utils.planning import planner
 from utils.runs import folders, metrics
 from utils.tokens import dataset, packing
-from utils.training import checkpoint, mfu, optim, resume, samples
+from utils.training import checkpoint, optim, resume, samples
 from utils.training.__main__ import main
 from utils.training.distributed import Ranks
-from utils.training.loss import SummedCrossEntropy, num_computed_tokens, num_target_tokens, target_loss
+from utils.training.loss import SummedCrossEntropy, target_loss
 from utils.training.trainer import Training
 
 CPU = torch.device("cpu")
@@ -492,15 +491,6 @@ def test_running_out_of_memory_says_what_to_change(world, new_run, monkeypatch):
     monkeypatch.setattr(training, "evaluate", lambda: None)
     with pytest.raises(UserError, match=r"holds weights 0\.2 MiB.*Lower tokens_per_device \(now 512\)"):
         training.train()
-
-
-def test_the_share_of_the_matrix_rate_counts_what_is_needed(world, rows):
-    network = loading.load_for_training(world[1], CPU, 1)
-    # Of two blocks with unlike shares of target tokens, which have only one solution.
-    blocks = [packing.build_block(rows, chosen) for chosen in ([0, 5], [4, 7, 9])]
-    sizes = np.array([(num_computed_tokens(block, CPU), num_target_tokens(block)) for block in blocks])
-    counted = [matrix_flops(lambda block=block: target_loss(network, block, CPU).backward()) for block in blocks]
-    np.testing.assert_allclose(mfu.flops_per_token(network), np.linalg.solve(sizes, counted), rtol=1e-9)
 
 
 SHAPE = dict(vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)

@@ -35,7 +35,6 @@ from utils.errors import UserError
 from utils.runs import metrics
 from utils.tokens import dataset, packing
 from utils.tokens.labels import IGNORE_INDEX
-from utils.training import mfu
 from utils.training.distributed import Ranks
 from utils.training.trainer import Training
 
@@ -216,11 +215,12 @@ def run_ours(spec: dict[str, Any]) -> dict[str, Any]:
     rates += [matrix_rate(training.model, training.config, ranks.device)] if spec.get("rate") else []
     ranks.leave()
     lines = metrics.train_lines(metrics.read(run_dir))
+    per_token, per_target = training.flops
     return {
         "losses": [line["loss"] for line in lines],
         "times": training.times,
         "num_tokens": [line["num_tokens"] for line in lines],
-        "flop": [mfu.num_flops(training.flops_per_token, line) for line in lines],
+        "flop": [per_token * line["num_computed_tokens"] + per_target * line["num_target_tokens"] for line in lines],
         "flop_per_second": max(rates, default=None),
         "memory_bytes": max(line["memory_bytes"] for line in lines),
         "load_seconds": load_seconds,

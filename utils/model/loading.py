@@ -27,7 +27,7 @@ from utils.artifacts import ROOT, building, sha256_file, sha256_text
 from utils.config import EMBEDDED, PACKAGED, RunConfig
 from utils.errors import UserError, mask_logs
 from utils.model import activation_checkpointing, hub_access, lora, packaged, packing_support, sharding
-from utils.model.shape import config_key, shape_of
+from utils.model.shape import Shape, config_key, shape_of
 from utils.tokens.prompts import stop_ids
 
 REPORTED = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
@@ -191,9 +191,9 @@ def identity(config: RunConfig) -> str:
     return sha256_text(" ".join(map(sha256_file, [found / "config.json", *sorted(found.glob("*.safetensors"))])))
 
 
-def num_parameters(config: RunConfig) -> int:
-    """The number of parameters of the run's model, without loading weights."""
-    return shape_of(config_key(load_config(config))).num_parameters
+def load_shape(config: RunConfig) -> Shape:
+    """The sizes of the run's model, without loading weights."""
+    return shape_of(config_key(load_config(config)))
 
 
 def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -> PreTrainedModel:

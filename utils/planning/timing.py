@@ -42,7 +42,7 @@ def expected_seconds(
     tokens = work.num_tokens, work.num_target_tokens
     update, evaluation, basis = expected_update(config, data_dir, shape, *tokens, device_type)
     if evaluation is None:
-        share = 2 / sum(_flops_per_weight(config))
+        share = 2 * shape.num_matrix_parameters / _update_flops(config, shape)[0]  # only forward
         evaluation = share * update * work.num_eval_tokens / work.num_tokens
     return work.num_updates * update + num_evals * evaluation, basis
 
@@ -62,10 +62,9 @@ def expected_update(
     name, speed, evaluation = _earlier_run(config, data_dir)
     if name:
         return num_tokens / speed, evaluation, f"from the speed of the earlier run {name}"
-    per_weight, again = _flops_per_weight(config)
+    per_token, per_target = _update_flops(config, shape)
     rate = _matrix_rate(device_type, config.dtype) * (1 if device_type == "cpu" else config.num_processes)
-    blocks, head = (per_weight + again) * shape.num_matrix_parameters, per_weight * shape.num_head_parameters
-    flops = blocks * num_tokens + head * num_target_tokens
+    flops = per_token * num_tokens + per_target * num_target_tokens
     basis = (
         f"assumes {100 * ASSUMED_MFU:.0f} % of this machine's peak matrix speed (no earlier run to compare with); "
         "may be off by a factor of two"
@@ -73,12 +72,11 @@ def expected_update(
     return flops / (ASSUMED_MFU * rate), evaluation, basis
 
 
-def _flops_per_weight(config: RunConfig) -> tuple[int, int]:
-    """Per token, and again where activations are recomputed.
-
-    Two forward, two for the input's gradient, two for the weight's gradient.
-    """
-    return 4 if config.lora_rank else 6, 2 * (config.activation_checkpointing == "full")
+def _update_flops(config: RunConfig, shape: Shape) -> tuple[int, int]:
+    """As `Shape.training_flops`, with those of recomputation."""
+    per_token, per_target = shape.training_flops(config.lora_rank)
+    again = 2 * shape.num_matrix_parameters * (config.activation_checkpointing == "full")
+    return per_token + again, per_target
 
 
 @lru_cache(maxsize=8)
