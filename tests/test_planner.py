@@ -77,10 +77,7 @@ def test_adapters_are_counted_beside_frozen_weights(starcoder, gpus):
     num_trained = 16 * 40 * (6144 + 6400 + 2 * 6144 + 2 * (6144 + 4 * 6144))
     # Adapters are whole on each of eight processes, in float32 with gradients and two averages.
     assert states(plan) == 2 * 15_517_456_384 // 8 + 16 * num_trained
-    exact = planner.plan(config.with_changes(dtype="float32"), data_dir)
-    assert states(exact) - states(plan) == 2 * 15_517_456_384 // 8
     assert plan.disk_bytes == {"checkpoints": 12 * num_trained * 4, "model": 2 * 15_517_456_384}
-    assert plan.main_memory_bytes == 8 * memory.PROGRAM_BYTES + 12 * num_trained
     whole = planner.plan(starcoder[0], data_dir)
     assert plan.memory_bytes_per_process["activations"] < whole.memory_bytes_per_process["activations"]
     # What changes nothing or does not work with adapters is not proposed.

@@ -67,11 +67,10 @@ def test_packed_and_padded_give_the_same_loss(world, rows):
     torch.testing.assert_close(packed, padded, rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize("num_pairs", [1, 3])
-def test_a_run_on_very_few_pairs(tmp_path, num_pairs):
-    data_dir, config = make_world(tmp_path, num_pairs)
+def test_a_run_on_one_pair(tmp_path):
+    data_dir, config = make_world(tmp_path, 1)
     counts = pairs.row_counts(artifacts.pairs_dir(data_dir, config.pairs))
-    assert counts["num_train"] == num_pairs  # so none is for validation
+    assert counts["num_train"] == 1  # so none is for validation
     run_dir = folders.new_run_dir(data_dir, config)
     run_dir.mkdir(parents=True)
     with pytest.raises(UserError, match="early_stopping_patience needs validation pairs"):
@@ -80,7 +79,7 @@ def test_a_run_on_very_few_pairs(tmp_path, num_pairs):
     records = metrics.read(run_dir)
     assert len(metrics.train_lines(records)) == 2 and not metrics.eval_lines(records)
     assert planner.plan(config, data_dir).num_updates == 2
-    with pytest.raises(UserError, match=f"none of the {num_pairs} training pairs has at most 9 tokens"):
+    with pytest.raises(UserError, match="none of the 1 training pairs has at most 9 tokens"):
         Training(run_dir.with_name("other"), config.with_changes(max_length=9), Ranks())
 
 
