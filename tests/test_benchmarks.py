@@ -32,7 +32,6 @@ def job(world):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(jobs.SHAPES, "tiny", (2, 4, 32, 512))
         patch.setattr(jobs, "VOCABULARY", 320)
-        patch.setitem(worker.SQUARES, "cpu", 128)
         yield pairs[:32], AutoTokenizer.from_pretrained(world[1].model_name_or_path)
 
 
@@ -48,9 +47,9 @@ def test_every_contender_makes_the_same_updates(job, bench_here):
     config = jobs.build_job(bench_here.data_dir, "tiny", pairs, tokenizer, **settings)
     specs = [
         {"trainer": "plain", "dtype": "float32"},
-        {"trainer": "ours", "dtype": "float32", "rate": True},
+        {"trainer": "ours", "dtype": "float32"},
         {"trainer": "transformers", "layout": "padded", "dtype": "float32", "num_pairs": 4},
-        {"trainer": "ours", "dtype": "bfloat16", "rate": True},
+        {"trainer": "ours", "dtype": "bfloat16"},
         {"trainer": "transformers", "layout": "padded", "dtype": "bfloat16", "num_pairs": 4},
         {"trainer": "trl", "layout": "packed", "dtype": "bfloat16", "num_pairs": 1},
     ]

@@ -1,4 +1,4 @@
-"""The playground part of `make bench`: what streaming costs, what one batch gains.
+"""The playground part of `make bench`: what streaming costs, and what one batch gains.
 
 The contestants take turns in one process, so that a machine that is busy for a while is so for all of them: ratios are
 those of one round, and every figure is the median over the rounds. No answer ends before its limit: end-of-text is a
@@ -25,7 +25,7 @@ def compare(name: str = EMBEDDED, num_tokens: int = NUM_TOKENS, num_rounds: int 
     network, tokenizer = loading.load(name)
     tokenizer.eos_token = None
     rows = encode_prompts(PROMPTS, tokenizer)
-    print(f"playground: {name} on {network.device.type}, {torch.get_num_threads()} torch threads", flush=True)
+    print(f"playground: {name} on {network.device}, {torch.get_num_threads()} torch threads", flush=True)
     settings = GenerationSettings(max_new_tokens=num_tokens)
     contestants = {
         "generate": lambda: generated(network, rows[0], num_tokens),
@@ -35,19 +35,19 @@ def compare(name: str = EMBEDDED, num_tokens: int = NUM_TOKENS, num_rounds: int 
         "first token": lambda: next(stream(network, tokenizer, rows[:1], settings)),
     }
     for contestant in contestants.values():
-        contestant()  # warms up, and compiles
+        contestant()  # warms up
     rounds = [{name: seconds(run) for name, run in contestants.items()} for _ in range(num_rounds)]
 
     def median(measure: Callable[[dict[str, float]], float]) -> float:
         return statistics.median(measure(one) for one in rounds)
 
-    row, form = table.row, "{:.2f}x"
+    row = table.row
     cost = median(lambda one: 100 * (one["streamed"] / one["generate"] - 1))
     gain = median(lambda one: one["one by one"] / one["one batch"])
     rate = median(lambda one: num_tokens / one["streamed"])
     return [
         row(f"one answer streamed, slower than `generate`, {num_tokens} tokens", "<= 5 %", cost, -5, "{:.1f} %"),
-        row("two answers in one batch against one after the other", ">= 1.5x", gain, 1.5, form),
+        row("two answers in one batch against one after the other", ">= 1.5x", gain, 1.5, "{:.2f}x"),
         row("one answer, streamed", ">= 60 tokens/s", rate, 60, "{:.0f} tokens/s"),
         ["… its first token", "beside it", f"{median(lambda one: one['first token']):.3f} s", ""],
     ]
