@@ -287,21 +287,6 @@ def test_states_in_bfloat16_keep_what_each_update_adds():
     assert state["exp_avg"].double().mean().item() == pytest.approx(2.0, rel=0.01)
 
 
-@pytest.mark.slow
-def test_a_compiled_update_is_compiled_once_for_all_shapes_and_rates():
-    torch.compiler.reset()
-    torch._dynamo.utils.counters.clear()
-    move = torch.compile(optim._move, dynamic=True, backend="aot_eager", fullgraph=True)
-    for size, rate in [(100, 0.1), (300, 0.2), (7, 0.3)]:
-        factors = [torch.tensor(value) for value in (rate, 0.99, 0.5)]
-        mine, theirs = ([torch.linspace(0.1, 1, size) for _ in range(4)] for _ in range(2))
-        optim._move(*mine, *factors, 0.9, 0.999, 1e-8)
-        move(*theirs, *factors, 0.9, 0.999, 1e-8)
-        torch.testing.assert_close(mine, theirs)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
-    torch.compiler.reset()
-
-
 def run_again_from_the_checkpoint_before(run_dir):
     shutil.rmtree(run_dir / "checkpoints" / "step-00000010")
     shutil.rmtree(run_dir / "model")
