@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
+from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel
 
 from utils.model.packing_support import small_copy
@@ -20,19 +21,13 @@ def decoder_of(model, rows: Sequence[list[int]], settings: GenerationSettings) -
 
     Not covered: differences that appear only in batches of more than `MAX_COLUMNS` columns.
     """
-    context = context_of(model.config)
+    context, lengths = context_of(model.config), [len(row) for row in rows] or [0]
+    num_columns = max(lengths) + min(settings.max_new_tokens, context - min(lengths))
     # Rounded up, so that similar prompts share a proof.
-    width = max(MIN_COLUMNS, 1 << (_num_columns(rows, settings, context) - 1).bit_length())
-    width = min(width, context, MAX_COLUMNS)
-    is_padded = len({len(row) for row in rows}) > 1
+    width = min(max(MIN_COLUMNS, 1 << (num_columns - 1).bit_length()), context, MAX_COLUMNS)
+    is_padded = len(set(lengths)) > 1
     is_exact = _is_exact(config_key(model.config), width, is_padded)
     return (Cached if is_exact else Recomputing)(model, rows, settings)
-
-
-def _num_columns(rows: Sequence[list[int]], settings: GenerationSettings, context: int) -> int:
-    """The largest number of columns of a left-padded batch with its answers."""
-    longest, shortest = (of(map(len, rows), default=0) for of in (max, min))
-    return longest + min(settings.max_new_tokens, context - shortest)
 
 
 @lru_cache(maxsize=64)
@@ -128,23 +123,22 @@ class Cached(Decoder):
     def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings):
         super().__init__(model, rows, settings)
         self.context = context_of(model.config)
-        longest, shortest = (of(map(len, rows), default=0) for of in (max, min))
         self.cache = DynamicCache(config=model.config)
+        longest = max(map(len, rows), default=0)
         # The newest token of every row is in the last column. The padding is masked.
         padded = [[0] * (longest - len(row)) + row for row in rows]
         self.input_ids = torch.tensor(padded, device=model.device)  # (rows, longest)
         lengths = torch.tensor([len(row) for row in rows], device=model.device)
-        columns = torch.arange(_num_columns(rows, settings, self.context), device=model.device)
-        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, columns), including future ones
-        self.num_seen = longest  # columns, including those of the next step
+        columns = torch.arange(longest, device=model.device)
+        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, longest)
         # Positions count from the first token of each row.
-        self.position_ids = (self.mask[:, :longest].cumsum(-1) - 1).clamp(min=0)  # (rows, longest)
-        self.is_padded = shortest < longest
+        self.position_ids = (self.mask.cumsum(-1) - 1).clamp(min=0)  # (rows, longest)
+        self.is_padded = any(len(row) < longest for row in rows)
 
     def logits(self) -> torch.Tensor:
         return self.model(
             self.input_ids,
-            attention_mask=self.mask[:, : self.num_seen] if self.is_padded else None,
+            attention_mask=self.mask if self.is_padded else None,
             position_ids=self.position_ids,
             past_key_values=self.cache,
             use_cache=True,
@@ -155,7 +149,7 @@ class Cached(Decoder):
         self.input_ids = next_ids[:, None]
         # Ended rows are still computed; their position is clamped to the context.
         self.position_ids = (self.position_ids[:, -1:] + 1).clamp(max=self.context - 1)
-        self.num_seen += 1
+        self.mask = functional.pad(self.mask, (0, 1), value=1)  # (rows, columns + 1)
 
     def keep(self, indices: list[int]) -> None:
         self.cache.batch_select_indices(torch.tensor(indices, device=self.input_ids.device))

@@ -60,21 +60,18 @@ def training_support(model_config: PreTrainedConfig, config: RunConfig) -> Suppo
     Raises `UserError` for a model that is not causal, is random in training, has too short a context, or has other
     gradients with the run's activation checkpointing.
     """
-    check_context(model_config, config.max_length)
+    context = context_of(model_config)
+    if config.max_length > context:
+        raise UserError(
+            f"max_length is {config.max_length:,} tokens, but the context of the model has {context:,}: "
+            "lower max_length.",
+            field="max_length",
+        )
     key = config_key(model_config)
     support = _support(key, config.max_length, config.tokens_per_device)
     if config.activation_checkpointing != "none":
         _check_recomputation(key, support, config.activation_checkpointing)
     return support
-
-
-def check_context(model_config: PreTrainedConfig, max_length: int) -> None:
-    context = context_of(model_config)
-    if max_length > context:
-        raise UserError(
-            f"max_length is {max_length:,} tokens, but the context of the model has {context:,}: lower max_length.",
-            field="max_length",
-        )
 
 
 def remove_noise(model_config: PreTrainedConfig) -> None:
