@@ -151,8 +151,6 @@ def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, Pr
     """Model and tokenizer for generation, in eval mode: bfloat16 on a GPU, float32 on a CPU."""
     tokenizer = load_tokenizer(name_or_path, revision)
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-    if device == "cuda":
-        hardware.keep_compiled_code_private()
     options = dict(dtype=dtype, use_safetensors=True, device_map={"": device})
     return _load_model(name_or_path, revision, **options).eval(), tokenizer
 
