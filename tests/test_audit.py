@@ -149,25 +149,19 @@ def test_no_benchmark_is_said_and_no_repair_of_it_is_made():
         audit.apply_repairs([row()], ["benchmark_overlap"])
 
 
-def test_other_names_in_a_benchmark_are_declared_and_never_guessed(tmp_path):
+def test_what_is_no_task_of_a_benchmark_is_named_with_its_line(tmp_path):
     path = tmp_path / "mbpp.jsonl"
-    path.write_text('{"text": "Add.", "code": "return 1", "task_id": 7}\n')
-    (task,) = contamination.read([f"{path}:prompt=text,canonical_solution=code"])
-    for declared, message in {
-        "prompt=text=code": "is not a field of a benchmark",
-        "prompts=a": "Did you mean 'prompt'",
+    path.write_text('{"prompt": "Add.", "canonical_solution": "return 1", "task_id": 7}\n')
+    assert contamination.read([str(path)]) == [("mbpp 7", "Add.", "return 1")]
+    for second, message in {
+        '{"text": "a"}': "mbpp.jsonl:2: a task has the text field 'prompt'.* Rename the fields",
+        '{"prompt": "a", "canonical_solution": 1}': "mbpp.jsonl:2: a task has",
+        '{"prompt": ': "mbpp.jsonl:2:12: not JSON",
+        "[]": "mbpp.jsonl:2: expected an object",
     }.items():
+        path.write_text(f'{{"prompt": "a"}}\n{second}\n')
         with pytest.raises(UserError, match=message):
-            contamination.read([f"{path}:{declared}"])
-    with pytest.raises(UserError, match="unknown field of a benchmark 'a'"):
-        contamination.read(["x.jsonl:" + "a=b," * 40 + "!"])  # takes for ever where a pattern backtracks
-    assert task == ("mbpp 7", "Add.", "return 1")
-    for wrong, message in [(str(path), r"mbpp.jsonl:1: unknown field 'prompt'"), (f"{path}:solution=code", "solution")]:
-        with pytest.raises(UserError, match=message):
-            contamination.read([wrong])
-    path.write_text('{"prompt": "a"}\n{"prompt": \n')
-    with pytest.raises(UserError, match="mbpp.jsonl:2: not JSON"):
-        contamination.read([str(path)])
+            contamination.read([str(path)])
     with pytest.raises(UserError, match="cannot be read"):
         contamination.read([str(tmp_path / "none.jsonl")])
 

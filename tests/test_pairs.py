@@ -215,12 +215,11 @@ def test_chosen_repairs_are_recorded_and_what_they_leave_out_is_kept(tmp_path):
     assert not pairs.prepare(path, tmp_path)[1]
 
 
-def test_a_benchmark_with_field_names_of_its_own_reaches_the_repair(tmp_path):
+def test_a_benchmark_reaches_the_repair(tmp_path):
     task = "Write a function that adds two numbers and returns the sum of both of them."
-    (tmp_path / "tasks.jsonl").write_text(json.dumps({"text": task, "code": "return a + b"}))
+    (tmp_path / "tasks.jsonl").write_text(json.dumps({"prompt": task, "canonical_solution": "return a + b"}))
     path = _file(tmp_path, [_row(task), _row("Subtract.", "a - b")])
-    named = f"{tmp_path / 'tasks.jsonl'}:prompt=text,canonical_solution=code"
-    benchmarks = sources.benchmarks(named, tmp_path)
+    benchmarks = sources.benchmarks(str(tmp_path / "tasks.jsonl"), tmp_path)
     folder, _ = pairs.prepare(path, tmp_path, repairs=("benchmark_overlap",), benchmarks=benchmarks)
     assert (_assert_counts_add_up(folder)["num_kept"], len(pairs.load(folder, "rejects"))) == (1, 1)
     with pytest.raises(UserError, match="none.jsonl cannot be read"):

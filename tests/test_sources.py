@@ -187,7 +187,7 @@ def test_an_unknown_source_names_the_nearest(tmp_path):
         sources.find("gpteacher-codgen", tmp_path)
     with pytest.raises(UserError, match=r"no file /.*mine\.jsonl"):
         sources.find("mine.jsonl", tmp_path)
-    with pytest.raises(UserError, match="no benchmark or file 'humanevil'. Did you mean 'humaneval'"):
+    with pytest.raises(UserError, match="unknown benchmark 'humanevil'. Did you mean 'humaneval'"):
         sources.benchmarks("humanevil", tmp_path)
 
 

@@ -1,17 +1,22 @@
 """The values of a JSON lines file or of one JSON array, one at a time, with their positions and syntax faults."""
 
 import codecs
+import gzip
 import json
 import re
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from gzip import GzipFile
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+from utils import files
 from utils.data.faults import Fault, short
+from utils.errors import UserError
 
 # A longer row is a file without line ends, or an attack; nothing in it would fit a model's context.
 MAX_ROW_BYTES = 2**24
@@ -38,7 +43,33 @@ class Value:
     is_read: bool = True
 
 
-def lines(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
+@contextmanager
+def opened(path: Path) -> Generator[BufferedReader | gzip.GzipFile]:
+    """The content of a regular file, unpacked where its name ends in .gz.
+
+    Raises `UserError` for a file that cannot be read, also for what reading it raises later.
+    """
+    try:
+        with open(path.resolve(strict=True), "rb", opener=files.opener) as raw:
+            yield gzip.GzipFile(fileobj=raw) if path.name.lower().endswith(".gz") else raw
+    # Of pyarrow: each of its errors is also one of these.
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        LookupError,
+        TypeError,
+        RuntimeError,
+        MemoryError,
+    ) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, gzip.BadGzipFile):
+            reason = "not a gzip archive, or other bytes follow the archive; compress the file again"
+        raise UserError(f"{path} cannot be read: {reason[0].lower()}{reason[1:].rstrip('.')}.") from error
+
+
+def lines(file: BufferedReader | gzip.GzipFile | BytesIO) -> Iterator[Value | Fault]:
     """One value per line; blank lines are skipped, and a fault affects only its own line.
 
     Only `\\n` ends a line: JSON may contain U+2028 unescaped. Longer lines are cut to `MAX_ROW_BYTES`.
@@ -74,7 +105,7 @@ def lines(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
             yield Value(place, line, value, problems)
 
 
-def elements(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
+def elements(file: BufferedReader | gzip.GzipFile) -> Iterator[Value | Fault]:
     """The elements of one JSON array of at most `MAX_ARRAY_BYTES`, up to the first syntax error."""
     content = file.read(MAX_ARRAY_BYTES + 1)
     if len(content) > MAX_ARRAY_BYTES:
