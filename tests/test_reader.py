@@ -14,7 +14,7 @@ from utils.artifacts import ROOT
 from utils.config import PAIR_SUFFIXES
 from utils.data import json_stream, reader, sources
 from utils.data.faults import Fault
-from utils.data.invisible import is_blank
+from utils.data.pii import is_blank
 from utils.data.reader import Fields, Row
 from utils.errors import UserError
 
@@ -196,9 +196,9 @@ def test_a_field_under_another_name_is_mapped_or_ignored_only_on_request(tmp_pat
     with pytest.raises(UserError, match="OURS=THEIRS"):
         Fields.parse("response")
     for arguments, message in {
-        ("response=a response=b",): "gives 'response' two names",
-        ("instruction=x response=x",): "makes two fields of 'x'",
-        ("instruction=input",): "makes two fields of 'input'",
+        ("response=a response=b",): "give every field of the pairs one name",
+        ("instruction=x response=x",): "give every field of the pairs one name",
+        ("instruction=input",): "give every field of the pairs one name",
         ("", "input"): "IGNORE holds 'input'",
         ("response=output", "output"): "IGNORE holds 'output'",
     }.items():

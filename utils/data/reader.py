@@ -14,8 +14,8 @@ from typing import Any
 
 from utils.config import PAIR_SUFFIXES
 from utils.data.faults import NOWHERE, Advice, Fault, short
-from utils.data.invisible import is_blank
 from utils.data.json_stream import MAX_ROW_BYTES, Value, elements, lines, opened
+from utils.data.pii import is_blank
 from utils.errors import UserError, masked, unknown
 
 PAIR_FIELDS = ("instruction", "input", "response")
@@ -58,14 +58,9 @@ class Fields:
                 raise UserError(f"{part!r} is not a mapping. Write OURS=THEIRS, such as response=output.")
             names.append((ours, theirs))
         fields = cls(tuple(names), tuple(ignored.replace(",", " ").split()))
-        used = [ours for ours, _ in names]
-        if twice := [name for name in used if used.count(name) > 1]:
-            raise UserError(f"MAP {mapping!r} gives {twice[0]!r} two names. Choose one.")
         used = list(fields.theirs().values())
-        if twice := [name for name in used if used.count(name) > 1]:
-            raise UserError(
-                f"MAP {mapping!r} makes two fields of {twice[0]!r}. Give each its own, or a name that no field has."
-            )
+        if len(dict(names)) < len(names) or len({*used}) < len(used):
+            raise UserError(f"MAP {mapping!r}: give every field of the pairs one name of its own.")
         if clash := [name for name in fields.ignored if name in used]:
             raise UserError(f"IGNORE holds {clash[0]!r}, which is a field of the pairs. Leave it out of IGNORE.")
         return fields
