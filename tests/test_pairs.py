@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from utils.artifacts import ROOT
 from utils.data import pairs, sources
@@ -92,27 +90,6 @@ def test_a_syntax_error_in_an_array_that_is_skipped_costs_the_rest_of_it(tmp_pat
     assert _assert_counts_add_up(folder)["num_kept"] == 2
 
 
-ROWS = st.builds(_row, st.sampled_from("abc"), st.sampled_from(["x", "y", " ", ""]))
-LINES = st.lists(
-    st.one_of(ROWS.map(json.dumps).map(str.encode), st.sampled_from([*BAD_LINES, b"", b"\r"]), st.binary())
-)
-
-
-@pytest.mark.slow
-@settings(deadline=None, max_examples=40)
-@given(lines=LINES)
-def test_the_books_balance_whatever_is_in_the_file(tmp_path_factory, lines):
-    folder = tmp_path_factory.mktemp("any")
-    (folder / "mine.jsonl").write_bytes(b"\n".join(lines))
-    try:
-        pairs_dir, _ = pairs.prepare(str(folder / "mine.jsonl"), folder, skip_bad=True)
-    except UserError as error:
-        assert "none of its" in str(error)
-        return
-    counts = _assert_counts_add_up(pairs_dir)
-    assert counts["num_read"] == sum(bool(line.strip()) for line in b"\n".join(lines).split(b"\n"))
-
-
 def test_the_command_tells_every_fault_and_exits_by_what_it_found(tmp_path, capsys):
     path = tmp_path / "mine.jsonl"
     path.write_bytes(b"\n".join([json.dumps(_row()).encode()] * 2 + BAD_LINES))
@@ -182,22 +159,6 @@ def test_names_from_outside_cannot_act_on_the_terminal(tmp_path, capsys):
     output = capsys.readouterr()
     for text in (output.out, output.err):
         assert "\x1b" not in text and "\x07" not in text and text.isascii()
-
-
-def test_a_field_that_is_mapped_reaches_the_pair(tmp_path):
-    path = _file(tmp_path, [{"instruction": "a", "output": "b", "id": 7}])
-    with pytest.raises(pairs.Refused, match="MAP='response=output' and IGNORE='id'"):
-        pairs.prepare(path, tmp_path)
-    folder, _ = pairs.prepare(path, tmp_path, fields=Fields.parse("response=output", "id"))
-    (row,) = pairs.load(folder, "train") + pairs.load(folder, "validation")
-    assert row == {
-        "instruction": "a",
-        "input": "",
-        "response": "b",
-        "origin": "a",
-        "source": "mine.jsonl",
-        "license": "not stated",
-    }
 
 
 def test_chosen_repairs_are_recorded_and_what_they_leave_out_is_kept(tmp_path):
@@ -303,20 +264,11 @@ def test_cleaning_touches_line_ends_and_the_blank_around_a_text_only(raw, cleane
 
 def test_odd_characters_come_back_as_they_were(tmp_path):
     text = "é\u2028\u0085\x0c\U0001f600 <b>"
-    folder, _ = pairs.prepare(_file(tmp_path, [json.dumps(_row(response=text), ensure_ascii=False)]), tmp_path)
+    row = json.dumps({"instruction": "Say it.", "output": text, "id": 7}, ensure_ascii=False)
+    folder, _ = pairs.prepare(_file(tmp_path, [row]), tmp_path, fields=Fields.parse("response=output", "id"))
     (row,) = pairs.load(folder, "train") + pairs.load(folder, "validation")
-    assert row["response"] == text
-
-
-@pytest.mark.slow
-def test_the_standard_library_is_split_by_module(library_pairs):
-    folder = library_pairs
-    counts = _assert_counts_add_up(folder)
-    assert counts["num_train"] >= 2500 and counts["num_validation"] >= 50 and counts["num_rejected"] == 0
-    assert sum(counts["kinds"].values()) == counts["num_kept"]
-    for row in pairs.load(folder, "validation"):
-        assert row["source"] == "python-stdlib" and row["license"] == "PSF-2.0"
-        assert pairs.split_of(row["origin"]) == "validation"
+    known = {"origin": "say it", "source": "mine.jsonl", "license": "not stated"}
+    assert row == {"instruction": "Say it.", "input": "", "response": text} | known
 
 
 def test_every_row_of_gpteacher_is_accounted_for(tmp_path):
