@@ -161,9 +161,6 @@ def _benchmark_overlap(rows: Sequence[dict], benchmarks: Sequence[str]) -> Findi
     ]
     every = [overlap for overlaps in found.values() for overlap in overlaps]
     counts = {"tasks checked": len(tasks), "tasks found": len({overlap.task.name for overlap in every})}
-    counts["tasks with a whole solution in a row"] = len(
-        {overlap.task.name for overlap in every if overlap.has_solution}
-    )
     meaning = (
         f"Rows that share {bench.NUM_WORDS} consecutive words, or a whole solution, with a benchmark. A score on these "
         "tasks would measure memorization. Short matches can be coincidence: look at them."

@@ -33,7 +33,6 @@ class Overlap(NamedTuple):
 
     task: Task
     note: str
-    has_solution: bool
 
 
 def read(benchmarks: Sequence[str]) -> list[Task]:
@@ -105,6 +104,6 @@ def _is_specific(solution: str) -> bool:
 
 def _overlap(task: Task, run: str, has_solution: bool) -> Overlap:
     if has_solution:
-        return Overlap(task, f"{task.name}: its whole solution is in the response", True)
+        return Overlap(task, f"{task.name}: its whole solution is in the response")
     num_words = len(ngram_index.WORDS.findall(run))
-    return Overlap(task, f"{task.name}: {num_words} consecutive words, “{' '.join(run.split())}”", False)
+    return Overlap(task, f"{task.name}: {num_words} consecutive words, “{' '.join(run.split())}”")

@@ -21,13 +21,11 @@ from utils.errors import UserError
 # A longer row is a file without line ends, or an attack; nothing in it would fit a model's context.
 MAX_ROW_BYTES = 2**24
 MAX_ARRAY_BYTES = 2**28  # of a JSON array, which is read whole
-MAX_REPEATED = 3  # keys that are listed for a row; the others are counted
+MAX_LISTED = 3  # repeated keys and constants of a row; the others are counted
 # Characters of an element that are decoded at first, so that short elements are not copied with all that follows.
 FIRST_LOOK = 2**16
 LONGEST_TOKEN = 16  # an incomplete one at the end of a text is an error at its start
 SPACE = re.compile(r"[ \t\n\r]*")
-# A JSON string, which is skipped, or a constant that Python accepts and JSON does not have.
-CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
 BYTE_ORDER_MARK = "a byte-order mark; save the file as UTF-8 without one"
 TOO_DEEP = "objects or lists nested thousands deep"
 
@@ -170,17 +168,16 @@ class _Decoder:
     """A JSON decoder that also reports repeated keys and the constants that JSON does not have."""
 
     def __init__(self):
-        self.repeated: list[str] = []
-        self.num_constants = 0
+        self.reasons: list[str] = []
         self.decoder = json.JSONDecoder(
             object_pairs_hook=self._object, parse_constant=self._constant, parse_int=_number
         )
 
     def line(self, text: str, number: int) -> tuple[Any, list[Fault]]:
         """The one value of a line."""
-        self.clear()
+        self.reasons = []
         try:
-            return self.decoder.decode(text), self._faults(text, number)
+            return self.decoder.decode(text), self._faults(number)
         except json.JSONDecodeError as error:
             raise _SyntaxFault(Fault(number, error.pos + 1, _syntax_reason(error))) from error
         except RecursionError as error:
@@ -189,13 +186,13 @@ class _Decoder:
     def element(self, text: str, start: int, line: int, column: int) -> tuple[Any, int, list[Fault]]:
         """The element at `start` and its end; at most `MAX_ROW_BYTES` characters are looked at."""
         for size in (FIRST_LOOK, MAX_ROW_BYTES):
-            self.clear()
+            self.reasons = []
             part = text[start : start + size]
             is_rest = start + size >= len(text)
             try:
                 value, end = self.decoder.raw_decode(part)
                 if is_rest or end < len(part):
-                    return value, start + end, self._faults(part[:end], line, column)
+                    return value, start + end, self._faults(line)
             except json.JSONDecodeError as error:
                 is_inside = error.pos < len(part) - LONGEST_TOKEN and not error.msg.startswith("Unterminated")
                 if is_rest or is_inside:
@@ -204,28 +201,20 @@ class _Decoder:
                 raise _SyntaxFault(_fault(part, 0, TOO_DEEP, line, column)) from error
         raise _SyntaxFault(_fault(part, 0, f"an element of more than {MAX_ROW_BYTES:,} bytes", line, column))
 
-    def clear(self) -> None:
-        self.repeated, self.num_constants = [], 0
-
-    def _faults(self, text: str, line: int, column: int = 0) -> list[Fault]:
-        faults = [Fault(line, None, reason) for reason in self.repeated[:MAX_REPEATED]]
-        if len(self.repeated) > MAX_REPEATED:
-            faults.append(Fault(line, None, f"and {len(self.repeated) - MAX_REPEATED:,} more repeated keys"))
-        if self.num_constants:
-            first = next(match for match in CONSTANT.finditer(text) if match[1])
-            more = f" (and {self.num_constants - 1:,} more)" if self.num_constants > 1 else ""
-            faults.append(_fault(text, first.start(), f"{first[1]}, which JSON does not have{more}", line, column))
-        return faults
+    def _faults(self, line: int) -> list[Fault]:
+        more = len(self.reasons) - MAX_LISTED
+        others = [f"and {more:,} more repeated keys or such constants"] if more > 0 else []
+        return [Fault(line, None, reason) for reason in [*self.reasons[:MAX_LISTED], *others]]
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
         if len(value) < len(pairs):
             counts = Counter(key for key, _ in pairs)
-            self.repeated += [f"the key {short(key)} occurs {num:,} times" for key, num in counts.items() if num > 1]
+            self.reasons += [f"the key {short(key)} occurs {num:,} times" for key, num in counts.items() if num > 1]
         return value
 
     def _constant(self, name: str) -> float:
-        self.num_constants += 1
+        self.reasons.append(f"{name}, which JSON does not have")
         return float(name.replace("Infinity", "inf"))
 
 
