@@ -5,13 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from utils.artifacts import ROOT
 from utils.data import pairs, sources
 from utils.data.__main__ import main
 from utils.data.reader import Fields
 from utils.errors import UserError
-
-GPTEACHER_FILE = ROOT.parent / "shared" / "data" / "gpteacher" / "codegen-instruct.json"
 
 
 def _row(instruction="Add two numbers.", response="a + b", **others):
@@ -271,10 +268,9 @@ def test_odd_characters_come_back_as_they_were(tmp_path):
     assert row == {"instruction": "Say it.", "input": "", "response": text} | known
 
 
-def test_every_row_of_gpteacher_is_accounted_for(tmp_path):
-    if not GPTEACHER_FILE.exists():
-        pytest.skip(f"GPTeacher's file is not at {GPTEACHER_FILE}")
-    folder, _ = pairs.prepare(sources.GPTEACHER, tmp_path, gpteacher_file=str(GPTEACHER_FILE))
+def test_every_row_of_gpteacher_is_accounted_for(tmp_path, shared_data):
+    path = shared_data / "gpteacher" / "codegen-instruct.json"
+    folder, _ = pairs.prepare(sources.GPTEACHER, tmp_path, gpteacher_file=str(path))
     counts = _assert_counts_add_up(folder)
     assert counts["num_read"] == counts["num_kept"] == 4535
 
