@@ -216,17 +216,6 @@ def test_pairs_that_were_damaged_are_made_again(tmp_path):
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
 
 
-@pytest.mark.parametrize("name", ["mine.jsonl", "tasks.jsonl"])
-def test_what_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, name):
-    path = _file(tmp_path, [_row()])
-    _file(tmp_path, [{"prompt": "a"}], "tasks.jsonl")
-    sort_rows, changed = pairs.sort_rows, [_row("Other.", prompt="b")] if name == "tasks.jsonl" else [_row("Other.")]
-    monkeypatch.setattr(pairs, "sort_rows", lambda *rest: _file(tmp_path, changed, name) and sort_rows(*rest))
-    with pytest.raises(UserError, match="changed while it was read. Run this again"):
-        pairs.prepare(path, tmp_path, benchmarks=(str(tmp_path / "tasks.jsonl"),))
-    assert not list((tmp_path / "pairs").iterdir())
-
-
 def test_rows_keep_their_side_when_rows_are_added(tmp_path):
     rows = [_row(f"Task {number}", f"answer {number}") for number in range(400)]
     more = [_row(f"New task {number}") for number in range(400)] + rows

@@ -69,7 +69,7 @@ def prepare(
         "fields": repr(fields),
         "bad rows": "skipped" if skip_bad else "refused",
         "repairs": " ".join(repairs),
-        "benchmarks": _sha256_of(benchmarks),
+        "benchmarks": artifacts.sha256_text(repr(read_benchmarks(benchmarks))),
         "code": artifacts.code_sha256(__name__),
     }
     before = (artifacts.read_manifest(folder) or {}).get("facts", {})
@@ -84,14 +84,7 @@ def prepare(
         outputs = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
         facts |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options)
         files.write_json(building / REPORT, facts)
-        now = {"content": sources.find(pairs, data_dir, gpteacher_file).sha256, "benchmarks": _sha256_of(benchmarks)}
-        if changed := [name for name in now if now[name] != inputs[name]]:
-            raise UserError(f"{source.name}: the {' and '.join(changed)} changed while it was read. Run this again.")
     return folder, False
-
-
-def _sha256_of(benchmarks: tuple[str, ...]) -> str:
-    return artifacts.sha256_text(repr(read_benchmarks(benchmarks)))
 
 
 def check_fields(source: sources.Source, fields: Fields) -> None:

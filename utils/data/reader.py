@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +105,9 @@ def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
             family = encoding[:6].upper()  # without the order of its bytes
             yield Fault(1, 1, f"not UTF-8 but {encoding.upper()}; convert it: iconv -f {family} -t UTF-8 FILE > NEW")
             return
-        is_empty = True
-        for item in (lines if name.removesuffix(".gz").endswith(".jsonl") else elements)(file):
-            is_empty = False
+        items = lines(file) if name.removesuffix(".gz").endswith(".jsonl") else elements(file)
+        for item in chain([next(items, NO_ROWS)], items):
             yield _row(item, fields) if isinstance(item, Value) else item
-        if is_empty:
-            yield NO_ROWS
 
 
 def hub_rows(name: str, commit: str, fields: Fields = Fields()) -> Iterator[Row | Fault]:
