@@ -156,6 +156,10 @@ def test_names_from_outside_cannot_act_on_the_terminal(tmp_path, capsys):
     output = capsys.readouterr()
     for text in (output.out, output.err):
         assert "\x1b" not in text and "\x07" not in text and text.isascii()
+    path.write_text(json.dumps(_row()))
+    folder, _ = pairs.prepare(str(path), tmp_path)
+    (row,) = pairs.load(folder, "train") + pairs.load(folder, "validation")
+    assert folder.parent == tmp_path / "pairs" and folder.name.isascii() and "\x1b" not in row["source"]
 
 
 def test_chosen_repairs_are_recorded_and_what_they_leave_out_is_kept(tmp_path):

@@ -152,11 +152,10 @@ def sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options) -
     records: list[dict[str, Any]] = []
     if repairs:
         rows, records = _repaired(list(rows), repairs, benchmarks, rejects, counts)
-    origins, kinds = set(), Counter()
+    kinds: Counter[str] = Counter()
     for row in rows:
         split = row.pop("split", "") or split_of(row["origin"])
         counts[f"num_{split}"] += 1
-        origins.add(hash(row["origin"]))
         kinds.update([row["kind"]] if "kind" in row else [])
         _write(outputs[split], row)
     num_kept = counts["num_train"] + counts["num_validation"]
@@ -166,7 +165,7 @@ def sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options) -
         raise UserError(f"{source.path or source.name}: none of its {number_of(counts['num_read'], 'row')} is left.")
     names = ("num_read", "num_rejected", "num_duplicates", "num_train", "num_validation")
     facts = {"num_kept": num_kept} | {name: counts[name] for name in names}
-    return facts | {"num_origins": len(origins), "kinds": dict(kinds), "repairs": records}
+    return facts | {"kinds": dict(kinds), "repairs": records}
 
 
 def check(source: sources.Source, fields: Fields = Fields()) -> Iterator[tuple[Row | Fault, list[Fault]]]:
