@@ -215,13 +215,6 @@ def test_every_slot_of_a_family_is_filled():
     assert "increase all values of a list by 2" in increased.phrases
 
 
-def test_arguments_depend_on_the_seed_alone():
-    def drawn(seed):
-        return list(arguments.drawn(("Numbers", "Number"), 20, seed))
-
-    assert drawn("a") == drawn("a") != drawn("b")
-
-
 def add(body):
     return Function("add", (("a", "Number"), ("b", "Number")), ("add", "sum"), body)
 

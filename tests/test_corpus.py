@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from utils.config import RunConfig
 from utils.data import pairs
 from utils.data.pairs import TRAIN, VALIDATION
 from utils.model import loading
 from utils.pretraining import code_files, corpus
 from utils.pretraining.code_files import Document
-from utils.pretraining.presets import FIM_RATES, PRESETS
+from utils.pretraining.presets import PRESETS
 from utils.tokens import dataset
 from utils.training.__main__ import main
 
@@ -174,10 +173,3 @@ def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path
         "tokenizer.json",
         "model.safetensors",
     }
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_of_the_base_survives_a_file_and_has_its_share_of_gaps(preset, tmp_path):
-    PRESETS[preset].save(tmp_path / "config.json")
-    assert RunConfig.load(tmp_path / "config.json") == PRESETS[preset] and PRESETS[preset].preset == preset
-    assert 0 < FIM_RATES[preset] < 1

@@ -2,9 +2,7 @@
 
 import gzip
 import json
-import os
 import random
-from pathlib import Path
 
 import pytest
 
@@ -80,15 +78,3 @@ def test_a_hostile_file_is_read_or_refused_in_words(tmp_path, capsys):
             saved = audit.save(audit.examine(rows), made).read_text()
             assert not set("\u202e\u200b\U000e0068") & set(saved), name
             audit.apply_repairs(rows, [repair for repair in audit.REPAIRS if repair != audit.BENCHMARK_OVERLAP])
-
-
-NAMES = [b"\xff", b"a\nb", b"\x1b[31m", b"-x", b" ", b"", b"a" * 249, b"$x$<b>"]
-
-
-@pytest.mark.parametrize("name", [name + b".jsonl" for name in NAMES])
-def test_a_file_of_any_name_has_a_folder_of_its_own(tmp_path, name):
-    path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
-    path.write_bytes(LINE)
-    folder, _ = pairs.prepare(str(path), tmp_path / "data")
-    (row,) = pairs.load(folder, "train") + pairs.load(folder, "validation")
-    assert folder.parent == tmp_path / "data" / "pairs" and folder.name.isascii() and "\x1b" not in row["source"]

@@ -4,16 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from utils.artifacts import ROOT
 from utils.data import pairs, sources
 from utils.data.__main__ import main
 from utils.data.reader import Fields
 from utils.errors import UserError
-
-GPTEACHER_FILE = ROOT.parent / "shared" / "data" / "gpteacher" / "codegen-instruct.json"
 
 
 def _row(instruction="Add two numbers.", response="a + b", **others):
@@ -92,27 +87,6 @@ def test_a_syntax_error_in_an_array_that_is_skipped_costs_the_rest_of_it(tmp_pat
     assert _assert_counts_add_up(folder)["num_kept"] == 2
 
 
-ROWS = st.builds(_row, st.sampled_from("abc"), st.sampled_from(["x", "y", " ", ""]))
-LINES = st.lists(
-    st.one_of(ROWS.map(json.dumps).map(str.encode), st.sampled_from([*BAD_LINES, b"", b"\r"]), st.binary())
-)
-
-
-@pytest.mark.slow
-@settings(deadline=None, max_examples=40)
-@given(lines=LINES)
-def test_the_books_balance_whatever_is_in_the_file(tmp_path_factory, lines):
-    folder = tmp_path_factory.mktemp("any")
-    (folder / "mine.jsonl").write_bytes(b"\n".join(lines))
-    try:
-        pairs_dir, _ = pairs.prepare(str(folder / "mine.jsonl"), folder, skip_bad=True)
-    except UserError as error:
-        assert "none of its" in str(error)
-        return
-    counts = _assert_counts_add_up(pairs_dir)
-    assert counts["num_read"] == sum(bool(line.strip()) for line in b"\n".join(lines).split(b"\n"))
-
-
 def test_the_command_tells_every_fault_and_exits_by_what_it_found(tmp_path, capsys):
     path = tmp_path / "mine.jsonl"
     path.write_bytes(b"\n".join([json.dumps(_row()).encode()] * 2 + BAD_LINES))
@@ -182,22 +156,10 @@ def test_names_from_outside_cannot_act_on_the_terminal(tmp_path, capsys):
     output = capsys.readouterr()
     for text in (output.out, output.err):
         assert "\x1b" not in text and "\x07" not in text and text.isascii()
-
-
-def test_a_field_that_is_mapped_reaches_the_pair(tmp_path):
-    path = _file(tmp_path, [{"instruction": "a", "output": "b", "id": 7}])
-    with pytest.raises(pairs.Refused, match="MAP='response=output' and IGNORE='id'"):
-        pairs.prepare(path, tmp_path)
-    folder, _ = pairs.prepare(path, tmp_path, fields=Fields.parse("response=output", "id"))
+    path.write_text(json.dumps(_row()))
+    folder, _ = pairs.prepare(str(path), tmp_path)
     (row,) = pairs.load(folder, "train") + pairs.load(folder, "validation")
-    assert row == {
-        "instruction": "a",
-        "input": "",
-        "response": "b",
-        "origin": "a",
-        "source": "mine.jsonl",
-        "license": "not stated",
-    }
+    assert folder.parent == tmp_path / "pairs" and folder.name.isascii() and "\x1b" not in row["source"]
 
 
 def test_chosen_repairs_are_recorded_and_what_they_leave_out_is_kept(tmp_path):
@@ -215,12 +177,11 @@ def test_chosen_repairs_are_recorded_and_what_they_leave_out_is_kept(tmp_path):
     assert not pairs.prepare(path, tmp_path)[1]
 
 
-def test_a_benchmark_with_field_names_of_its_own_reaches_the_repair(tmp_path):
+def test_a_benchmark_reaches_the_repair(tmp_path):
     task = "Write a function that adds two numbers and returns the sum of both of them."
-    (tmp_path / "tasks.jsonl").write_text(json.dumps({"text": task, "code": "return a + b"}))
+    (tmp_path / "tasks.jsonl").write_text(json.dumps({"prompt": task, "canonical_solution": "return a + b"}))
     path = _file(tmp_path, [_row(task), _row("Subtract.", "a - b")])
-    named = f"{tmp_path / 'tasks.jsonl'}:prompt=text,canonical_solution=code"
-    benchmarks = sources.benchmarks(named, tmp_path)
+    benchmarks = sources.benchmarks(str(tmp_path / "tasks.jsonl"), tmp_path)
     folder, _ = pairs.prepare(path, tmp_path, repairs=("benchmark_overlap",), benchmarks=benchmarks)
     assert (_assert_counts_add_up(folder)["num_kept"], len(pairs.load(folder, "rejects"))) == (1, 1)
     with pytest.raises(UserError, match="none.jsonl cannot be read"):
@@ -259,17 +220,6 @@ def test_pairs_that_were_damaged_are_made_again(tmp_path):
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
 
 
-@pytest.mark.parametrize("name", ["mine.jsonl", "tasks.jsonl"])
-def test_what_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, name):
-    path = _file(tmp_path, [_row()])
-    _file(tmp_path, [{"prompt": "a"}], "tasks.jsonl")
-    sort_rows, changed = pairs.sort_rows, [_row("Other.", prompt="b")] if name == "tasks.jsonl" else [_row("Other.")]
-    monkeypatch.setattr(pairs, "sort_rows", lambda *rest: _file(tmp_path, changed, name) and sort_rows(*rest))
-    with pytest.raises(UserError, match="changed while it was read. Run this again"):
-        pairs.prepare(path, tmp_path, benchmarks=(str(tmp_path / "tasks.jsonl"),))
-    assert not list((tmp_path / "pairs").iterdir())
-
-
 def test_rows_keep_their_side_when_rows_are_added(tmp_path):
     rows = [_row(f"Task {number}", f"answer {number}") for number in range(400)]
     more = [_row(f"New task {number}") for number in range(400)] + rows
@@ -304,26 +254,16 @@ def test_cleaning_touches_line_ends_and_the_blank_around_a_text_only(raw, cleane
 
 def test_odd_characters_come_back_as_they_were(tmp_path):
     text = "é\u2028\u0085\x0c\U0001f600 <b>"
-    folder, _ = pairs.prepare(_file(tmp_path, [json.dumps(_row(response=text), ensure_ascii=False)]), tmp_path)
+    row = json.dumps({"instruction": "Say it.", "output": text, "id": 7}, ensure_ascii=False)
+    folder, _ = pairs.prepare(_file(tmp_path, [row]), tmp_path, fields=Fields.parse("response=output", "id"))
     (row,) = pairs.load(folder, "train") + pairs.load(folder, "validation")
-    assert row["response"] == text
+    known = {"origin": "say it", "source": "mine.jsonl", "license": "not stated"}
+    assert row == {"instruction": "Say it.", "input": "", "response": text} | known
 
 
-@pytest.mark.slow
-def test_the_standard_library_is_split_by_module(library_pairs):
-    folder = library_pairs
-    counts = _assert_counts_add_up(folder)
-    assert counts["num_train"] >= 2500 and counts["num_validation"] >= 50 and counts["num_rejected"] == 0
-    assert sum(counts["kinds"].values()) == counts["num_kept"]
-    for row in pairs.load(folder, "validation"):
-        assert row["source"] == "python-stdlib" and row["license"] == "PSF-2.0"
-        assert pairs.split_of(row["origin"]) == "validation"
-
-
-def test_every_row_of_gpteacher_is_accounted_for(tmp_path):
-    if not GPTEACHER_FILE.exists():
-        pytest.skip(f"GPTeacher's file is not at {GPTEACHER_FILE}")
-    folder, _ = pairs.prepare(sources.GPTEACHER, tmp_path, gpteacher_file=str(GPTEACHER_FILE))
+def test_every_row_of_gpteacher_is_accounted_for(tmp_path, shared_data):
+    path = shared_data / "gpteacher" / "codegen-instruct.json"
+    folder, _ = pairs.prepare(sources.GPTEACHER, tmp_path, gpteacher_file=str(path))
     counts = _assert_counts_add_up(folder)
     assert counts["num_read"] == counts["num_kept"] == 4535
 

@@ -40,8 +40,7 @@ def examine(rows: Sequence[dict[str, str]], benchmarks: Sequence[str] = ()) -> l
 
     Changes nothing. Raises `UserError` for a benchmark that cannot be read. Not covered: whether answers are right.
     """
-    guesses = [guess(row) for row in rows]
-    languages = [language for language, _ in guesses]
+    languages = [guess(row) for row in rows]
     return [
         _near_duplicates(rows, languages),
         _benchmark_overlap(rows, benchmarks),
@@ -49,7 +48,7 @@ def examine(rows: Sequence[dict[str, str]], benchmarks: Sequence[str] = ()) -> l
         *_private(rows),
         _outliers(rows),
         _licenses(rows),
-        _languages(guesses),
+        _languages(languages),
         _lengths(rows),
     ]
 
@@ -104,7 +103,7 @@ def _left_out(name: str, rows: list[dict], numbers: list[int], benchmarks: Seque
         overlaps = bench.overlaps(rows, bench.read(benchmarks)).items()
         found = {row: pii.mask(first.note) for row, (first, *_) in overlaps}
     else:
-        languages = [guess(row)[0] for row in rows]
+        languages = [guess(row) for row in rows]
         if name == UNPARSABLE:
             found = {row: f"its Python does not parse: {fault}" for row, fault in _faults(rows, languages).items()}
         else:
@@ -157,15 +156,11 @@ def _benchmark_overlap(rows: Sequence[dict], benchmarks: Sequence[str]) -> Findi
             pii.mask("; ".join(overlap.note for overlap in overlaps)),
             shown(rows[row]),
             cut(pii.mask(f"[{overlaps[0].task.name}]\n{overlaps[0].task.text}")),
-            diff(rows[row], {}, f"row {row}", "left out"),
         )
         for row, overlaps in some(found.items())
     ]
     every = [overlap for overlaps in found.values() for overlap in overlaps]
     counts = {"tasks checked": len(tasks), "tasks found": len({overlap.task.name for overlap in every})}
-    counts["tasks with a whole solution in a row"] = len(
-        {overlap.task.name for overlap in every if overlap.has_solution}
-    )
     meaning = (
         f"Rows that share {bench.NUM_WORDS} consecutive words, or a whole solution, with a benchmark. A score on these "
         "tasks would measure memorization. Short matches can be coincidence: look at them."
@@ -180,10 +175,7 @@ def _faults(rows: Sequence[dict], languages: list[str]) -> dict[int, str]:
 
 def _unparsable(rows: Sequence[dict], languages: list[str]) -> Finding:
     found = _faults(rows, languages)
-    examples = [
-        Example(row, fault, shown(rows[row]), "", diff(rows[row], {}, f"row {row}", "left out"))
-        for row, fault in some(found.items())
-    ]
+    examples = [Example(row, fault, shown(rows[row])) for row, fault in some(found.items())]
     meaning = (
         "Responses in Python that Python's parser rejects: the model would learn to write broken code. "
         "Prose and other languages are not checked."
@@ -271,12 +263,10 @@ def _licenses(rows: Sequence[dict]) -> Finding:
     return Finding("licenses", "Licence not stated", meaning, len(unstated), [], counts, rows=unstated)
 
 
-def _languages(guesses: list[tuple[str, str]]) -> Finding:
-    counts = Counter(language for language, _ in guesses)
-    hows = Counter(f"rule: {how}" for _, how in guesses)
-    unknown_rows = [number for number, (language, _) in enumerate(guesses) if language == UNKNOWN]
-    meaning = "Rows whose language no rule could tell. The counts are by language and by the rule that decided."
-    counts = dict([*counts.most_common(), *hows.most_common()])
+def _languages(languages: list[str]) -> Finding:
+    unknown_rows = [number for number, language in enumerate(languages) if language == UNKNOWN]
+    meaning = "Rows whose language no rule could tell. The counts are by language."
+    counts = dict(Counter(languages).most_common())
     return Finding("languages", "Language not known", meaning, len(unknown_rows), [], counts, rows=unknown_rows)
 
 

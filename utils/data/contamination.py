@@ -1,22 +1,19 @@
 """Benchmark contamination: training pairs that share text with the tasks of a benchmark."""
 
-import gzip
-import json
 import re
-import zlib
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from utils import files, paths
-from utils.data import ngram_index
-from utils.data.json_stream import MAX_ARRAY_BYTES
+from utils import paths
+from utils.data import json_stream, ngram_index
+from utils.data.faults import Fault
 from utils.data.reader import PAIR_FIELDS
-from utils.errors import UserError, unknown
+from utils.errors import UserError
 
 NUM_WORDS = 10  # so many consecutive words are rarely a coincidence, boilerplate aside
 MIN_SOLUTION_CHARACTERS = 20  # without spaces: shorter solutions (`return a + b`) are not specific
-FIELDS = ("prompt", "canonical_solution", "task_id")
 
 
 class Task(NamedTuple):
@@ -36,32 +33,14 @@ class Overlap(NamedTuple):
 
     task: Task
     note: str
-    has_solution: bool
 
 
 def read(benchmarks: Sequence[str]) -> list[Task]:
     """The tasks of .jsonl and .jsonl.gz files, with `prompt` and optionally `canonical_solution` and `task_id`.
 
-    Other field names follow the file: `mbpp.jsonl:prompt=text,canonical_solution=code`. Raises `UserError` for a
-    file that cannot be read, a line that is not an object, and a field that is missing or not text.
+    Raises `UserError` as `read_lines` does, and for a field that is missing or not text.
     """
-    return [task for benchmark in benchmarks for task in _read(str(benchmark))]
-
-
-def _read(benchmark: str) -> list[Task]:
-    name, colon, declared = benchmark.rpartition(":")
-    if not colon or "=" not in declared or ".jsonl" in declared:
-        name, declared = benchmark, ""
-    fields = dict.fromkeys(FIELDS, "")
-    for pair in filter(None, declared.split(",")):
-        known, _, its_name = pair.partition("=")
-        if known not in FIELDS:
-            raise unknown("field of a benchmark", known, FIELDS)
-        if not its_name or "=" in its_name:
-            raise UserError(f"{pair!r} is not a field of a benchmark. Write FIELD=ITS_NAME, such as prompt=text.")
-        fields[known] = its_name
-    path = paths.absolute(name)
-    return [_task(path, number, value, fields) for number, value in read_lines(path)]
+    return [_task(path, *item) for path in map(paths.absolute, benchmarks) for item in read_lines(path)]
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -69,41 +48,28 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     Raises `UserError` for a file that cannot be read and for a line that is not an object.
     """
-    try:
-        with open(path.resolve(strict=True), "rb", opener=files.opener) as raw:
-            content = (gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw).read(MAX_ARRAY_BYTES + 1)
-        if len(content) > MAX_ARRAY_BYTES:
-            raise UserError(f"{path.absolute()} has more than {MAX_ARRAY_BYTES:,} bytes.")
-        lines = content.decode().split("\n")
-    except (OSError, EOFError, zlib.error, ValueError, RuntimeError) as error:
-        hint = "Tasks are .jsonl or .jsonl.gz files."
-        raise UserError(f"{path.absolute()} cannot be read: {error}. {hint}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}:{number}: not JSON ({error}). There is one object on each line.") from error
-        if not isinstance(value, dict):
-            raise UserError(f"{path}:{number}: expected an object, one on each line.")
-        yield number, value
+    with json_stream.opened(path) as file:
+        content = file.read(json_stream.MAX_ARRAY_BYTES + 1)
+    if len(content) > json_stream.MAX_ARRAY_BYTES:
+        raise UserError(f"{path.absolute()} has more than {json_stream.MAX_ARRAY_BYTES:,} bytes.")
+    for item in json_stream.lines(BytesIO(content)):
+        if isinstance(item, Fault) or not item.is_read:
+            raise UserError(f"{path}{item if isinstance(item, Fault) else item.faults[0]}.")
+        if not isinstance(item.value, dict):
+            raise UserError(f"{path}:{item.place.line}: expected an object, one on each line.")
+        yield item.place.line or 0, item.value
 
 
-def _task(path: Path, number: int, value: dict[str, Any], fields: dict[str, str]) -> Task:
-    place = f"{path}:{number}"
-    texts = {}
-    for known, declared in fields.items():
-        name = declared or known
-        if name not in value and (declared or known == "prompt"):
-            hint = f" Declare another name as {path.name}:{known}=<its name>."
-            raise UserError(f"{place}: {unknown('field', name, value)}{hint}")
-        texts[known] = value.get(name, "")
-        if not isinstance(texts[known], str | int) or known != "task_id" and not isinstance(texts[known], str):
-            raise UserError(f"{place}: {name!r} must be text, got {type(texts[known]).__name__}.")
-    benchmark, task = re.sub(r"\.jsonl(\.gz)?$", "", path.name), str(texts["task_id"] or number)
+def _task(path: Path, number: int, value: dict[str, Any]) -> Task:
+    name, prompt, solution = (value.get(field, "") for field in ("task_id", "prompt", "canonical_solution"))
+    if not isinstance(name, str | int) or not isinstance(prompt, str) or not isinstance(solution, str) or not prompt:
+        raise UserError(
+            f"{path}:{number}: a task has the text field 'prompt', and may have 'canonical_solution' and 'task_id'. "
+            "Rename the fields as HumanEval has them."
+        )
+    benchmark, task = re.sub(r"\.jsonl(\.gz)?$", "", path.name), str(name or number)
     name = task if task.startswith(benchmark) else f"{benchmark} {task}"  # HumanEval/7 has it already
-    return Task(name, texts["prompt"], texts["canonical_solution"])
+    return Task(name, prompt, solution)
 
 
 def overlaps(rows: Sequence[dict[str, str]], tasks: Sequence[Task]) -> dict[int, list[Overlap]]:
@@ -138,6 +104,6 @@ def _is_specific(solution: str) -> bool:
 
 def _overlap(task: Task, run: str, has_solution: bool) -> Overlap:
     if has_solution:
-        return Overlap(task, f"{task.name}: its whole solution is in the response", True)
+        return Overlap(task, f"{task.name}: its whole solution is in the response")
     num_words = len(ngram_index.WORDS.findall(run))
-    return Overlap(task, f"{task.name}: {num_words} consecutive words, “{' '.join(run.split())}”", False)
+    return Overlap(task, f"{task.name}: {num_words} consecutive words, “{' '.join(run.split())}”")

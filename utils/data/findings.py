@@ -16,7 +16,7 @@ MAX_EXAMPLES, MAX_SHOWN_CHARACTERS = 20, 1_500
 
 @dataclass(frozen=True)
 class Example:
-    """One row of a finding: `note` is the evidence, `beside` the text it is compared with, `diff` the repair."""
+    """One row of a finding: `note` is the evidence, `beside` a text to compare, `diff` what a repair changes."""
 
     row: int
     note: str
@@ -67,10 +67,6 @@ def shown(row: dict[str, str]) -> str:
 
 
 def diff(before: dict[str, str], after: dict[str, str], name_before: str, name_after: str) -> str:
-    """The unified diff of two rows, masked; `after` is empty for a row that is left out."""
-    if after:
-        old, new = (_whole(row).split("\n") for row in (before, after))
-        lines = unified_diff(old, new, name_before, name_after, n=1, lineterm="")
-    else:
-        lines = [f"--- {name_before}", f"+++ {name_after}", *(f"-{line}" for line in _whole(before).split("\n"))]
-    return cut("\n".join(lines))
+    """The unified diff of two rows, masked."""
+    old, new = (_whole(row).split("\n") for row in (before, after))
+    return cut("\n".join(unified_diff(old, new, name_before, name_after, n=1, lineterm="")))

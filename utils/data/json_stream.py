@@ -1,28 +1,31 @@
 """The values of a JSON lines file or of one JSON array, one at a time, with their positions and syntax faults."""
 
 import codecs
+import gzip
 import json
 import re
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from gzip import GzipFile
-from io import BufferedReader
-from itertools import count, islice
+from io import BufferedReader, BytesIO
+from itertools import count
+from pathlib import Path
 from typing import Any
 
+from utils import files
 from utils.data.faults import Fault, short
+from utils.errors import UserError
 
 # A longer row is a file without line ends, or an attack; nothing in it would fit a model's context.
 MAX_ROW_BYTES = 2**24
 MAX_ARRAY_BYTES = 2**28  # of a JSON array, which is read whole
-MAX_SYNTAX_FAULTS = 3  # of each kind that are listed for a row; the others are counted
+MAX_LISTED = 3  # repeated keys and constants of a row; the others are counted
 # Characters of an element that are decoded at first, so that short elements are not copied with all that follows.
-FIRST_LOOK = 4096
+FIRST_LOOK = 2**16
 LONGEST_TOKEN = 16  # an incomplete one at the end of a text is an error at its start
 SPACE = re.compile(r"[ \t\n\r]*")
-# A JSON string, which is skipped, or a constant that Python accepts and JSON does not have.
-CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
 BYTE_ORDER_MARK = "a byte-order mark; save the file as UTF-8 without one"
 TOO_DEEP = "objects or lists nested thousands deep"
 
@@ -38,7 +41,33 @@ class Value:
     is_read: bool = True
 
 
-def lines(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
+@contextmanager
+def opened(path: Path) -> Generator[BufferedReader | gzip.GzipFile]:
+    """The content of a regular file, unpacked where its name ends in .gz.
+
+    Raises `UserError` for a file that cannot be read, also for what reading it raises later.
+    """
+    try:
+        with open(path.resolve(strict=True), "rb", opener=files.opener) as raw:
+            yield gzip.GzipFile(fileobj=raw) if path.name.lower().endswith(".gz") else raw
+    # Of pyarrow: each of its errors is also one of these.
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        LookupError,
+        TypeError,
+        RuntimeError,
+        MemoryError,
+    ) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, gzip.BadGzipFile):
+            reason = "not a gzip archive, or other bytes follow the archive; compress the file again"
+        raise UserError(f"{path} cannot be read: {reason[0].lower()}{reason[1:].rstrip('.')}.") from error
+
+
+def lines(file: BufferedReader | gzip.GzipFile | BytesIO) -> Iterator[Value | Fault]:
     """One value per line; blank lines are skipped, and a fault affects only its own line.
 
     Only `\\n` ends a line: JSON may contain U+2028 unescaped. Longer lines are cut to `MAX_ROW_BYTES`.
@@ -74,7 +103,7 @@ def lines(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
             yield Value(place, line, value, problems)
 
 
-def elements(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
+def elements(file: BufferedReader | gzip.GzipFile) -> Iterator[Value | Fault]:
     """The elements of one JSON array of at most `MAX_ARRAY_BYTES`, up to the first syntax error."""
     content = file.read(MAX_ARRAY_BYTES + 1)
     if len(content) > MAX_ARRAY_BYTES:
@@ -83,27 +112,51 @@ def elements(file: BufferedReader | GzipFile) -> Iterator[Value | Fault]:
         return
     if content.startswith(codecs.BOM_UTF8):
         yield Fault(1, 1, BYTE_ORDER_MARK)
-    array, decoder = _Array(content.removeprefix(codecs.BOM_UTF8)), _Decoder()
+        content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        if not array.skip_space():
-            return
-        array.expect("[", f"'[', the start of an array of objects{_wrapped(array.text)}")
-        is_open = array.skip_space() != "]"
-        number = 0
-        while is_open:
-            number += 1
-            place = Fault(array.line, None, "", number)
-            text, value, faults = decoder.element(array)
-            yield Value(place, text.encode(), value, faults)
-            is_open = array.skip_space() == ","
-            if is_open:
-                array.expect(",", "")
-                array.skip_space()
-        array.expect("]", "',' or ']' after an element of the array")
-        if array.skip_space():
-            raise array.fault(array.position, "expected the end of the file after ']'")
+        text, is_whole = content.decode("utf-8"), True
+    except UnicodeDecodeError as error:
+        text, is_whole = content[: error.start].decode("utf-8"), False
+        yield _fault(text, len(text), _encoding_reason(error))
+    try:
+        yield from _elements(text)
     except _SyntaxFault as error:
-        yield error.fault
+        if is_whole:
+            yield error.fault
+
+
+def _elements(text: str) -> Iterator[Value]:
+    first = _next(text, 0)
+    if first == len(text):
+        return
+    if text[first] != "[":
+        raise _SyntaxFault(_fault(text, first, f"expected '[', the start of an array of objects{_wrapped(text)}"))
+    decoder, start, number, line, line_start = _Decoder(), 0, 0, 1, 0
+    end = _next(text, first + 1)
+    end = end if text.startswith("]", end) else first
+    while end == first or text.startswith(",", end):
+        before, start, number = start, _next(text, end + 1), number + 1
+        if num_lines := text.count("\n", before, start):
+            line, line_start = line + num_lines, text.rfind("\n", before, start) + 1
+        value, end, faults = decoder.element(text, start, line, start - line_start)
+        yield Value(Fault(line, None, "", number), text[start:end].encode(), value, faults)
+        end = _next(text, end)
+    if not text.startswith("]", end):
+        raise _SyntaxFault(_fault(text, end, "expected ',' or ']' after an element of the array"))
+    end = _next(text, end + 1)
+    if end < len(text):
+        raise _SyntaxFault(_fault(text, end, "expected the end of the file after ']'"))
+
+
+def _next(text: str, position: int) -> int:
+    """The position of the next character that is not white space."""
+    return SPACE.match(text, position).end()  # ty: ignore[missing-union-attribute]  # matches ""
+
+
+def _fault(text: str, position: int, reason: str, line: int = 1, column: int = 0) -> Fault:
+    """A fault at a position of a text that begins in this line, behind so many characters."""
+    num_lines = text.count("\n", 0, position)
+    return Fault(line + num_lines, position - text.rfind("\n", 0, position) + (0 if num_lines else column), reason)
 
 
 class _SyntaxFault(Exception):
@@ -115,111 +168,54 @@ class _Decoder:
     """A JSON decoder that also reports repeated keys and the constants that JSON does not have."""
 
     def __init__(self):
-        self.repeated: list[str] = []
-        self.num_constants = 0
+        self.reasons: list[str] = []
         self.decoder = json.JSONDecoder(
             object_pairs_hook=self._object, parse_constant=self._constant, parse_int=_number
         )
 
     def line(self, text: str, number: int) -> tuple[Any, list[Fault]]:
         """The one value of a line."""
+        self.reasons = []
         try:
-            return self.decoder.decode(text), self._faults(text, number)
+            return self.decoder.decode(text), self._faults(number)
         except json.JSONDecodeError as error:
-            raise _SyntaxFault(Fault(number, error.pos + 1, _syntax_reason(error, text[error.pos :]))) from error
+            raise _SyntaxFault(Fault(number, error.pos + 1, _syntax_reason(error))) from error
         except RecursionError as error:
             raise _SyntaxFault(Fault(number, None, TOO_DEEP)) from error
-        finally:
-            self.clear()
 
-    def element(self, array: "_Array") -> tuple[str, Any, list[Fault]]:
-        """The element at the array's position, which moves behind it; at most `MAX_ROW_BYTES` are looked at."""
-        start, line, size = array.position, array.line, min(FIRST_LOOK, MAX_ROW_BYTES)
-        try:
-            while True:
-                part = array.text[start : start + size]
-                is_rest = start + size >= len(array.text)
-                try:
-                    value, end = self.decoder.raw_decode(part)
-                    if is_rest or end < len(part):
-                        break
-                except json.JSONDecodeError as error:
-                    is_inside = error.pos < len(part) - LONGEST_TOKEN and not error.msg.startswith("Unterminated")
-                    if is_rest or is_inside:
-                        reason = _syntax_reason(error, part[error.pos :])
-                        raise array.fault(start + error.pos, reason, _is_cut_off(error)) from error
-                if size >= MAX_ROW_BYTES:
-                    raise array.fault(start, f"an element of more than {MAX_ROW_BYTES:,} bytes")
-                self.clear()
-                size = min(16 * size, MAX_ROW_BYTES)
-            array.advance(start + end)
-            return part[:end], value, self._faults(part[:end], line)
-        except RecursionError as error:
-            raise array.fault(start, TOO_DEEP) from error
-        finally:
-            self.clear()
+    def element(self, text: str, start: int, line: int, column: int) -> tuple[Any, int, list[Fault]]:
+        """The element at `start` and its end; at most `MAX_ROW_BYTES` characters are looked at."""
+        for size in (FIRST_LOOK, MAX_ROW_BYTES):
+            self.reasons = []
+            part = text[start : start + size]
+            is_rest = start + size >= len(text)
+            try:
+                value, end = self.decoder.raw_decode(part)
+                if is_rest or end < len(part):
+                    return value, start + end, self._faults(line)
+            except json.JSONDecodeError as error:
+                is_inside = error.pos < len(part) - LONGEST_TOKEN and not error.msg.startswith("Unterminated")
+                if is_rest or is_inside:
+                    raise _SyntaxFault(_fault(part, error.pos, _syntax_reason(error), line, column)) from error
+            except RecursionError as error:
+                raise _SyntaxFault(_fault(part, 0, TOO_DEEP, line, column)) from error
+        raise _SyntaxFault(_fault(part, 0, f"an element of more than {MAX_ROW_BYTES:,} bytes", line, column))
 
-    def clear(self) -> None:
-        self.repeated, self.num_constants = [], 0
-
-    def _faults(self, text: str, line: int) -> list[Fault]:
-        faults = [Fault(line, None, reason) for reason in self.repeated[:MAX_SYNTAX_FAULTS]]
-        end, line_start, number = 0, 0, line
-        constants = (match for match in CONSTANT.finditer(text) if match[1]) if self.num_constants else ()
-        for match in islice(constants, MAX_SYNTAX_FAULTS):
-            number += text.count("\n", end, match.start())
-            line_start = max(line_start, text.rfind("\n", end, match.start()) + 1)
-            end = match.start()
-            faults.append(Fault(number, end - line_start + 1, f"{match[1]}, which JSON does not have"))
-        for num, what in ((len(self.repeated), "repeated keys"), (self.num_constants, "such constants")):
-            if num > MAX_SYNTAX_FAULTS:
-                faults.append(Fault(line, None, f"and {num - MAX_SYNTAX_FAULTS:,} more {what}"))
-        return faults
+    def _faults(self, line: int) -> list[Fault]:
+        more = len(self.reasons) - MAX_LISTED
+        others = [f"and {more:,} more repeated keys or such constants"] if more > 0 else []
+        return [Fault(line, None, reason) for reason in [*self.reasons[:MAX_LISTED], *others]]
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
         if len(value) < len(pairs):
             counts = Counter(key for key, _ in pairs)
-            self.repeated += [f"the key {short(key)} occurs {num:,} times" for key, num in counts.items() if num > 1]
+            self.reasons += [f"the key {short(key)} occurs {num:,} times" for key, num in counts.items() if num > 1]
         return value
 
     def _constant(self, name: str) -> float:
-        self.num_constants += 1
+        self.reasons.append(f"{name}, which JSON does not have")
         return float(name.replace("Infinity", "inf"))
-
-
-class _Array:
-    """The text of a file, and a position in it with its line."""
-
-    def __init__(self, content: bytes):
-        self.position, self.line, self.line_start, self.encoding_reason = 0, 1, 0, ""
-        try:
-            self.text = content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            self.text, self.encoding_reason = content[: error.start].decode("utf-8"), _encoding_reason(error)
-
-    def advance(self, position: int) -> None:
-        lines = self.text.count("\n", self.position, position)
-        if lines:
-            self.line, self.line_start = self.line + lines, self.text.rfind("\n", self.position, position) + 1
-        self.position = position
-
-    def skip_space(self) -> str:
-        """The next character that is not white space, or an empty string at the end."""
-        self.advance(SPACE.match(self.text, self.position).end())  # ty: ignore[missing-union-attribute]  # matches ""
-        return self.text[self.position : self.position + 1]
-
-    def expect(self, character: str, what: str) -> None:
-        if self.text[self.position : self.position + 1] != character:
-            raise self.fault(self.position, f"expected {what}", self.position == len(self.text))
-        self.advance(self.position + 1)
-
-    def fault(self, position: int, reason: str, is_cut_off: bool = False) -> _SyntaxFault:
-        """The error at a position; where the text ends early, that of the bytes that are not UTF-8."""
-        if self.encoding_reason and is_cut_off:
-            position, reason = len(self.text), self.encoding_reason
-        self.advance(position)
-        return _SyntaxFault(Fault(self.line, position - self.line_start + 1, reason))
 
 
 def _wrapped(text: str) -> str:
@@ -240,17 +236,13 @@ def _encoding_reason(error: UnicodeDecodeError) -> str:
     return f"not UTF-8: byte 0x{error.object[error.start]:02X}, {error.reason}; save the file as UTF-8"
 
 
-def _syntax_reason(error: json.JSONDecodeError, rest: str) -> str:
-    """The decoder's message in plain words; `rest` is the text from the error's position on."""
+def _syntax_reason(error: json.JSONDecodeError) -> str:
+    """The decoder's message in plain words."""
     if error.msg.startswith("Invalid control character"):
-        return f"the control character U+{ord(rest[0]):04X} unescaped in a text"
+        return f"the control character U+{ord(error.doc[error.pos]):04X} unescaped in a text"
     if error.msg == "Extra data":
         return "expected the end of the line after one JSON value; put each object on a line of its own"
     if error.msg.startswith("Unterminated string"):
         return "a text without its closing quote: it seems to be cut off"
     reason = f"not JSON: {error.msg[0].lower()}{error.msg[1:]}".replace("expecting", "expected a", 1)
-    return f"{reason}: it seems to be cut off" if _is_cut_off(error) else reason
-
-
-def _is_cut_off(error: json.JSONDecodeError) -> bool:
-    return error.msg.startswith("Unterminated string") or not error.doc[error.pos :].strip()
+    return reason if error.doc[error.pos :].strip() else f"{reason}: it seems to be cut off"

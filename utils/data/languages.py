@@ -64,8 +64,8 @@ TRANSLATION = re.compile(r"\b(?:translat|convert|conversion|equivalent|rewrit)",
 MAX_CHARACTERS = 200_000  # of a response, to bound the time
 
 
-def guess(row: dict[str, str]) -> tuple[str, str]:
-    """The language of a row's response, and the rule that decided.
+def guess(row: dict[str, str]) -> str:
+    """The language of a row's response.
 
     In this order: a code fence that names it; the language the instruction names (the last of several where it asks
     for a translation, else the first), if a line of the response looks like it; the language most lines look like.
@@ -73,17 +73,17 @@ def guess(row: dict[str, str]) -> tuple[str, str]:
     response = row["response"][:MAX_CHARACTERS]
     fenced = [_fenced_language(tag) for tag, _ in FENCE.findall(response)] if "```" in response else []
     if language := next(filter(None, fenced), ""):
-        return language, "a code fence names it"
+        return language
     named = _named(row["instruction"])
     if named and LOOKS[named].search(response):
-        return named, "the instruction names it, and the response looks like it"
+        return named
     num_lines = {name: len(look.findall(response)) for name, look in LOOKS.items()}
     likeliest = max(num_lines, key=num_lines.__getitem__)
     if num_lines[likeliest]:
-        return likeliest, "the response looks like it"
+        return likeliest
     if any(map(is_sentence, response.split("\n"))):
-        return PROSE, "sentences, and no line that looks like code"
-    return (named, "the instruction names it") if named else (UNKNOWN, "no rule matched")
+        return PROSE
+    return named or UNKNOWN
 
 
 def _fenced_language(tag: str) -> str:

@@ -69,7 +69,7 @@ def prepare(
         "fields": repr(fields),
         "bad rows": "skipped" if skip_bad else "refused",
         "repairs": " ".join(repairs),
-        "benchmarks": _sha256_of(benchmarks),
+        "benchmarks": artifacts.sha256_text(repr(read_benchmarks(benchmarks))),
         "code": artifacts.code_sha256(__name__),
     }
     before = (artifacts.read_manifest(folder) or {}).get("facts", {})
@@ -84,14 +84,7 @@ def prepare(
         outputs = {part: stack.enter_context(open(building / f"{part}.jsonl", "w", encoding="utf-8")) for part in PARTS}
         facts |= sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options)
         files.write_json(building / REPORT, facts)
-        now = {"content": sources.find(pairs, data_dir, gpteacher_file).sha256, "benchmarks": _sha256_of(benchmarks)}
-        if changed := [name for name in now if now[name] != inputs[name]]:
-            raise UserError(f"{source.name}: the {' and '.join(changed)} changed while it was read. Run this again.")
     return folder, False
-
-
-def _sha256_of(benchmarks: tuple[str, ...]) -> str:
-    return artifacts.sha256_text(repr(read_benchmarks(benchmarks)))
 
 
 def check_fields(source: sources.Source, fields: Fields) -> None:
@@ -159,11 +152,10 @@ def sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options) -
     records: list[dict[str, Any]] = []
     if repairs:
         rows, records = _repaired(list(rows), repairs, benchmarks, rejects, counts)
-    origins, kinds = set(), Counter()
+    kinds: Counter[str] = Counter()
     for row in rows:
         split = row.pop("split", "") or split_of(row["origin"])
         counts[f"num_{split}"] += 1
-        origins.add(hash(row["origin"]))
         kinds.update([row["kind"]] if "kind" in row else [])
         _write(outputs[split], row)
     num_kept = counts["num_train"] + counts["num_validation"]
@@ -173,7 +165,7 @@ def sort_rows(source, outputs, fields, skip_bad, repairs, benchmarks, options) -
         raise UserError(f"{source.path or source.name}: none of its {number_of(counts['num_read'], 'row')} is left.")
     names = ("num_read", "num_rejected", "num_duplicates", "num_train", "num_validation")
     facts = {"num_kept": num_kept} | {name: counts[name] for name in names}
-    return facts | {"num_origins": len(origins), "kinds": dict(kinds), "repairs": records}
+    return facts | {"kinds": dict(kinds), "repairs": records}
 
 
 def check(source: sources.Source, fields: Fields = Fields()) -> Iterator[tuple[Row | Fault, list[Fault]]]:

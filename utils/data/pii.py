@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from utils.data import invisible, secrets
+from utils.data import secrets
 
 EMAILS, IP_ADDRESSES, SECRETS, HIDDEN = "emails", "ip_addresses", "secrets", "hidden_characters"
 KINDS = (EMAILS, IP_ADDRESSES, SECRETS, HIDDEN)
@@ -24,6 +24,15 @@ IP_V6 = re.compile(r"(?<![\w:.])[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-
 # What precedes four numbers that are a version.
 VERSION = re.compile(r"(?:version\W{0,4}|\bver\W{0,2}|[=<>~]=\s?|(?<![/:])/v?|\w-)$", re.IGNORECASE)
 PUBLIC_RESOLVERS = {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "1.2.3.4"}  # 1.2.3.4 is a common example
+# Invisible characters: text of them alone is blank, and in code they can hide what a compiler reads (Trojan Source,
+# CVE-2021-42574). The set is Unicode's `Default_Ignorable_Code_Point` and U+2800.
+IGNORABLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+BLANK = re.compile(f"[\\s{IGNORABLE}]*")
+# Without what scripts and emoji need: joiners and variation selectors.
+INVISIBLE = re.compile(f"(?![\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef])[{IGNORABLE}]")
 
 
 class Found(NamedTuple):
@@ -34,6 +43,11 @@ class Found(NamedTuple):
     kind: str
     mask: str
     placeholder: str
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has no visible character."""
+    return BLANK.fullmatch(text) is not None
 
 
 def find(text: str, kinds: tuple[str, ...] = KINDS) -> list[Found]:
@@ -96,5 +110,5 @@ def _ip_addresses(text: str) -> Iterator[Found]:
 
 
 def _hidden(text: str) -> Iterator[Found]:
-    for match in invisible.HIDDEN.finditer(text):
+    for match in INVISIBLE.finditer(text):
         yield Found(*match.span(), HIDDEN, f"⟨U+{ord(match[0]):04X}⟩", "")

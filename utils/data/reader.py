@@ -4,21 +4,18 @@ The same checks apply to JSON lines, a JSON array (both also as `.gz`), Parquet,
 row is an object with the text fields `instruction` and `response`, and optionally `input`.
 """
 
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from utils import files
 from utils.config import PAIR_SUFFIXES
 from utils.data.faults import NOWHERE, Advice, Fault, short
-from utils.data.invisible import is_blank
-from utils.data.json_stream import MAX_ROW_BYTES, Value, elements, lines
+from utils.data.json_stream import MAX_ROW_BYTES, Value, elements, lines, opened
+from utils.data.pii import is_blank
 from utils.errors import UserError, masked, unknown
 
 PAIR_FIELDS = ("instruction", "input", "response")
@@ -61,14 +58,9 @@ class Fields:
                 raise UserError(f"{part!r} is not a mapping. Write OURS=THEIRS, such as response=output.")
             names.append((ours, theirs))
         fields = cls(tuple(names), tuple(ignored.replace(",", " ").split()))
-        used = [ours for ours, _ in names]
-        if twice := [name for name in used if used.count(name) > 1]:
-            raise UserError(f"MAP {mapping!r} gives {twice[0]!r} two names. Choose one.")
         used = list(fields.theirs().values())
-        if twice := [name for name in used if used.count(name) > 1]:
-            raise UserError(
-                f"MAP {mapping!r} makes two fields of {twice[0]!r}. Give each its own, or a name that no field has."
-            )
+        if len(dict(names)) < len(names) or len({*used}) < len(used):
+            raise UserError(f"MAP {mapping!r}: give every field of the pairs one name of its own.")
         if clash := [name for name in fields.ignored if name in used]:
             raise UserError(f"IGNORE holds {clash[0]!r}, which is a field of the pairs. Leave it out of IGNORE.")
         return fields
@@ -104,40 +96,18 @@ def read(path: Path, fields: Fields = Fields()) -> Iterator[Row | Fault]:
     name = path.name.lower()
     if not name.endswith(PAIR_SUFFIXES):
         raise UserError(f"{path}: expected a file ending in {', '.join(PAIR_SUFFIXES)}.")
-    try:
-        with open(path.resolve(strict=True), "rb", opener=files.opener) as raw:
-            if name.endswith(".parquet"):
-                yield from _parquet_rows(raw, fields)
-                return
-            file = gzip.GzipFile(fileobj=raw) if name.endswith(".gz") else raw
-            encoding = json.detect_encoding(file.peek(4)[:4])
-            if not encoding.startswith("utf-8"):
-                family = encoding[:6].upper()  # without the order of its bytes
-                yield Fault(
-                    1, 1, f"not UTF-8 but {encoding.upper()}; convert it: iconv -f {family} -t UTF-8 FILE > NEW"
-                )
-                return
-            is_empty = True
-            for item in (lines if name.removesuffix(".gz").endswith(".jsonl") else elements)(file):
-                is_empty = False
-                yield _row(item, fields) if isinstance(item, Value) else item
-            if is_empty:
-                yield NO_ROWS
-    # Of pyarrow: each of its errors is also one of these.
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        ValueError,
-        LookupError,
-        TypeError,
-        RuntimeError,
-        MemoryError,
-    ) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        if isinstance(error, gzip.BadGzipFile):
-            reason = "not a gzip archive, or other bytes follow the archive; compress the file again"
-        raise UserError(f"{path} cannot be read: {reason[0].lower()}{reason[1:].rstrip('.')}.") from error
+    with opened(path) as file:
+        if name.endswith(".parquet"):
+            yield from _parquet_rows(file, fields)
+            return
+        encoding = json.detect_encoding(file.peek(4)[:4])
+        if not encoding.startswith("utf-8"):
+            family = encoding[:6].upper()  # without the order of its bytes
+            yield Fault(1, 1, f"not UTF-8 but {encoding.upper()}; convert it: iconv -f {family} -t UTF-8 FILE > NEW")
+            return
+        items = lines(file) if name.removesuffix(".gz").endswith(".jsonl") else elements(file)
+        for item in chain([next(items, NO_ROWS)], items):
+            yield _row(item, fields) if isinstance(item, Value) else item
 
 
 def hub_rows(name: str, commit: str, fields: Fields = Fields()) -> Iterator[Row | Fault]:

@@ -6,7 +6,6 @@
 import re
 import shlex
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from utils import artifacts, files, paths
@@ -120,9 +119,8 @@ def benchmarks(names: str, data_dir: Path) -> tuple[str, ...]:
     Raises `UserError` for a name that is no .jsonl file, and when `humaneval` is neither cached nor reachable.
     """
     for name in names_in(names):
-        if name != HUMANEVAL and ".jsonl" not in name:
-            hint = f" Did you mean {HUMANEVAL!r}?" if get_close_matches(name, [HUMANEVAL]) else ""
-            raise UserError(f"no benchmark or file {name!r}.{hint} Allowed: {HUMANEVAL!r}, .jsonl and .jsonl.gz files.")
+        if name != HUMANEVAL and not name.lower().endswith((".jsonl", ".jsonl.gz")):
+            raise UserError(f"{unknown('benchmark', name, [HUMANEVAL])} Or a .jsonl or .jsonl.gz file.")
     return tuple(
         str(_pinned(name, Path(data_dir), HUMANEVAL_URL, HUMANEVAL_SHA256)) if name == HUMANEVAL else name
         for name in names_in(names)
