@@ -45,7 +45,7 @@ def test_tasks_made_here_are_solved_by_their_solutions(tmp_path):
 
 @pytest.mark.slow
 def test_references_of_humaneval_pass(shared_data):
-    """Each fourth; `benchmarks.judging` judges them all."""
+    """Each fourth, which takes a minute on two cores."""
     rows = gzip.decompress((shared_data / "humaneval" / "HumanEval.jsonl.gz").read_bytes()).splitlines()
     known = [Task(**json.loads(row)) for row in rows[::4]]
     verdicts = list(judge_all([(task, task.prompt + task.canonical_solution) for task in known]))
