@@ -63,16 +63,7 @@ def test_the_shares_of_some_answers():
     good = "def add(first, second, *rest, key):\n    return 1"
     written = [Answer(good, END_OF_TEXT), Answer(good, LIMIT), Answer("1 +", END_OF_TEXT), Answer("x = 1", END_OF_TEXT)]
     shares = form.follows([{"instruction": ASK}] * 4, written)
-    assert [share.count for share in shares.values()] == [3, 2, 3, 3]
-    assert {share.of for share in shares.values()} == {4}
-
-
-def test_the_interval_is_wilsons():
-    low, high = form.Share(8, 10).interval  # as published for 8 of 10
-    assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert form.Share(0, 10).interval == pytest.approx((0, 0.2775), abs=1e-4)
-    assert form.Share(10, 10).interval == pytest.approx((0.7225, 1), abs=1e-4)
-    assert math.isnan(form.Share(0, 0).value)
+    assert [share.value for share in shares.values()] == [0.75, 0.5, 0.75, 0.75]
 
 
 @pytest.mark.parametrize("length", [1, 30, 300])

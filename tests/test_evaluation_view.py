@@ -137,7 +137,7 @@ def test_phrases_of_the_small_world_are_not_counted_as_shared(tmp_path):
 def test_an_evaluation_without_tasks_is_shown_too():
     result = measure.result([])
     assert str(result.comparison) == "There are no tasks to compare the models on."
-    assert report.table([], 1, frozenset()).loc["pass@1 of 0 tasks", BASE] == "no tasks"
+    assert report.table([], 1, frozenset()).loc["pass@1 of 0 tasks", BASE] == "nothing asked"
     assert "<img" in report.figure(result)._repr_html_()
 
 

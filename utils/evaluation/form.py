@@ -7,12 +7,12 @@ import ast
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional
 
+from utils.evaluation.pass_at_k import Estimate, estimate
 from utils.evaluation.tasks import parsed
 from utils.model.generation import END_OF_TEXT, Answer, GenerationSettings, generate_batch
 from utils.tokens.packing import spread
@@ -23,32 +23,6 @@ BATCH_SIZE = 64
 SIGNATURE = re.compile(r"^(?:async )?def \w+\(.*", re.DOTALL | re.MULTILINE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of answers, with its 95 % interval (Wilson 1927)."""
-
-    count: int
-    of: int
-
-    @property
-    def value(self) -> float:
-        return self.count / self.of if self.of else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        if not self.of:
-            return math.nan, math.nan
-        from scipy.stats import binomtest  # imported here: it takes a second
-
-        return tuple(binomtest(self.count, self.of).proportion_ci(method="wilson"))
-
-    def __str__(self) -> str:
-        if not self.of:
-            return "nothing asked"
-        low, high = self.interval
-        return f"{100 * self.value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def instructions(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:
@@ -78,16 +52,15 @@ def answers(model, tokenizer, rows: Sequence[dict[str, str]], template: str = AL
     return in_batches(prompts, lambda batch: generate_batch(model, tokenizer, batch, settings, template))
 
 
-def follows(rows: Sequence[dict[str, str]], written: Sequence[Answer]) -> dict[str, Share]:
+def follows(rows: Sequence[dict[str, str]], written: Sequence[Answer]) -> dict[str, Estimate]:
     """The shares of answers that parse, define the requested function, end with end-of-text, and are distinct."""
     verdicts = [judge(signature(row["instruction"]), answer.text) for row, answer in zip(rows, written, strict=True)]
-    number = len(verdicts)
-    bodies = {_body(answer.text) for answer in written}
+    bodies = [_body(answer.text) for answer in written]
     return {
-        "parses as Python": Share(sum(verdict["parses"] for verdict in verdicts), number),
-        "the requested function": Share(sum(verdict["is_asked"] for verdict in verdicts), number),
-        "ends with end-of-text": Share(sum(answer.reason == END_OF_TEXT for answer in written), number),
-        "distinct bodies": Share(len(bodies), number),
+        "parses as Python": estimate([verdict["parses"] for verdict in verdicts]),
+        "the requested function": estimate([verdict["is_asked"] for verdict in verdicts]),
+        "ends with end-of-text": estimate([answer.reason == END_OF_TEXT for answer in written]),
+        "distinct bodies": estimate([body not in bodies[:index] for index, body in enumerate(bodies)]),
     }
 
 
