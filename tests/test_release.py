@@ -215,6 +215,7 @@ def test_the_ledger_compares_with_the_published_recipe(facts):
     assert lines["number of pairs"].here == "38" and lines["training time"].published == "5 hours"
     assert {line.verdict for line in lines.values()} == {"same", "different"}
     assert all(line.meaning for line in lines.values() if line.verdict == "different" and line.what != "training time")
+    assert re.fullmatch(r"\d+:\d\d:\d\d", lines["training time"].here)
     assert len(tables.recipe(list(lines.values()))) == len(lines) > 20
 
 
