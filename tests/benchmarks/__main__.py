@@ -110,7 +110,6 @@ def cpu_parts(bench: Bench, shared: Path) -> dict[str, Callable[[], Part]]:
         "answers": (),
         "panels": (bench.data_dir / "panels",),
         "playground": (),
-        "attribution": (shared, bench.data_dir),
     }
 
     def rows(name: str) -> Part:
