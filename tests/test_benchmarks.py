@@ -216,7 +216,6 @@ def test_the_playground_is_measured_on_equal_answers(world):
     found = {row[0]: row[1:] for row in playground.compare(name, 6, 1)}
     assert found["one answer, streamed"][1].endswith("tokens/s")
     assert found["two answers in one batch against one after the other"][0] == ">= 1.5x"
-    assert [row[1] for title, row in found.items() if title.startswith("static")].count("not measured") == 1
     network, tokenizer = loading.load(name)
     tokenizer.eos_token = None
     settings, row = GenerationSettings(max_new_tokens=6), tokenizer("x")["input_ids"]

@@ -23,7 +23,6 @@ from support.attacks import FAKE_PASSES, ON_THE_HOST
 from support.waiting import wait_until
 from utils.artifacts import ROOT
 from utils.errors import UserError
-from utils.evaluation import tasks
 from utils.sandbox import guest, values
 from utils.sandbox.guest import Limits
 from utils.sandbox.judge import Task, judge, judge_all
@@ -33,14 +32,6 @@ TASK = Task(
     "t/1", PROMPT, "answer", "def check(candidate):\n    assert candidate(1) == 42\n    assert candidate(2) == 43\n"
 )
 SHORT = Limits(seconds=6, memory_bytes=2**27)
-
-
-def test_tasks_made_here_are_solved_by_their_solutions(tmp_path):
-    known = tasks.load(tasks.BASICS, tmp_path)[:12]
-    verdicts = list(judge_all([(task, task.prompt + task.canonical_solution) for task in known]))
-    assert [verdict.result for verdict in verdicts] == ["passed"] * len(known)
-    wrong = list(judge_all([(task, task.prompt + "    return 'other'\n") for task in known[:4]]))
-    assert {verdict.kind for verdict in wrong} == {"failed"}
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The playground part of `make bench`: what streaming costs, what one batch gains, and what the static cache does.
+"""The playground part of `make bench`: what streaming costs, and what one batch gains.
 
 The contestants take turns in one process, so that a machine that is busy for a while is so for all of them: ratios are
 those of one round, and every figure is the median over the rounds. No answer ends before its limit: end-of-text is a
@@ -8,7 +8,6 @@ token like any other here. Not covered: what the page itself costs, which is dra
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 
@@ -25,38 +24,32 @@ NUM_TOKENS, NUM_ROUNDS = 128, 7
 def compare(name: str = EMBEDDED, num_tokens: int = NUM_TOKENS, num_rounds: int = NUM_ROUNDS) -> list[list[str]]:
     network, tokenizer = loading.load(name)
     tokenizer.eos_token = None
-    device, rows = network.device.type, encode_prompts(PROMPTS, tokenizer)
-    print(f"playground: {name} on {device}, {torch.get_num_threads()} torch threads", flush=True)
+    rows = encode_prompts(PROMPTS, tokenizer)
+    print(f"playground: {name} on {network.device}, {torch.get_num_threads()} torch threads", flush=True)
     settings = GenerationSettings(max_new_tokens=num_tokens)
-    static, caches = replace(settings, static_cache=True), {}
     contestants = {
         "generate": lambda: generated(network, rows[0], num_tokens),
         "streamed": lambda: streamed(network, tokenizer, rows[:1], settings),
-        "static": lambda: streamed(network, tokenizer, rows[:1], static, caches),
         "one batch": lambda: streamed(network, tokenizer, rows, settings),
         "one by one": lambda: [streamed(network, tokenizer, [row], settings) for row in rows],
         "first token": lambda: next(stream(network, tokenizer, rows[:1], settings)),
     }
     for contestant in contestants.values():
-        contestant()  # warms up, and compiles
+        contestant()  # warms up
     rounds = [{name: seconds(run) for name, run in contestants.items()} for _ in range(num_rounds)]
 
     def median(measure: Callable[[dict[str, float]], float]) -> float:
         return statistics.median(measure(one) for one in rounds)
 
-    row, form = table.row, "{:.2f}x"
+    row = table.row
     cost = median(lambda one: 100 * (one["streamed"] / one["generate"] - 1))
     gain = median(lambda one: one["one by one"] / one["one batch"])
     rate = median(lambda one: num_tokens / one["streamed"])
-    static_gain = form.format(median(lambda one: one["streamed"] / one["static"]))
-    title = "static cache, speed against the dynamic one"
     return [
         row(f"one answer streamed, slower than `generate`, {num_tokens} tokens", "<= 5 %", cost, -5, "{:.1f} %"),
-        row("two answers in one batch against one after the other", ">= 1.5x", gain, 1.5, form),
+        row("two answers in one batch against one after the other", ">= 1.5x", gain, 1.5, "{:.2f}x"),
         row("one answer, streamed", ">= 60 tokens/s", rate, 60, "{:.0f} tokens/s"),
         ["… its first token", "beside it", f"{median(lambda one: one['first token']):.3f} s", ""],
-        [f"{title}, on a CPU", "beside it", static_gain if device == "cpu" else "not measured", ""],
-        [f"{title}, compiled on a GPU", "beside it", static_gain if device == "cuda" else "not measured", ""],
     ]
 
 
@@ -66,10 +59,10 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def streamed(network, tokenizer, rows: Sequence[list[int]], settings, caches: dict | None = None) -> list[list[int]]:
+def streamed(network, tokenizer, rows: Sequence[list[int]], settings) -> list[list[int]]:
     """The ids of the answers, each draft's text and pace taken at every token, as the playground does."""
     start = time.monotonic()
-    for drafts in stream(network, tokenizer, rows, settings, caches=caches):
+    for drafts in stream(network, tokenizer, rows, settings):
         for draft in drafts:
             f"{draft.text} {draft.num_tokens / (time.monotonic() - start):.0f} tokens/s"
     return [draft.ids for draft in drafts]
