@@ -1,6 +1,7 @@
 """`make bench` in its shortest form, in this process and without TRL: same updates for everybody, and a table."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -202,6 +203,31 @@ def test_bits_per_byte_stand_beside_the_bar(monkeypatch):
     bits, packed = answers.compare()
     assert bits[0] == "bits per byte, 24 bytes of held-out modules" and float(bits[2]) > 0
     assert float(packed[2]) > 8, "xz alone has a header"
+
+
+@pytest.mark.parametrize("length", [1, 30, 300])
+def test_bits_per_byte_are_those_of_the_loop_that_transformers_documents(world, length):
+    """Its page on the perplexity of models with a fixed length, whose windows are all of the target tokens' logits."""
+    model, tokenizer = loading.load(world[1].model_name_or_path)
+    text = ("def add(a, b): é\n" * 30)[:length]
+    ids = [tokenizer.eos_token_id, *tokenizer(text)["input_ids"]]
+    ids, context, stride = torch.tensor([ids]), 32, 16
+    nats, previous_end = 0.0, 0
+    with torch.no_grad():
+        for begin in range(0, ids.shape[1], stride):
+            end = min(begin + context, ids.shape[1])
+            num_targets = end - previous_end
+            input_ids = ids[:, begin:end]
+            labels = input_ids.clone()
+            labels[:, :-num_targets] = -100
+            num_predicted = int((labels[:, 1:] != -100).sum())
+            if num_predicted:
+                nats += model(input_ids, labels=labels).loss.item() * num_predicted
+            previous_end = end
+            if end == ids.shape[1]:
+                break
+    expected = nats / math.log(2) / len(text.encode())
+    assert answers.bits_per_byte(model, tokenizer, [text], context, stride) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.slow

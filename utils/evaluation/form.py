@@ -1,22 +1,18 @@
-"""Evaluation of a model without running its code: form of answers, bits per byte.
+"""Evaluation of a model without running its code: the form of its answers.
 
 Answers are greedy, so that results are reproducible. They are only parsed, never executed.
 """
 
 import ast
-import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import torch
-from torch.nn import functional
 
 from utils.evaluation.pass_at_k import Estimate, estimate
 from utils.evaluation.tasks import parsed
 from utils.model.generation import END_OF_TEXT, Answer, GenerationSettings, generate_batch
 from utils.tokens.packing import spread
-from utils.tokens.prompts import ALPACA, begin_ids, encode_texts, format_prompt
+from utils.tokens.prompts import ALPACA, format_prompt
 
 MAX_NEW_TOKENS = 256
 BATCH_SIZE = 64
@@ -62,28 +58,6 @@ def follows(rows: Sequence[dict[str, str]], written: Sequence[Answer]) -> dict[s
         "ends with end-of-text": estimate([answer.reason == END_OF_TEXT for answer in written]),
         "distinct bodies": estimate([body not in bodies[:index] for index, body in enumerate(bodies)]),
     }
-
-
-@torch.inference_mode()
-def bits_per_byte(model, tokenizer, texts: Iterable[str], context: int = 1024, stride: int = 512) -> float:
-    """Bits per byte of the model on these texts, with a sliding window.
-
-    Every token is predicted once, with at least `context - stride` tokens of context where available; the first one
-    from end-of-text. Source: transformers' documentation on perplexity of fixed-length models.
-    """
-    bits, num_bytes, start = 0.0, 0, begin_ids(tokenizer) or [tokenizer.eos_token_id]
-    for text in texts:
-        num_bytes += len(text.encode())
-        ids = torch.tensor([*start, *encode_texts([text], tokenizer)[0]], device=model.device)
-        for first in range(0, max(1, len(ids) - 1 - (context - stride)), stride):
-            window = ids[first : first + context]
-            first_new = 1 if first == 0 else context - stride
-            if first_new >= len(window):
-                break
-            kept = torch.arange(first_new - 1, len(window) - 1, device=model.device)
-            logits = model(window[None], use_cache=False, logits_to_keep=kept).logits[0].float()  # (K, V)
-            bits += functional.cross_entropy(logits, window[first_new:], reduction="sum").item() / math.log(2)
-    return bits / num_bytes
 
 
 def in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> list[Answer]:
