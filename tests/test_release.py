@@ -254,16 +254,11 @@ def test_evaluations_are_in_the_card_and_benchmarks_in_the_hubs_form(copied):
     assert "id: openai/openai_humaneval" in result.read_text() and "value: 12.5" in result.read_text()
 
 
-def extracted(text: str) -> str:
-    """The program in a card."""
-    (program,) = re.findall(r"```python\n(.*?)\n```", text, re.DOTALL)
-    return program
-
-
 @pytest.mark.slow
 def test_the_program_in_the_card_runs_with_transformers_alone(release):
     instruction = "Number 3: say it 3 times."  # to which this model writes something
-    program = extracted(build.card_of(release)).replace(repr(card.INSTRUCTION), repr(instruction))
+    (program,) = re.findall(r"```python\n(.*?)\n```", build.card_of(release), re.DOTALL)
+    program = program.replace(repr(card.INSTRUCTION), repr(instruction))
     program += "\nimport importlib.util\nassert importlib.util.find_spec('utils') is None"
     result = subprocess.run(
         [sys.executable, "-I", "-c", program], cwd=release, capture_output=True, text=True, timeout=150

@@ -21,8 +21,9 @@ STATED, NOT_STATED = "stated", "not stated"
 SAME, DIFFERENT, NOT_KNOWN = "same", "different", "not known"
 # What is in `ledger.json`, and its types.
 RECORD = {
-    **{"version": int, "run": str, "recipe": [{}], "settings": {}, "hashes": {}, "environments": [environment.RECORD]},
+    **{"version": int, "run": str, "recipe": [{}], "settings": {}, "environments": [environment.RECORD]},
     **{"pairs": {"source": str, "options": {}}},
+    **{"hashes": {"base": str, "source": str, "pairs": {}, "tokens": {}, TOKENIZER: str, "code": str}},
 }
 # What a difference means; the settings that are missing here change the arithmetic in small ways only.
 MEANINGS = {
@@ -152,9 +153,6 @@ def read(release_dir: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist: name the folder of a release, such as data/runs/<run>/release.") from (
             error
         )
-    hashes = {"base": str, "source": str, "pairs": {}, "tokens": {}, TOKENIZER: str, "code": str}
-    if fault := files.misfit(found["hashes"], hashes, "hashes"):
-        raise UserError(f"{path}: {fault}. Get the release again.")
     if found["version"] != VERSION:
         raise UserError(f"{path} is of version {found['version']}, and {VERSION} is known. Use the workbook it is of.")
     return found
