@@ -72,13 +72,15 @@ def passing(functions, others):
 @pytest.mark.slow
 def test_the_pairs_and_tests_are_the_same_with_another_hash_seed(rows):
     code = (
-        "from utils.data.basics import pairs, verification as v; from utils.artifacts import sha256_text as sha; "
-        "print(sha(repr(list(pairs.python_basics()))), v.digest(v.references()))"
+        "from utils.artifacts import sha256_text as sha; "
+        "from utils.data.basics import examples, pairs, verification as v; "
+        "print(sha(repr(list(pairs.python_basics()))), sha(repr([examples.test(one) for one in v.references()])))"
     )
     other = os.environ | {"PYTHONHASHSEED": "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"}
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, cwd=artifacts.ROOT, env=other, capture_output=True, text=True, check=True)
-    assert result.stdout.split() == [artifacts.sha256_text(repr(rows)), verification.digest(verification.references())]
+    tests = [examples.test(function) for function in verification.references()]
+    assert result.stdout.split() == [artifacts.sha256_text(repr(rows)), artifacts.sha256_text(repr(tests))]
 
 
 @pytest.mark.slow
@@ -267,7 +269,7 @@ def test_a_sample_is_executed_where_all_are_known_to_pass(monkeypatch, tmp_path,
     monkeypatch.setattr(verification, "references", lambda: functions)
     monkeypatch.setattr(verification, "VERIFIED", tmp_path / "verified.txt")
     monkeypatch.setattr(verification, "failures", lambda part: executed.extend(part) or "")
-    (tmp_path / "verified.txt").write_text(verification.digest(functions) if is_known else "another")
+    (tmp_path / "verified.txt").write_text(pairs.sha256() if is_known else "another")
     assert verification.verify().startswith(f"{len(executed)} of 300 reference solutions")
     assert len(executed) == (100 if is_known else 300)
     monkeypatch.setattr(verification, "failures", lambda part: "add: wrong")
@@ -275,10 +277,8 @@ def test_a_sample_is_executed_where_all_are_known_to_pass(monkeypatch, tmp_path,
         verification.verify()
 
 
-@pytest.mark.slow
-def test_the_committed_digest_is_of_these_functions():
-    functions = verification.references()
-    assert verification.VERIFIED.read_text().strip() == verification.digest(functions)
+def test_the_committed_digest_is_of_this_package():
+    assert verification.VERIFIED.read_text().strip() == pairs.sha256()
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from benchmarks import __main__ as bench
 from benchmarks import answers, data, decoding, gpu, jobs, panels, playground, table, worker
-from utils import artifacts, hardware
+from utils import artifacts
 from utils.data.pairs import load as load_pairs
 from utils.errors import UserError
 from utils.model import loading
@@ -31,7 +31,6 @@ def job(world):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(jobs.SHAPES, "tiny", (2, 4, 32, 512))
         patch.setattr(jobs, "VOCABULARY", 320)
-        patch.setitem(worker.SQUARES, "cpu", 128)
         yield pairs[:32], AutoTokenizer.from_pretrained(world[1].model_name_or_path)
 
 
@@ -47,9 +46,9 @@ def test_every_contender_makes_the_same_updates(job, bench_here):
     config = jobs.build_job(bench_here.data_dir, "tiny", pairs, tokenizer, **settings)
     specs = [
         {"trainer": "plain", "dtype": "float32"},
-        {"trainer": "ours", "dtype": "float32", "rate": True},
+        {"trainer": "ours", "dtype": "float32"},
         {"trainer": "transformers", "layout": "padded", "dtype": "float32", "num_pairs": 4},
-        {"trainer": "ours", "dtype": "bfloat16", "rate": True},
+        {"trainer": "ours", "dtype": "bfloat16"},
         {"trainer": "transformers", "layout": "padded", "dtype": "bfloat16", "num_pairs": 4},
         {"trainer": "trl", "layout": "packed", "dtype": "bfloat16", "num_pairs": 1},
     ]
@@ -71,15 +70,11 @@ def test_every_contender_makes_the_same_updates(job, bench_here):
 
 
 @pytest.mark.slow
-def test_arithmetic_is_held_against_a_plain_loop(job, bench_here, monkeypatch):
+def test_arithmetic_is_held_against_a_plain_loop(job, bench_here):
     pairs, tokenizer = job
     figures, text = gpu.arithmetic(bench_here, pairs, tokenizer, 4, 8)
     assert bench_here.failures == [] and len(figures["results"]) == 7
     assert text.count(" yes |") == 7 and "not measured" in text
-    figures["plain"]["losses"][2] *= 1.001
-    monkeypatch.setattr(bench_here, "measure", lambda config, spec: figures["plain"] if spec["trainer"] == "plain" else
-                        next(result for result in figures["results"] if result["spec"] == spec))  # fmt: skip
-    assert gpu.arithmetic(bench_here, pairs, tokenizer, 4, 8)[1].count("**no**") == 3  # those in float32
 
 
 @pytest.mark.slow
@@ -90,11 +85,6 @@ def test_contenders_are_compared_in_the_same_dtype(job, bench_here):
     assert text.count("| not measured |") == 4  # the bars are those of 1.1B on a GPU
     dtypes = [result["spec"]["dtype"] for result in figures["results"]]
     assert dtypes == ["bfloat16_weights"] * 3 + ["bfloat16"] * 3
-    speeds = {"ours bfloat16": 8.0, "ours bfloat16_weights": 9.0, "transformers": 2.0}
-    for result in table.measured(figures["results"]):
-        speed = next(value for name, value in speeds.items() if name in (result["name"], result["spec"]["trainer"]))
-        result |= {"times": [0.0, 1.0], "num_tokens": [1, speed]}
-    assert table.fastest(figures["results"], trainer="ours", dtype="bfloat16") == ("ours bfloat16", 8.0)
 
 
 @pytest.mark.slow
@@ -121,33 +111,11 @@ def test_bars_are_those_of_the_fastest_with_a_real_shape():
 
 
 @pytest.mark.slow
-def test_what_does_not_fit_by_its_plan_is_told_and_not_tried(job, bench_here, monkeypatch):
-    pairs, tokenizer = job
-    monkeypatch.setattr(hardware, "devices", lambda number: (hardware.Device("small", 2**20, "cpu"),))
-    figures, text = gpu.training(bench_here, pairs[:4], tokenizer, 6, 4, "tiny", {})
-    assert all("left_out" in result for result in figures["results"]) and bench_here.failures == []
-    assert text.count("GiB of 0.0 GiB") == 4 and "full" in text
-
-
-@pytest.mark.slow
-def test_activations_are_computed_again_only_where_memory_is_short(job, bench_here, monkeypatch):
-    pairs, tokenizer = job
-    config = jobs.build_job(bench_here.data_dir, "tiny", pairs, tokenizer, tokens_per_device=1024)
-    plans = [gpu._fitting(config, bench_here.data_dir, {})]
-    for share in (0.999, 0.9):  # of what the plan before takes: less than that is free
-        free = round(share * plans[-1].memory_bytes)
-        monkeypatch.setattr(hardware, "devices", lambda number, free=free: (hardware.Device("cpu", free, "cpu"),))
-        plans.append(gpu._fitting(config, bench_here.data_dir, {}))
-    assert plans[0].config.activation_checkpointing == "none"
-    assert plans[0].memory_bytes > plans[1].memory_bytes
-
-
-@pytest.mark.slow
 def test_decoding_stands_beside_the_limit_of_the_bandwidth(job, bench_here, monkeypatch):
     monkeypatch.setattr(decoding, "COPY_BYTES", {"cpu": 2**16})
     figures, text = gpu.decoding(bench_here, job[1], "tiny", num_tokens=5, num_rounds=1)
-    assert len(figures["rows"]) == 4 and text.count("tokens/s") == 3
-    assert "| 15.5B on a GPU, static cache | >= 70 % | not measured |  |" in text
+    assert len(figures["rows"]) == 3 and text.count("tokens/s") == 2
+    assert "| 15.5B on a GPU | >= 70 % | not measured |  |" in text
 
 
 def test_a_part_is_kept_when_another_fails(bench_here, tmp_path, capsys):

@@ -9,18 +9,14 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
-    CompileConfig,
     GPTBigCodeConfig,
     GPTBigCodeForCausalLM,
-    GPTNeoConfig,
-    Lfm2Config,
     Llama4TextConfig,
-    LlamaConfig,
 )
 
 from support.tiny_tokenizer import byte_tokenizer, chat_tokenizer
 from utils.errors import UserError
-from utils.model import attention, decoding
+from utils.model import decoding
 from utils.model.generation import GenerationSettings, generate_batch, generate_rows, stream
 from utils.model.loading import SPECIAL_TOKENS
 from utils.model.sampling import sample
@@ -111,81 +107,6 @@ def test_greedy_is_what_transformers_generates(model, tokenizer, stopping, promp
     assert texts(model, stopping, prompt, max_new_tokens=25) == reference(model, stopping, prompt, 25)
 
 
-@pytest.fixture(scope="module")
-def llama(tokenizer):
-    """Grouped key/value heads and rotary positions, where the StarCoder has one head and learned ones."""
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=CONTEXT, initializer_range=0.8,
-    )  # fmt: skip
-    return AutoModelForCausalLM.from_config(config).eval()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("family", ["model", "llama"])
-@pytest.mark.parametrize("prompts", [["x"], PROMPTS[:1], [*PROMPTS, "ab"]])
-@pytest.mark.parametrize("drawn", [{}, dict(temperature=0.8, top_p=0.95, seed=3)])
-def test_a_static_cache_changes_no_answer(request, family, tokenizer, stopping, prompts, drawn):
-    """Alone and padded, to the end of the context, and where rows end one after the other."""
-    network = request.getfixturevalue(family)
-    for tokens in (tokenizer, stopping):
-        rows = encode_prompts(prompts, tokens)
-        settings = GenerationSettings(max_new_tokens=CONTEXT, **drawn)
-        *_, dynamic = stream(network, tokens, rows, settings)
-        *_, static = stream(network, tokens, rows, replace(settings, static_cache=True))
-        assert [draft.ids for draft in static] == [draft.ids for draft in dynamic]
-        assert [draft.reason for draft in static] == [draft.reason for draft in dynamic]
-
-
-@pytest.mark.slow
-def test_the_step_on_a_static_cache_is_one_graph_for_all_answers(model, tokenizer, monkeypatch):
-    """What a GPU compiles; here without making kernels of it."""
-    graphs, model = [], copy.deepcopy(model)
-
-    def backend(graph, inputs):
-        graphs.append(graph)
-        return graph.forward
-
-    compiled = model.get_compiled_call(CompileConfig(fullgraph=True, backend=backend, mode=None))
-    monkeypatch.setattr(decoding, "_compiled", lambda network: compiled if network is model else network)
-    settings, rows = GenerationSettings(max_new_tokens=12), encode_prompts(PROMPTS, tokenizer)
-    expected = generate_rows(model, tokenizer, rows, settings)
-    for _ in range(2):
-        assert generate_rows(model, tokenizer, rows, replace(settings, static_cache=True)) == expected
-    assert len(graphs) == 1
-
-
-def test_a_static_cache_is_left_to_the_next_answer_and_shared_with_no_other(model, tokenizer):
-    """A CUDA graph would be recorded anew for another."""
-    rows, caches = encode_prompts(PROMPTS, tokenizer), {}
-    settings = GenerationSettings(max_new_tokens=12, static_cache=True)
-    expected = generate_rows(model, tokenizer, rows, settings, caches=caches)
-    kept = caches[model]
-    shorter = replace(settings, max_new_tokens=2)
-    short = generate_rows(model, tokenizer, rows, shorter, caches=caches)
-    assert [one.text for one in short] != [one.text for one in expected]
-    assert generate_rows(model, tokenizer, rows, settings, caches=caches) == expected and caches[model] is kept
-    open_one = stream(model, tokenizer, rows, settings, caches=caches)
-    next(open_one)
-    assert generate_rows(model, tokenizer, rows, settings, caches=caches) == expected and caches[model] is not kept
-    *_, drafts = open_one
-    assert [draft.text for draft in drafts] == [one.text for one in expected] and caches[model] is kept
-    generate_rows(model, tokenizer, rows[:1], settings, caches=caches)
-    assert caches[model] is not kept, "another number of rows"
-
-
-def test_a_model_without_a_static_cache_says_so(model, tokenizer):
-    config = GPTNeoConfig(vocab_size=len(tokenizer), hidden_size=32, num_layers=2, num_heads=4,
-                          attention_types=[[["global", "local"], 1]], max_position_embeddings=CONTEXT)  # fmt: skip
-    with pytest.raises(UserError, match="GPTNeoForCausalLM.*Switch static_cache off"):
-        texts(AutoModelForCausalLM.from_config(config).eval(), tokenizer, "x", static_cache=True)
-    packed = copy.deepcopy(model)
-    packed.set_attn_implementation(attention.register())
-    with pytest.raises(UserError, match="'packed' attention.*Switch static_cache off"):
-        texts(packed, tokenizer, "x", static_cache=True)
-
-
 SIZES = dict(
     vocab_size=300, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
     num_key_value_heads=2, head_dim=16, max_position_embeddings=256, bos_token_id=1, eos_token_id=2, pad_token_id=0,
@@ -210,17 +131,10 @@ def test_padding_that_changes_logits_only_in_wide_batches_is_noticed(num_rows, d
     )
     rows = [[5 + column % 89 for column in range(length)] for length in (90, 10, 50, 3)][:num_rows]
     settings = GenerationSettings(max_new_tokens=8)
-    decoder_used = decoding.decoder_of(network, rows, settings, {})
+    decoder_used = decoding.decoder_of(network, rows, settings)
     assert type(decoder_used) is decoder
     expected = decoding.Recomputing(network, rows, settings)
     assert [decoder_used.step() for _ in range(8)] == [expected.step() for _ in range(8)]
-
-
-def test_a_static_cache_that_changes_answers_is_refused():
-    network = random_model(Lfm2Config(**SIZES, layer_types=["conv", "full_attention"]))
-    settings = GenerationSettings(max_new_tokens=4, static_cache=True)
-    with pytest.raises(UserError, match="Lfm2ForCausalLM.*Switch static_cache off"):
-        decoding.decoder_of(network, [[5] * 20, [6] * 3], settings, {})
 
 
 @pytest.mark.slow

@@ -11,8 +11,6 @@ from transformers import (
     GenerationConfig,
     GPTBigCodeConfig,
     LlamaConfig,
-    Qwen2Config,
-    Starcoder2Config,
     YoutuConfig,
 )
 
@@ -122,16 +120,15 @@ SHAPE = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_lay
     "config, blocks",
     [
         (GPTBigCodeConfig(n_layer=3, n_embd=32, n_head=4, n_positions=64, vocab_size=64), "transformer.h.*"),
-        (Starcoder2Config(**SHAPE, num_key_value_heads=2), "model.layers.*"),
         (LlamaConfig(**SHAPE), "model.layers.*"),
-        (Qwen2Config(**SHAPE, num_key_value_heads=2), "model.layers.*"),
     ],
 )
 def test_any_causal_model_is_sharded_by_its_blocks(config, blocks):
     assert sharding.fsdp_plan(config, True) == {blocks: "free_full_weight"}
 
 
-def test_offload_is_refused_where_there_is_nothing_to_offload_from(world):
-    data_dir, config = world
-    with pytest.raises(UserError, match="cpu_offload needs several GPU processes"):
-        loading.load_for_training(config.with_changes(cpu_offload=True), torch.device("cpu"), 2)
+@pytest.mark.parametrize("device, num_ranks, lora_rank", [("cpu", 2, 0), ("cuda", 1, 0), ("cuda", 2, 4)])
+def test_offload_is_refused_where_there_is_nothing_to_offload_from(world, device, num_ranks, lora_rank):
+    config = world[1].with_changes(cpu_offload=True, lora_rank=lora_rank)
+    with pytest.raises(UserError, match="cpu_offload needs several GPU processes and full fine-tuning"):
+        loading.load_for_training(config, torch.device(device), num_ranks)

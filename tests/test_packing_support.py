@@ -158,12 +158,6 @@ def test_max_length_is_compared_with_the_context():
     assert error.value.field == "max_length"
 
 
-def test_every_dropout_and_jitter_is_removed():
-    config = PhimoeConfig(**SMALL, attention_dropout=0.1, router_jitter_noise=0.1, input_jitter_noise=0.1)
-    packing_support.remove_noise(config)
-    assert (config.attention_dropout, config.router_jitter_noise, config.input_jitter_noise) == (0, 0, 0)
-
-
 def test_the_proof_draws_none_of_the_run_s_random_numbers():
     packing_support._support.cache_clear()
     torch.manual_seed(3)

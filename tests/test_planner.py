@@ -77,10 +77,7 @@ def test_adapters_are_counted_beside_frozen_weights(starcoder, gpus):
     num_trained = 16 * 40 * (6144 + 6400 + 2 * 6144 + 2 * (6144 + 4 * 6144))
     # Adapters are whole on each of eight processes, in float32 with gradients and two averages.
     assert states(plan) == 2 * 15_517_456_384 // 8 + 16 * num_trained
-    exact = planner.plan(config.with_changes(dtype="float32"), data_dir)
-    assert states(exact) - states(plan) == 2 * 15_517_456_384 // 8
     assert plan.disk_bytes == {"checkpoints": 12 * num_trained * 4, "model": 2 * 15_517_456_384}
-    assert plan.main_memory_bytes == 8 * memory.PROGRAM_BYTES + 12 * num_trained
     whole = planner.plan(starcoder[0], data_dir)
     assert plan.memory_bytes_per_process["activations"] < whole.memory_bytes_per_process["activations"]
     # What changes nothing or does not work with adapters is not proposed.
@@ -165,9 +162,9 @@ def test_the_time_by_the_matrix_rate_is_that_of_the_operations_that_torch_counts
     monkeypatch.setattr(timing, "_matrix_rate", lambda *_: 1e9)
     num_tokens, num_targets = num_computed_tokens(block, torch.device("cpu")), num_target_tokens(block)
     work = workload.Workload(6, num_tokens, num_targets, num_tokens, num_tokens, num_targets, 1, 128, "")
-    seconds, _ = timing.expected_seconds(config, tmp_path, shape_of(config_key(network.config)), work, "cpu", 2)
+    seconds, _ = timing.expected_seconds(config, tmp_path, shape_of(config_key(network.config)), work, "cpu")
     # Evaluations before the first, after the third and after the sixth update, on as many tokens as in an update.
-    needed, planned = 6 * update + 3 * evaluation, seconds * 2e9 * timing.ASSUMED_MFU
+    needed, planned = 6 * update + 3 * evaluation, seconds * 1e9 * timing.ASSUMED_MFU
     # Of a block that is computed again torch leaves out the last product, which no gradient needs.
     assert planned == pytest.approx(needed) if checkpointing == "none" else needed < planned < 1.1 * needed
 
@@ -283,14 +280,6 @@ def test_what_does_not_fit_is_said_with_the_smallest_change(starcoder, gpus):
         planner.check(replace(plan, free_main_memory_bytes=1))
 
 
-def test_the_models_configuration_is_read_once_however_many_changes_are_tried(starcoder, gpus, monkeypatch):
-    gpus(2**20)
-    read, times = loading.load_config, []
-    monkeypatch.setattr(loading, "load_config", lambda config: times.append(config) or read(config))
-    assert "No one or two settings" in planner.refusal(planner.plan(*starcoder))
-    assert len(times) == 1
-
-
 @pytest.mark.parametrize(
     "changes, field, message",
     [
@@ -304,12 +293,6 @@ def test_a_setting_that_cannot_work_here_is_refused_beside_its_field(world, monk
     with pytest.raises(UserError, match=message) as caught:
         planner.plan(config.with_changes(**changes), data_dir)
     assert caught.value.field == field
-
-
-def test_adapters_are_not_offloaded(starcoder, gpus):
-    gpus(80 * hardware.GIB)
-    with pytest.raises(UserError, match="lora_rank=0"):
-        planner.plan(starcoder[0].with_changes(cpu_offload=True, lora_rank=8), starcoder[1])
 
 
 def test_a_machine_without_gpu_has_two_processes_by_default(monkeypatch):

@@ -59,11 +59,9 @@ def test_instructions_for_bfloat16_are_those_that_torch_and_its_libraries_use(mo
 
 RUNS = {
     "bfloat16": {"dtype": "bfloat16"},
-    "weights": {"dtype": "bfloat16_weights"},
     "selective": {"dtype": "bfloat16_weights", "activation_checkpointing": "selective"},
     "full": {"dtype": "bfloat16_weights", "activation_checkpointing": "full", "optim": "adamw_bfloat16"},
     "compiled": {"dtype": "bfloat16_weights", "torch_compile": True},
-    "lora": {"dtype": "bfloat16", "lora_rank": 4, "lora_alpha": 8.0},
     "lora-full": {"dtype": "bfloat16_weights", "lora_rank": 4, "lora_alpha": 8.0, "activation_checkpointing": "full"},
     "muon": {"dtype": "float32", "optim": "muon"},
 }

@@ -261,7 +261,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         reshard_after_forward=False,
         num_train_epochs=1.0,
         max_train_samples=3000,  # so many fit into two minutes
-        max_eval_samples=256,
+        max_eval_samples=128,
         eval_steps=40,
         save_steps=50,
     ),

@@ -33,7 +33,7 @@ from utils.errors import UserError, unknown
 from utils.runs import launch, metrics
 
 DTYPES = next(f.metadata["choices"] for f in RunConfig.__dataclass_fields__.values() if f.name == "dtype")
-OURS = [{"trainer": "ours", "dtype": dtype, "rate": True} for dtype in DTYPES]
+OURS = [{"trainer": "ours", "dtype": dtype} for dtype in DTYPES]
 AUTOCAST = {"trainer": "transformers", "layout": "padded", "dtype": "bfloat16", "num_pairs": 8}
 # `num_pairs` in one forward pass: the fastest of 4, 8 and 16 when this was written.
 HEATS = [

@@ -24,9 +24,9 @@ COPY_BYTES = {"cpu": 2**26, "cuda": 2**32}
 def compare(
     name: str, num_tokens: int = NUM_TOKENS, num_rounds: int = NUM_ROUNDS, is_barred: bool = False
 ) -> list[list[str]]:
-    """The limit, and the pace of an answer after its first token with both caches; the median over the rounds.
+    """The limit, and the pace of an answer after its first token, the median over the rounds.
 
-    With `is_barred` the static cache is to reach 70 % of the limit.
+    With `is_barred` it is to reach 70 % of the limit.
     """
     network, tokenizer = loading.load(name)
     tokenizer.eos_token = None
@@ -35,21 +35,18 @@ def compare(
     limit = bandwidth / num_bytes
     title = f"{num_bytes / 1e9:,.1f} GB of weights at {bandwidth / 1e9:,.0f} GB/s: the most"
     rows = [[title, "beside it", f"{limit:,.1f} tokens/s", ""]]
-    for static_cache in (False, True):
-        settings = GenerationSettings(max_new_tokens=num_tokens, static_cache=static_cache)
-        caches = {}
-        paces = [pace(network, tokenizer, settings, caches) for _ in range(1 + num_rounds)][1:]  # the first warms up
-        found = statistics.median(paces)
-        kind = "static" if static_cache else "dynamic"
-        text = f"{found:,.1f} tokens/s, {found / limit:.0%} of the limit"
-        rows.append([f"one answer of {num_tokens} tokens, {kind} cache", "beside it", text, ""])
+    settings = GenerationSettings(max_new_tokens=num_tokens)
+    paces = [pace(network, tokenizer, settings) for _ in range(1 + num_rounds)][1:]  # the first warms up
+    found = statistics.median(paces)
+    text = f"{found:,.1f} tokens/s, {found / limit:.0%} of the limit"
+    rows.append([f"one answer of {num_tokens} tokens", "beside it", text, ""])
     barred = found / limit if is_barred else math.nan
-    return [*rows, table.row("15.5B on a GPU, static cache", ">= 70 %", 100 * barred, 70, "{:.0f} %")]
+    return [*rows, table.row("15.5B on a GPU", ">= 70 %", 100 * barred, 70, "{:.0f} %")]
 
 
-def pace(network, tokenizer, settings: GenerationSettings, caches: dict) -> float:
+def pace(network, tokenizer, settings: GenerationSettings) -> float:
     """Tokens a second after the first, which stands for the prompt."""
-    drafts = stream(network, tokenizer, encode_prompts([PROMPT], tokenizer), settings, caches=caches)
+    drafts = stream(network, tokenizer, encode_prompts([PROMPT], tokenizer), settings)
     times = [time.perf_counter() for _ in drafts]
     return (len(times) - 1) / (times[-1] - times[0])
 

@@ -118,7 +118,7 @@ def training(
     specs = [*STATES, {"dtype": "bfloat16_weights"}, {"dtype": "bfloat16"}]
     print(f"training: {shape}, {num_updates} updates of {batch_size} pairs", flush=True)
     results = []
-    for spec in bench.chosen([{"trainer": "ours", "rate": True, "save": True} | spec for spec in specs]):
+    for spec in bench.chosen([{"trainer": "ours", "save": True} | spec for spec in specs]):
         try:
             config = jobs.build_job(bench.data_dir, shape, pairs, tokenizer, **job)
             changed = dict(dtype=spec["dtype"]) | spec.get("settings", {})

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 import transformers
 from torch.nn import functional
-from torch.utils.benchmark import Timer
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -35,12 +34,8 @@ from utils.errors import UserError
 from utils.runs import metrics
 from utils.tokens import dataset, packing
 from utils.tokens.labels import IGNORE_INDEX
-from utils.training import mfu
 from utils.training.distributed import Ranks
 from utils.training.trainer import Training
-
-# The side of the square matrices that the rate is measured with, beside those of the run.
-SQUARES = {"cpu": 2048, "cuda": 8192}
 
 
 class Measured(Training):
@@ -202,7 +197,7 @@ def run_plain(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_ours(spec: dict[str, Any]) -> dict[str, Any]:
-    """`utils.training.trainer` itself; under torchrun on several ranks. The matrix rate is measured before and after.
+    """`utils.training.trainer` itself; under torchrun on several ranks.
 
     Loading lasts from the tokens on disk to model and optimizer on the device; the files may be in the system's cache.
     """
@@ -211,17 +206,16 @@ def run_ours(spec: dict[str, Any]) -> dict[str, Any]:
     start = time.perf_counter()
     training = Measured(run_dir, RunConfig.load(run_dir / "config.json"), ranks, is_saved=spec.get("save", False))
     load_seconds = time.perf_counter() - start
-    rates = [matrix_rate(training.model, training.config, ranks.device)] if spec.get("rate") else []
     training.train()
-    rates += [matrix_rate(training.model, training.config, ranks.device)] if spec.get("rate") else []
     ranks.leave()
     lines = metrics.train_lines(metrics.read(run_dir))
+    per_token, per_target = training.flops
     return {
         "losses": [line["loss"] for line in lines],
         "times": training.times,
         "num_tokens": [line["num_tokens"] for line in lines],
-        "flop": [mfu.num_flops(training.flops_per_token, line) for line in lines],
-        "flop_per_second": max(rates, default=None),
+        "flop": [per_token * line["num_computed_tokens"] + per_target * line["num_target_tokens"] for line in lines],
+        "flop_per_second": training.matrix_rate,
         "memory_bytes": max(line["memory_bytes"] for line in lines),
         "load_seconds": load_seconds,
         "save_seconds": training.save_seconds,
@@ -230,19 +224,6 @@ def run_ours(spec: dict[str, Any]) -> dict[str, Any]:
 
 def own_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def matrix_rate(network, config: RunConfig, device: torch.device) -> float:
-    """FLOP a second of matrix products in the run's compute dtype: the median of each shape, the best shape."""
-    dtype = hardware.product_dtype(config.dtype, device)
-    width, tokens = network.config.hidden_size, config.tokens_per_device
-    side = SQUARES[device.type]
-    rates = []
-    for m, k, n in ((tokens, width, 4 * width), (tokens, 4 * width, width), (side, side, side)):
-        left, right = torch.randn(m, k, device=device).to(dtype), torch.randn(n, k, device=device).to(dtype)
-        timer = Timer("left @ right.T", globals=dict(left=left, right=right), num_threads=torch.get_num_threads())
-        rates.append(2 * m * k * n / timer.blocked_autorange().median)
-    return max(rates)
 
 
 CONTENDERS = {"ours": run_ours, "trl": run_trl, "transformers": run_transformers, "plain": run_plain}

@@ -34,9 +34,7 @@ def checkpoint_blocks(network: PreTrainedModel, mode: str) -> None:
     if mode == "selective":
         policy = partial(_policy, network.config.get_text_config().hidden_size)
         options["context_fn"] = partial(create_selective_checkpoint_contexts, policy)
-    # The second is its name in earlier transformers.
-    enable = getattr(network, "activation_checkpointing_enable", None) or network.gradient_checkpointing_enable
-    enable(options)
+    network.activation_checkpointing_enable(options)
 
 
 def _policy(width: int, context, operation, *args, **kwargs) -> CheckpointPolicy:

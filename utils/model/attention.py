@@ -4,30 +4,20 @@ A dense mask would cost the square of the block's length; documents are much sho
 """
 
 from dataclasses import dataclass, field
-from inspect import signature
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional
+from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface
 
 from utils.errors import UserError
 from utils.hardware import to_device
 
-try:
-    from torch.nn.attention.varlen import varlen_attn
-except ImportError:  # torch before 2.10
-    varlen_attn: Any = None
-
 PACKED = "packed"
 # Arguments of other implementations that do not change the result here: the positions are in the queries and keys.
 IGNORED_ARGUMENTS = ("position_ids", "is_causal", "use_cache", "cache_position")
-# Grouped-query attention is implicit in torch 2.11, and an argument later.
-SHARED_HEADS: dict[str, Any] = (
-    {"enable_gqa": True} if varlen_attn and "enable_gqa" in signature(varlen_attn).parameters else {}
-)
 # For shorter documents torch's attention gradient on a CPU is faster in float32: 1.2 ms against 2.0 ms in bfloat16 with
 # 150 tokens and 8 heads, but 24 ms against 14 ms with 1,024.
 MIN_BFLOAT16_TOKENS = 400
@@ -52,37 +42,29 @@ class Documents:
         self.longest = max(self.lengths)
 
 
-def num_shared(input_ids: torch.Tensor, starts: list[int], device: torch.device) -> int:
-    """The number of tokens with which all documents of a block (T,) begin, fewer than the shortest has.
-
-    0 on a GPU, where computing them once has not been measured.
-    """
-    if len(starts) < 3 or device.type != "cpu":
-        return 0
-    ids, length = input_ids.numpy(), min(end - start for start, end in pairwise(starts)) - 1
-    beginnings = np.stack([ids[start : start + length] for start in starts[:-1]])  # (N, length)
-    return int((beginnings == beginnings[0]).all(0).cumprod().sum())
-
-
 def packed_inputs(
-    input_ids: torch.Tensor, position_ids: torch.Tensor, starts: list[int], kept: torch.Tensor, device: torch.device
+    input_ids: torch.Tensor,
+    position_ids: torch.Tensor,
+    starts: list[int],
+    num_shared: int,
+    kept: torch.Tensor,
+    device: torch.device,
 ) -> dict[str, Any]:
     """The arguments of a model for a packed block, whose ids and positions are (T,); `kept` are the logits' positions.
 
-    On a CPU, the beginning that all documents have in common, such as that of a prompt, is computed once: in its
-    attention every document sees it as its own, so predictions and gradients are the same.
+    The first `num_shared` tokens, the same in all documents, such as the beginning of a prompt, are computed once: in
+    its attention every document sees them as its own, so predictions and gradients are the same.
     """
-    num_common = num_shared(input_ids, starts, device)
     is_computed = torch.ones(len(input_ids), dtype=torch.bool)
     for start in starts[1:-1]:
-        is_computed[start : start + num_common] = False
+        is_computed[start : start + num_shared] = False
     places = is_computed.cumsum(0) - 1  # of each token among those that are computed
     for start in starts[1:-1]:
-        places[start : start + num_common] = torch.arange(num_common)
+        places[start : start + num_shared] = torch.arange(num_shared)
     return dict(
         input_ids=to_device(input_ids[is_computed][None], device),
         position_ids=to_device(position_ids[is_computed][None], device),
-        documents=Documents(starts, to_device(torch.tensor(starts, dtype=torch.int32), device), num_common),
+        documents=Documents(starts, to_device(torch.tensor(starts, dtype=torch.int32), device), num_shared),
         use_cache=False,
         logits_to_keep=to_device(places[kept], device),
     )
@@ -126,7 +108,7 @@ def _has_kernel(query: torch.Tensor, value: torch.Tensor) -> bool:
     half, size = query.dtype in (torch.bfloat16, torch.float16), query.shape[-1]
     is_gpu = query.device.type == "cuda" and _is_ampere(query.device)
     is_size = size % 8 == 0 and size <= 256 and value.shape[-1] == size
-    return varlen_attn is not None and is_gpu and half and is_size
+    return is_gpu and half and is_size
 
 
 @torch.compiler.assume_constant_result  # evaluated while compiling
@@ -139,8 +121,10 @@ def _all_at_once(query, key, value, scaling, documents: Documents, window: int |
     query, key, value = (states.squeeze(0).transpose(0, 1) for states in (query, key, value))  # (T, heads, D)
     offsets, longest = documents.offsets, documents.longest
     to_the_left = window - 1 if window else -1  # -1: all
-    options: dict[str, Any] = dict(scale=scaling, window_size=(to_the_left, 0))  # none to the right: causal
-    output = varlen_attn(query, key, value, offsets, offsets, longest, longest, **options, **SHARED_HEADS)
+    output = varlen_attn(
+        query, key, value, offsets, offsets, longest, longest,
+        scale=scaling, window_size=(to_the_left, 0), enable_gqa=True,  # none to the right: causal
+    )  # fmt: skip
     return output.unsqueeze(0)  # ty: ignore[missing-union-attribute]  # a tuple only with `return_aux`
 
 

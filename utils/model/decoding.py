@@ -1,59 +1,45 @@
 """Decoding: the next token of every row, step by step, over a key/value cache where that is exact."""
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
-from transformers import DynamicCache, PreTrainedModel, StaticCache
+from torch.nn import functional
+from transformers import DynamicCache, PreTrainedModel
 
-from utils.errors import UserError
 from utils.model.packing_support import small_copy
 from utils.model.sampling import GenerationSettings, penalize, sample
 from utils.model.shape import config_key, context_of
 
-CACHE_STEP = 64  # static caches are rounded up to it, so that similar lengths share a compiled step
+MIN_COLUMNS = 64  # of the proof, which shorter prompts share
 # Of the proof on a small copy: relative to the largest logit, in float32; steps; the widest batch.
 TOLERANCE, NUM_STEPS, MAX_COLUMNS = 1e-4, 3, 2048
 
 
-def decoder_of(model, rows: Sequence[list[int]], settings: GenerationSettings, caches: MutableMapping) -> "Decoder":
+def decoder_of(model, rows: Sequence[list[int]], settings: GenerationSettings) -> "Decoder":
     """The decoder of these rows: over a cache where a small copy of the model proves it exact, else without.
 
-    Raises `UserError` for a static cache that the model does not support. Not covered: differences that appear only in
-    batches of more than `MAX_COLUMNS` columns.
+    Not covered: differences that appear only in batches of more than `MAX_COLUMNS` columns.
     """
-    context = context_of(model.config)
+    context, lengths = context_of(model.config), [len(row) for row in rows] or [0]
+    num_columns = max(lengths) + min(settings.max_new_tokens, context - min(lengths))
     # Rounded up, so that similar prompts share a proof.
-    width = max(CACHE_STEP, 1 << (_num_columns(rows, settings, context) - 1).bit_length())
-    width = min(width, context, MAX_COLUMNS)
-    is_padded = len({len(row) for row in rows}) > 1
-    is_exact = _is_exact(config_key(model.config), width, is_padded, settings.static_cache)
-    attention = model.config._attn_implementation
-    # Other implementations would attend to columns not written yet.
-    if settings.static_cache and not (is_exact and model._can_compile_fullgraph and attention in ("sdpa", "eager")):
-        raise UserError(
-            f"static_cache: {type(model).__name__} with {attention!r} attention has no static cache that leaves its "
-            "answers the same. Switch static_cache off."
-        )
-    return Cached(model, rows, settings, caches) if is_exact else Recomputing(model, rows, settings)
-
-
-def _num_columns(rows: Sequence[list[int]], settings: GenerationSettings, context: int) -> int:
-    """The largest number of columns of a left-padded batch with its answers."""
-    longest, shortest = (of(map(len, rows), default=0) for of in (max, min))
-    return longest + min(settings.max_new_tokens, context - shortest)
+    width = min(max(MIN_COLUMNS, 1 << (num_columns - 1).bit_length()), context, MAX_COLUMNS)
+    is_padded = len(set(lengths)) > 1
+    is_exact = _is_exact(config_key(model.config), width, is_padded)
+    return (Cached if is_exact else Recomputing)(model, rows, settings)
 
 
 @lru_cache(maxsize=64)
 @torch.no_grad()
-def _is_exact(key: str, num_columns: int, is_padded: bool, is_static: bool) -> bool:
+def _is_exact(key: str, num_columns: int, is_padded: bool) -> bool:
     """Whether a small copy of the model has the same logits for rows of this width over a cache as without one."""
-    settings = GenerationSettings(max_new_tokens=NUM_STEPS, static_cache=is_static)
+    settings = GenerationSettings(max_new_tokens=NUM_STEPS)
     long = [5 + column % 89 for column in range(num_columns - NUM_STEPS)]
     rows = [long, long[:3]] if is_padded else [long]
     try:
         network = small_copy(key)
-        decoders = Cached(network, rows, settings, {}), Recomputing(network, rows, settings)
+        decoders = Cached(network, rows, settings), Recomputing(network, rows, settings)
         for _ in range(NUM_STEPS):
             logits, expected = (decoder.logits() for decoder in decoders)
             if not (logits - expected).abs().max() <= TOLERANCE * expected.abs().max():
@@ -104,14 +90,10 @@ class Decoder:
         """Append an id to every row."""
         raise NotImplementedError
 
-    def keep(self, indices: list[int]) -> bool:
-        """Continue with these rows only, except with a static cache."""
+    def keep(self, indices: list[int]) -> None:
+        """Continue with these rows only."""
         self.generators = [self.generators[index] for index in indices]
         self.seen = None if self.seen is None else self.seen[indices]
-        return True
-
-    def close(self) -> None:
-        """Called after the last step."""
 
 
 class Recomputing(Decoder):
@@ -130,38 +112,33 @@ class Recomputing(Decoder):
         for row, token_id in zip(self.rows, next_ids.tolist(), strict=True):
             row.append(token_id)
 
-    def keep(self, indices: list[int]) -> bool:
+    def keep(self, indices: list[int]) -> None:
         self.rows = [self.rows[index] for index in indices]
-        return super().keep(indices)
+        super().keep(indices)
 
 
 class Cached(Decoder):
     """Left-padded rows over a key/value cache."""
 
-    def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings, caches: MutableMapping):
+    def __init__(self, model, rows: Sequence[list[int]], settings: GenerationSettings):
         super().__init__(model, rows, settings)
-        self.is_static, self.caches, self.context = settings.static_cache, caches, context_of(model.config)
-        longest, shortest = (of(map(len, rows), default=0) for of in (max, min))
-        num_columns = _num_columns(rows, settings, self.context)
-        dynamic = DynamicCache(config=model.config)
-        self.cache = _static_cache(model, rows, num_columns, caches) if self.is_static else dynamic
+        self.context = context_of(model.config)
+        self.cache = DynamicCache(config=model.config)
+        longest = max(map(len, rows), default=0)
         # The newest token of every row is in the last column. The padding is masked.
         padded = [[0] * (longest - len(row)) + row for row in rows]
         self.input_ids = torch.tensor(padded, device=model.device)  # (rows, longest)
         lengths = torch.tensor([len(row) for row in rows], device=model.device)
-        columns = torch.arange(max(num_columns, self.cache.get_max_length()), device=model.device)
-        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, columns), including future ones
-        self.num_seen = longest  # columns, including those of the next step
+        columns = torch.arange(longest, device=model.device)
+        self.mask = (columns >= longest - lengths[:, None]).long()  # (rows, longest)
         # Positions count from the first token of each row.
-        self.position_ids = (self.mask[:, :longest].cumsum(-1) - 1).clamp(min=0)  # (rows, longest)
-        self.is_padded = shortest < longest
-        self.forward, self.forward_token = model, _compiled(model) if self.is_static else model
+        self.position_ids = (self.mask.cumsum(-1) - 1).clamp(min=0)  # (rows, longest)
+        self.is_padded = any(len(row) < longest for row in rows)
 
     def logits(self) -> torch.Tensor:
-        mask = self.mask if self.is_static else self.mask[:, : self.num_seen]
-        return self.forward(
+        return self.model(
             self.input_ids,
-            attention_mask=mask if self.is_padded else None,
+            attention_mask=self.mask if self.is_padded else None,
             position_ids=self.position_ids,
             past_key_values=self.cache,
             use_cache=True,
@@ -172,34 +149,11 @@ class Cached(Decoder):
         self.input_ids = next_ids[:, None]
         # Ended rows are still computed; their position is clamped to the context.
         self.position_ids = (self.position_ids[:, -1:] + 1).clamp(max=self.context - 1)
-        self.num_seen, self.forward = self.num_seen + 1, self.forward_token
+        self.mask = functional.pad(self.mask, (0, 1), value=1)  # (rows, columns + 1)
 
-    def keep(self, indices: list[int]) -> bool:
-        if self.is_static:
-            return False
+    def keep(self, indices: list[int]) -> None:
         self.cache.batch_select_indices(torch.tensor(indices, device=self.input_ids.device))
         self.input_ids, self.mask, self.position_ids = (
             tensor[indices] for tensor in (self.input_ids, self.mask, self.position_ids)
         )
-        return super().keep(indices)
-
-    def close(self) -> None:
-        if self.is_static:
-            self.caches[self.model] = self.cache
-
-
-def _static_cache(model, rows: Sequence[list[int]], num_columns: int, caches: MutableMapping) -> StaticCache:
-    """A static cache with at least `num_columns`, the previous one if it is large enough."""
-    free = caches.pop(model, None)  # not for concurrent answers
-    if free is not None and free.batch_size == len(rows) and free.get_max_length() >= num_columns:
-        free.reset()
-        return free
-    return StaticCache(config=model.config, max_cache_len=-(-num_columns // CACHE_STEP) * CACHE_STEP)
-
-
-def _compiled(model) -> Callable:
-    """The decoding step: on a GPU compiled once and kept with the model.
-
-    Not covered: torch before 2.13 in another thread, where CUDA graphs fail. Not tried on a GPU yet.
-    """
-    return model.get_compiled_call(None) if model.device.type == "cuda" else model
+        super().keep(indices)

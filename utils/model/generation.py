@@ -5,11 +5,11 @@ are shown, except the final end-of-text. Special tokens spelled out in a prompt 
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from threading import Event
 from typing import NamedTuple
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, StaticCache
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from utils.errors import UserError
 from utils.model.decoding import Decoder, decoder_of
@@ -86,25 +86,22 @@ def stream(
     rows: Sequence[list[int]],
     settings: GenerationSettings,
     stop: Event | None = None,
-    caches: MutableMapping[PreTrainedModel, StaticCache] | None = None,
     agree: Callable[[list[int]], list[int]] = list,
 ) -> Iterator[list[Draft]]:
     """Answers to rows of ids, as one left-padded batch: yields the drafts after every token until all have ended.
 
     Row i samples with the seed `settings.seed + i`. After the event `stop`, open drafts end as `stopped` within one
     token. With a sharded model all ranks must call this, and `agree` returns rank 0's ids, so that near ties end an
-    answer on all ranks. `caches` passes a model's static cache on to the next answer, as CUDA graphs require.
+    answer on all ranks.
 
-    Raises `UserError` for a row that is empty or leaves no room for an answer, and for a static cache that the model
-    does not support. In low precision, padding or compilation can change near ties. Not covered: more rows than fit
-    into memory.
+    Raises `UserError` for a row that is empty or leaves no room for an answer. In low precision, padding can change
+    near ties. Not covered: more rows than fit into memory.
     """
     context, ends = context_of(model.config), stop_ids(model, tokenizer)
     for row in rows:
         check_room(len(row), context)
     drafts = [Draft(tokenizer, min(settings.max_new_tokens, context - len(row)), settings.stop, ends) for row in rows]
-    decoder = decoder_of(model, rows, settings, {} if caches is None else caches)
-    return _written(decoder, drafts, stop, agree)
+    return _written(decoder_of(model, rows, settings), drafts, stop, agree)
 
 
 def _written(decoder: Decoder, drafts: list[Draft], stop: Event | None, agree: Callable) -> Iterator[list[Draft]]:
@@ -118,11 +115,10 @@ def _written(decoder: Decoder, drafts: list[Draft], stop: Event | None, agree: C
                 if not draft.reason:
                     draft.add(token_id)
             still_open = [index for index, draft in enumerate(writing) if not draft.reason]
-            # With a static cache the rows stay: another batch size would be compiled again.
-            if 0 < len(still_open) <= len(writing) // 2 and decoder.keep(still_open):
+            if 0 < len(still_open) <= len(writing) // 2:
+                decoder.keep(still_open)
                 writing = [writing[index] for index in still_open]
         yield drafts
-    decoder.close()
 
 
 def generate_rows(model, tokenizer, rows, settings, **options) -> list[Answer]:

@@ -27,7 +27,7 @@ from utils.artifacts import ROOT, building, sha256_file, sha256_text
 from utils.config import EMBEDDED, PACKAGED, RunConfig
 from utils.errors import UserError, mask_logs
 from utils.model import activation_checkpointing, hub_access, lora, packaged, packing_support, sharding
-from utils.model.shape import config_key, shape_of
+from utils.model.shape import Shape, config_key, shape_of
 from utils.tokens.prompts import stop_ids
 
 REPORTED = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
@@ -151,8 +151,6 @@ def load(name_or_path: str, revision: str = "main") -> tuple[PreTrainedModel, Pr
     """Model and tokenizer for generation, in eval mode: bfloat16 on a GPU, float32 on a CPU."""
     tokenizer = load_tokenizer(name_or_path, revision)
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-    if device == "cuda":
-        hardware.keep_compiled_code_private()
     options = dict(dtype=dtype, use_safetensors=True, device_map={"": device})
     return _load_model(name_or_path, revision, **options).eval(), tokenizer
 
@@ -191,19 +189,18 @@ def identity(config: RunConfig) -> str:
     return sha256_text(" ".join(map(sha256_file, [found / "config.json", *sorted(found.glob("*.safetensors"))])))
 
 
-def num_parameters(config: RunConfig) -> int:
-    """The number of parameters of the run's model, without loading weights."""
-    return shape_of(config_key(load_config(config))).num_parameters
+def load_shape(config: RunConfig) -> Shape:
+    """The sizes of the run's model, without loading weights."""
+    return shape_of(config_key(load_config(config)))
 
 
 def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -> PreTrainedModel:
     """The model without dropout, with packed attention where supported; each of several ranks loads its shard.
 
-    With `lora_rank`, frozen and with adapters. Raises `UserError` when the model cannot be loaded, peft is missing, or
-    `cpu_offload` is combined with LoRA or set without several GPU processes.
+    With `lora_rank`, frozen and with adapters. Raises `UserError` when the model cannot be loaded or peft is missing,
+    and as `check_offload` does.
     """
-    if config.cpu_offload and (device.type == "cpu" or num_ranks == 1 or config.lora_rank):
-        raise UserError("cpu_offload needs several GPU processes and full fine-tuning (lora_rank=0): switch it off.")
+    check_offload(config, device.type, num_ranks)
     if device.type == "cuda" or config.torch_compile:
         hardware.keep_compiled_code_private()
     model_config = load_config(config)
@@ -229,6 +226,13 @@ def load_for_training(config: RunConfig, device: torch.device, num_ranks: int) -
     if config.torch_compile:
         compile_blocks(network)
     return network.train()
+
+
+def check_offload(config: RunConfig, device_type: str, num_ranks: int) -> None:
+    """Raise `UserError` for `cpu_offload` with LoRA, or without several GPU processes."""
+    if config.cpu_offload and (device_type == "cpu" or num_ranks == 1 or config.lora_rank):
+        text = "cpu_offload needs several GPU processes and full fine-tuning (lora_rank=0): switch it off."
+        raise UserError(text, field="cpu_offload")
 
 
 def compile_blocks(network: PreTrainedModel, backend: str = "inductor") -> None:

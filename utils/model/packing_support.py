@@ -60,21 +60,18 @@ def training_support(model_config: PreTrainedConfig, config: RunConfig) -> Suppo
     Raises `UserError` for a model that is not causal, is random in training, has too short a context, or has other
     gradients with the run's activation checkpointing.
     """
-    check_context(model_config, config.max_length)
+    context = context_of(model_config)
+    if config.max_length > context:
+        raise UserError(
+            f"max_length is {config.max_length:,} tokens, but the context of the model has {context:,}: "
+            "lower max_length.",
+            field="max_length",
+        )
     key = config_key(model_config)
     support = _support(key, config.max_length, config.tokens_per_device)
     if config.activation_checkpointing != "none":
         _check_recomputation(key, support, config.activation_checkpointing)
     return support
-
-
-def check_context(model_config: PreTrainedConfig, max_length: int) -> None:
-    context = context_of(model_config)
-    if max_length > context:
-        raise UserError(
-            f"max_length is {max_length:,} tokens, but the context of the model has {context:,}: lower max_length.",
-            field="max_length",
-        )
 
 
 def remove_noise(model_config: PreTrainedConfig) -> None:
@@ -286,7 +283,8 @@ def _packed_logits(network: PreTrainedModel, pairs: list[torch.Tensor], num_last
     starts = [0, *accumulate(lengths)]
     positions = torch.cat([torch.arange(length) for length in lengths])  # (T,)
     last = torch.arange(starts[-1] - num_last, starts[-1])
-    inputs = attention.packed_inputs(torch.cat(pairs), positions, starts, last, torch.device("cpu"))
+    num_shared = min(NUM_COMMON, min(lengths) - 1) if len(pairs) > 1 else 0
+    inputs = attention.packed_inputs(torch.cat(pairs), positions, starts, num_shared, last, torch.device("cpu"))
     return network(**inputs).logits[0]
 
 

@@ -19,7 +19,6 @@ class GenerationSettings:
     repetition_penalty: float = 1.0  # above 1: tokens of prompt and answer become less likely
     stop: tuple[str, ...] = ()  # the answer ends before the first of these
     seed: int = 0
-    static_cache: bool = False  # a fixed-size key/value cache, and on a GPU a compiled decoding step
 
     def __post_init__(self):
         _check("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "at least 1 token")

@@ -23,6 +23,15 @@ class Shape:
     width: int
     vocab_size: int
 
+    def training_flops(self, lora_rank: int = 0) -> tuple[int, int]:
+        """FLOPs of training per token, and additional ones per target token, for the head.
+
+        Six per weight of a matrix, two forward and four backward (Kaplan et al. 2020); four if it is frozen. Not
+        counted: attention scores and recomputation.
+        """
+        per_weight, adapters = (4, 6 * lora_rank * self.num_rank_parameters) if lora_rank else (6, 0)
+        return per_weight * self.num_matrix_parameters + adapters, per_weight * self.num_head_parameters
+
 
 def config_key(model_config) -> str:
     """A model's configuration as text, the key of cached results about it."""

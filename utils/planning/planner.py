@@ -80,9 +80,8 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None,
     check_settings(config, found)
     work, shape = _work(config, data_dir, key, len(found)), shape_of(key)
     disk = memory.disk_bytes(config, shape)
-    kind, num_devices = found[0].type, 1 if found[0].type == "cpu" else len(found)
     decided = config.with_changes(num_processes=len(found))  # as in the config.json of a started run
-    seconds, seconds_basis = timing.expected_seconds(decided, data_dir, shape, work, kind, num_devices)
+    seconds, seconds_basis = timing.expected_seconds(decided, data_dir, shape, work, found[0].type)
     runs = Path(data_dir) / "runs"
     existing = next(folder for folder in [runs, *runs.absolute().parents] if folder.exists())
     # Besides the newest checkpoints, the best one and one being written.
@@ -107,19 +106,9 @@ def plan(config: RunConfig, data_dir: Path, price_per_hour: float | None = None,
     )
 
 
-def expected_seconds(plan: Plan, num_tokens: int) -> float:
-    """The time of updates with so many tokens, two thirds of them learned, with the settings of the plan."""
-    decided, shape = plan.config.with_changes(num_processes=plan.num_processes), shape_of(plan.model_key)
-    kind = plan.devices[0].type
-    num_devices = 1 if kind == "cpu" else plan.num_processes
-    return timing.expected_update(decided, plan.data_dir, shape, num_tokens, num_tokens * 2 / 3, kind, num_devices)[0]
-
-
 def check_settings(config: RunConfig, found: tuple[Device, ...]) -> None:
     """Raise `UserError` for a setting that these devices or this model's tokenizer do not support."""
-    if config.cpu_offload and (found[0].type == "cpu" or len(found) == 1 or config.lora_rank):
-        text = "cpu_offload needs several GPU processes and full fine-tuning (lora_rank=0): switch it off."
-        raise UserError(text, field="cpu_offload")
+    loading.check_offload(config, found[0].type, len(found))
     if config.template == prompts.CHAT:
         try:
             prompts.chat_frame(loading.load_tokenizer(config.model_name_or_path, config.revision))

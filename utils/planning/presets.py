@@ -27,11 +27,13 @@ def _row(config: RunConfig, data_dir: Path) -> dict[str, Any]:
     known = hub_models.HUB_MODELS.get(config.model_name_or_path)
     model_config = known.config if known else loading.load_config(config)
     plan = planner.plan(config, data_dir, model_config=model_config)
-    seconds = planner.expected_seconds(plan, NUM_PAIRS * PAIR_TOKENS)
+    decided, tokens = config.with_changes(num_processes=plan.num_processes), NUM_PAIRS * PAIR_TOKENS
+    shape, kind = shape_of(plan.model_key), plan.devices[0].type
+    seconds, *_ = timing.expected_update(decided, data_dir, shape, tokens, tokens * 2 / 3, kind)
     return {
         "preset": config.preset,
         "model": LOCAL.get(config.model_name_or_path, config.model_name_or_path),
-        "parameters": f"{shape_of(plan.model_key).num_parameters:,}",
+        "parameters": f"{plan.num_parameters:,}",
         "licence": (known.license + (ACCOUNT if known.is_gated else "")) if known else hub_models.APACHE,
         "context": f"{context_of(model_config):,} tokens",
         "trains": f"LoRA, rank {config.lora_rank}" if config.lora_rank else "all weights",

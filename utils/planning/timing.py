@@ -30,7 +30,6 @@ def expected_seconds(
     shape: Shape,
     work: Workload,
     device_type: str,
-    num_devices: int,
 ) -> tuple[float | None, str]:
     """The time of updates and evaluations, and the basis of the estimate; None without token rows.
 
@@ -40,11 +39,10 @@ def expected_seconds(
     if work.num_updates is None:
         return None, "unknown until the pairs are tokenized"
     num_evals = 1 + -(-work.num_updates // config.eval_steps)
-    update, evaluation, basis = expected_update(
-        config, data_dir, shape, work.num_tokens, work.num_target_tokens, device_type, num_devices
-    )
+    tokens = work.num_tokens, work.num_target_tokens
+    update, evaluation, basis = expected_update(config, data_dir, shape, *tokens, device_type)
     if evaluation is None:
-        share = 2 / sum(_flops_per_weight(config))
+        share = 2 * shape.num_matrix_parameters / _update_flops(config, shape)[0]  # only forward
         evaluation = share * update * work.num_eval_tokens / work.num_tokens
     return work.num_updates * update + num_evals * evaluation, basis
 
@@ -56,7 +54,6 @@ def expected_update(
     num_tokens: float,
     num_target_tokens: float,
     device_type: str,
-    num_devices: int,
 ) -> tuple[float, float | None, str]:
     """The time of an update with so many tokens, of an evaluation where an earlier run had one, and the basis.
 
@@ -65,10 +62,9 @@ def expected_update(
     name, speed, evaluation = _earlier_run(config, data_dir)
     if name:
         return num_tokens / speed, evaluation, f"from the speed of the earlier run {name}"
-    per_weight, again = _flops_per_weight(config)
-    rate = _matrix_rate(device_type, config.dtype) * num_devices
-    blocks, head = (per_weight + again) * shape.num_matrix_parameters, per_weight * shape.num_head_parameters
-    flops = blocks * num_tokens + head * num_target_tokens
+    per_token, per_target = _update_flops(config, shape)
+    rate = _matrix_rate(device_type, config.dtype) * (1 if device_type == "cpu" else config.num_processes)
+    flops = per_token * num_tokens + per_target * num_target_tokens
     basis = (
         f"assumes {100 * ASSUMED_MFU:.0f} % of this machine's peak matrix speed (no earlier run to compare with); "
         "may be off by a factor of two"
@@ -76,12 +72,11 @@ def expected_update(
     return flops / (ASSUMED_MFU * rate), evaluation, basis
 
 
-def _flops_per_weight(config: RunConfig) -> tuple[int, int]:
-    """Per token, and again where activations are recomputed.
-
-    Two forward, two for the input's gradient, two for the weight's gradient.
-    """
-    return 4 if config.lora_rank else 6, 2 * (config.activation_checkpointing == "full")
+def _update_flops(config: RunConfig, shape: Shape) -> tuple[int, int]:
+    """As `Shape.training_flops`, with those of recomputation."""
+    per_token, per_target = shape.training_flops(config.lora_rank)
+    again = 2 * shape.num_matrix_parameters * (config.activation_checkpointing == "full")
+    return per_token + again, per_target
 
 
 @lru_cache(maxsize=8)

@@ -86,7 +86,7 @@ class LoadedModels:
         torch.cuda.empty_cache()  # cached memory would count as used
         device = hardware.devices(1)[0]
         try:
-            count = loading.num_parameters(config)
+            count = loading.load_shape(config).num_parameters
         except ValueError as error:
             raise UserError(f"{name} is not a causal language model: {str(error).splitlines()[0]}") from error
         needed_bytes = ROOM * count * (4 if device.type == "cpu" else 2)

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Event
@@ -53,21 +53,22 @@ def judge(task: Task, source: str, limits: Limits = LIMITS, stop: Event | None =
     asked = {"role": "candidate", "source": source, "entry_point": task.entry_point}
     tests = {"role": "tester", "helpers": task.prompt, "test": task.test, "entry_point": task.entry_point}
     nonce = secrets.token_hex()
-    with Guest(asked, limits, stop) as candidate, Guest(tests | {"nonce": nonce}, limits, stop) as tester:
-        verdict = _judged(candidate, tester, nonce)
+    with Guest(asked, limits, stop) as candidate:
+        verdict = _judged(candidate, lambda: Guest(tests | {"nonce": nonce}, limits, stop), nonce)
     output = candidate.output[:MAX_SHOWN].decode("utf-8", "replace")
     return replace(verdict, facts=verdict.facts | {"output": output}) if output else verdict
 
 
-def _judged(candidate: Guest, tester: Guest, nonce: str) -> Verdict:
+def _judged(candidate: Guest, start_tester: Callable[[], Guest], nonce: str) -> Verdict:
     start = time.monotonic()
     try:
         ready = _of_candidate(candidate.ask())
-        if "error" in ready:
+        if "error" in ready:  # such as a program that is not Python; starting a guest takes longer than most tests
             return _verdict(ready, start)
-        line = tester.ask()
-        while "call" in (message := read(line)):
-            line = tester.ask(json.dumps(_of_candidate(candidate.ask(line + b"\n"))).encode() + b"\n")
+        with start_tester() as tester:
+            line = tester.ask()
+            while "call" in (message := read(line)):
+                line = tester.ask(json.dumps(_of_candidate(candidate.ask(line + b"\n"))).encode() + b"\n")
     except Ended as ended:
         return Verdict(False, ended.kind, ended.kind, time.monotonic() - start)
     if message.get("nonce") != nonce:

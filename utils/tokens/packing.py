@@ -8,7 +8,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import heapify, heapreplace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,16 @@ class Block:
     def document_starts(self) -> list[int]:
         """The start of each document, and the block's length."""
         return [*np.flatnonzero(self.position_ids == 0).tolist(), len(self.position_ids)]
+
+    @cached_property
+    def num_common(self) -> int:
+        """The number of tokens with which all documents begin, fewer than the shortest has; 0 for one document."""
+        starts = self.document_starts
+        if len(starts) < 3:
+            return 0
+        length = min(end - start for start, end in pairwise(starts)) - 1
+        beginnings = np.stack([self.input_ids[start : start + length] for start in starts[:-1]])  # (N, length)
+        return int((beginnings == beginnings[0]).all(0).cumprod().sum())
 
 
 def choose_rows(rows: TokenRows, max_length: int, max_samples: int, seed: int, is_needed: bool = True) -> np.ndarray:

@@ -3,7 +3,7 @@
 import torch
 
 from utils.hardware import to_device
-from utils.model.attention import PACKED, num_shared, packed_inputs
+from utils.model.attention import PACKED, packed_inputs
 from utils.tokens.labels import IGNORE_INDEX
 from utils.tokens.packing import Block
 
@@ -27,7 +27,9 @@ def target_loss(network, block: Block, device: torch.device) -> torch.Tensor:
             raise ValueError("without packed attention a block must be a single pair")
         logits = network(input_ids=to_device(input_ids[None], device), use_cache=False).logits[0]  # (T, vocabulary)
         return SummedCrossEntropy.apply(logits[to_device(predicting, device)], targets)
-    inputs = packed_inputs(input_ids, position_ids, block.document_starts, predicting, device)
+    inputs = packed_inputs(
+        input_ids, position_ids, block.document_starts, num_shared(block, device), predicting, device
+    )
     logits = network(**inputs).logits  # (1, K, vocabulary)
     # Squeezed: the gradient of indexing would be a second array of this size.
     return SummedCrossEntropy.apply(logits.squeeze(0), targets)
@@ -42,11 +44,14 @@ def num_target_tokens(block: Block) -> int:
     return int((block.labels != IGNORE_INDEX).sum())
 
 
+def num_shared(block: Block, device: torch.device) -> int:
+    """The tokens that are computed once for all documents; 0 on a GPU, where it has not been measured."""
+    return block.num_common if device.type == "cpu" else 0
+
+
 def num_computed_tokens(block: Block, device: torch.device) -> int:
-    """The tokens of a block that are computed: on a CPU, what all documents begin with is computed once."""
-    starts = block.document_starts
-    common = num_shared(torch.from_numpy(block.input_ids), starts, device)
-    return starts[-1] - common * (len(starts) - 2)
+    """The tokens of a block that are computed, those that all documents begin with once."""
+    return len(block.input_ids) - num_shared(block, device) * (len(block.document_starts) - 2)
 
 
 class SummedCrossEntropy(torch.autograd.Function):

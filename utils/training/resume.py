@@ -35,6 +35,12 @@ class Progress:
     best_eval_loss: float | None = None
     num_evals_since_best: int = 0
 
+    def add_evaluation(self, loss: float) -> None:
+        self.eval_loss, self.eval_step = loss, self.step
+        self.num_evals_since_best += 1
+        if self.best_eval_loss is None or loss < self.best_eval_loss:
+            self.best_eval_loss, self.num_evals_since_best = loss, 0
+
 
 def record(run_dir: Path, tokens_dir: Path, config: RunConfig, facts: dict[str, Any], is_writer: bool) -> str:
     """Record what a new run is made from, or compare it for an older one; returns the run's id.

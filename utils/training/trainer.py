@@ -24,7 +24,7 @@ from utils.errors import UserError
 from utils.model import loading, lora, packing_support
 from utils.runs import metrics
 from utils.tokens import dataset, packing
-from utils.training import checkpoint, mfu, optim, out_of_memory, resume, samples, schedule, task_answers
+from utils.training import checkpoint, optim, out_of_memory, resume, samples, schedule, task_answers
 from utils.training.distributed import Ranks, StopRequest
 from utils.training.loss import is_packed, num_computed_tokens, num_target_tokens, target_loss
 
@@ -60,7 +60,7 @@ class Training:
             dataset.check_ids(rows, self.model.config.get_text_config().vocab_size)
         self.optimizer = optim.build(self.model, config)
         self.saver = checkpoint.Saver(run_dir, ranks.rank, ranks.num_ranks, config.save_total_limit, self.run_id)
-        self.flops_per_token = mfu.flops_per_token(self.model)
+        self.flops = loading.load_shape(config).training_flops(config.lora_rank)  # per token and per target token
         self.product_dtype = hardware.product_dtype(config.dtype, ranks.device)
         self.float32_products = hardware.float32_products(config.weights_dtype, ranks.device)
         self.matrix_rate = hardware.matrix_rate(ranks.device, self.product_dtype) * ranks.num_ranks
@@ -86,14 +86,16 @@ class Training:
         # A run that ended early may have been interrupted before its model was saved.
         updates = range(self.num_updates if self._has_stopped_early else progress.step, self.num_updates)
         for rows, blocks in packing.read_ahead(self._update_blocks, updates):
-            start, rate = time.perf_counter(), schedule.learning_rate(config, progress.step, self.num_updates)
+            start = time.perf_counter()
+            rate = schedule.learning_rate(config, progress.step, self.num_updates)
             with out_of_memory.out_of_memory_explained(self.model, self.optimizer, config):
                 result = self.update(rows, blocks, rate)
             seconds = time.perf_counter() - start
             progress.step += 1
             progress.total_tokens += result["num_tokens"]
             progress.seconds += seconds
-            share = mfu.num_flops(self.flops_per_token, result) / seconds / self.matrix_rate
+            flops = self.flops[0] * result["num_computed_tokens"] + self.flops[1] * result["num_target_tokens"]
+            share = flops / seconds / self.matrix_rate
             result |= {"tokens_per_second": result["num_tokens"] / seconds, "mfu": share}
             self._record(kind="train", learning_rate=rate, **result)
             is_last = progress.step == self.num_updates
@@ -198,11 +200,7 @@ class Training:
         loss = ranks.reduce([loss_sum.item()])[0] / num_targets
         if not math.isfinite(loss):
             raise UserError(f"evaluation after update {self.progress.step}: loss {loss}; the model is broken.")
-        progress = self.progress
-        progress.eval_loss, progress.eval_step = loss, progress.step
-        progress.num_evals_since_best += 1
-        if progress.best_eval_loss is None or loss < progress.best_eval_loss:
-            progress.best_eval_loss, progress.num_evals_since_best = loss, 0
+        self.progress.add_evaluation(loss)
         seconds = time.perf_counter() - start
         self._record(kind="eval", eval_loss=loss, num_target_tokens=num_targets, eval_seconds=seconds)
 

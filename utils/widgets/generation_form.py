@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 import ipywidgets as widgets
-import torch
 
 from utils.errors import UserError
 from utils.model.generation import GenerationSettings
@@ -42,14 +41,12 @@ class GenerationForm(widgets.VBox):
             for name, (label, _, _) in NUMBERS.items()
         }
         self.stop = widgets.Textarea(description="Stop strings", rows=2, **wide)
-        self.static_cache = widgets.Checkbox(description="Compiled decoding: the first answer waits for it")
-        self.static_cache.layout.display = "" if torch.cuda.is_available() else "none"
         self.notes = {name: widgets.HTML(layout={"max_width": "16em"}) for name in NUMBERS}
         hints = "".join(f"<li><b>{label}</b>: {hint}</li>" for label, _, hint in NUMBERS.values())
         explained = widgets.HTML(f'<ul style="{LINE}">{hints}<li><b>Stop strings</b>: {STOP_HINT}</li></ul>')
         fields = [widgets.VBox([self.numbers[name], self.notes[name]]) for name in NUMBERS]
         numbers = widgets.HBox(fields, layout=widgets.Layout(flex_flow="row wrap"))
-        super().__init__([numbers, self.stop, self.static_cache, explained])
+        super().__init__([numbers, self.stop, explained])
         self.put(GenerationSettings(), 1)
 
     def read(self) -> tuple[GenerationSettings, int]:
@@ -78,11 +75,10 @@ class GenerationForm(widgets.VBox):
             raise UserError(f"num_answers must be between 1 and {MAX_ANSWERS}, got {num_answers}.", "num_answers")
         lines = (line.replace("\\n", "\n").replace("\\t", "\t") for line in self.stop.value.split("\n"))
         stop = tuple(line for line in lines if line)
-        return GenerationSettings(**values, stop=stop, static_cache=self.static_cache.value), num_answers
+        return GenerationSettings(**values, stop=stop), num_answers
 
     def put(self, settings: GenerationSettings, num_answers: int) -> None:
         for name, value in (asdict(settings) | {"num_answers": num_answers}).items():
             if name in self.numbers:
                 self.numbers[name].value = str(value)
         self.stop.value = "\n".join(text.replace("\n", "\\n").replace("\t", "\\t") for text in settings.stop)
-        self.static_cache.value = settings.static_cache

@@ -6,7 +6,6 @@ from concurrent.futures import Executor, Future
 from dataclasses import asdict, replace
 from threading import Event
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import ipywidgets as widgets
 
@@ -55,7 +54,6 @@ class Column(widgets.VBox):
         self.losses: list[dict[str, float]] = []  # of each answer under each column's model
         self.stage, self.note, self.prompt = "no answer yet", "", ""
         self.work: Future | None = None
-        self.caches = WeakKeyDictionary()  # static caches by model, for `generation.stream`
         wide = dict(layout={"width": "auto"}, style={"description_width": "5em"})
         self.model = widgets.Dropdown(options=[*choices, OTHER], value=chosen, **wide)
         self.other = widgets.Text(placeholder="hub id or folder", continuous_update=False, **wide)
@@ -117,7 +115,7 @@ class Column(widgets.VBox):
             self.note, self.prompt, self.stage = asked.note, asked.shown, "reading the prompt"
             begun, first = time.monotonic(), 0.0
             rows = [asked.ids] * question.num_answers
-            for drafts in generation.stream(network, tokenizer, rows, question.settings, stop, self.caches):
+            for drafts in generation.stream(network, tokenizer, rows, question.settings, stop):
                 seconds = time.monotonic() - begun
                 first = first or seconds
                 self.written = [

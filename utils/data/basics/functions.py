@@ -2,7 +2,7 @@
 
 import ast
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -24,7 +24,7 @@ class Function:
     def signature(self) -> str:
         return f"{self.name}({', '.join(name for name, _ in self.parameters)})"
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[str, ...]:
         return tuple(kind for _, kind in self.parameters)
 

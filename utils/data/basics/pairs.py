@@ -130,7 +130,9 @@ def _pair(function: Function, phrase: str, template: str, number: int, kind: str
 
 
 def _instruction(function: Function, phrase: str, template: str, number: int) -> str:
-    return wordings.ask(function, phrase, template, examples.example(function, number))
+    # Most templates show no call, and making the calls of a function takes long.
+    example = examples.example(function, number) if template in wordings.WITH_EXAMPLE else ("", "")
+    return wordings.ask(function, phrase, template, example)
 
 
 def tasks(name: str) -> list[Task]:

@@ -1,16 +1,16 @@
 """Executes the reference solutions of `python-basics` against the tests made of them, in the sandbox.
 
-`python -m utils.data.basics.verification` executes all of them, and writes the digest of those that passed beside this
-module. Where it is still the digest, a sample is executed again. Not covered: whether a test says what the phrases do.
+`python -m utils.data.basics.verification` executes all of them, and when they pass writes the digest of this package
+beside this module. Where it is still the digest, only a sample is executed again. Not covered: whether a test says what
+the phrases do.
 """
 
 import sys
 from pathlib import Path
 
-from utils import artifacts
 from utils.data.basics import examples
 from utils.data.basics.functions import Function
-from utils.data.basics.pairs import selection
+from utils.data.basics.pairs import selection, sha256
 from utils.errors import UserError
 from utils.sandbox import guest
 
@@ -38,11 +38,6 @@ def references() -> list[Function]:
     return [*chosen.everyday, *chosen.more, *chosen.held_out, *chosen.families, *chosen.unseen, *chosen.trained]
 
 
-def digest(functions: list[Function]) -> str:
-    """The sha256 of reference solutions and their tests, the same in every version of Python."""
-    return artifacts.sha256_text("\0".join(map(_program, functions)))
-
-
 def failures(functions: list[Function]) -> str:
     """The reference solutions that do not pass their tests, with the errors; empty when all do.
 
@@ -64,7 +59,7 @@ def verify() -> str:
     Raises `UserError` for a reference solution that does not pass.
     """
     functions = references()
-    is_known = VERIFIED.is_file() and VERIFIED.read_text().strip() == digest(functions)
+    is_known = VERIFIED.is_file() and VERIFIED.read_text().strip() == sha256()
     executed = functions[:: max(1, len(functions) // NUM_SAMPLED)] if is_known else functions
     try:
         wrong = failures(executed)
@@ -85,7 +80,7 @@ def main() -> int:
     if wrong := failures(functions):
         print(wrong, file=sys.stderr)
         return 1
-    VERIFIED.write_text(f"{digest(functions)}\n")
+    VERIFIED.write_text(f"{sha256()}\n")
     print(f"{len(functions):,} reference solutions passed their tests.")
     return 0
 
