@@ -41,7 +41,7 @@ help:
 	@echo '  LAB_OPTIONS=--allow-root         more options for JupyterLab'
 	@echo ''
 	@echo 'make bench  measure training and data beside TRL and transformers.Trainer; about 20 minutes, better with nothing'
-	@echo '            else running; PART=training, data, answers, panels, playground or attribution for one.'
+	@echo '            else running; PART=training, data, answers, panels or playground for one.'
 	@echo '            On a GPU: make bench DEVICE=cuda MODEL=1.1B (164M, 1.1B, 3.0B, 7.3B, 15.5B),'
 	@echo '            PART=arithmetic, contenders, training or decoding for one, each of at most 9 minutes;'
 	@echo "            VARIANT='*adamw_bfloat16' for some contenders, OVERRIDES='{\"torch_compile\": true}' in training."

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from benchmarks.answers import bits_per_byte
 from utils.artifacts import ROOT
 from utils.data import pairs
-from utils.evaluation import form
 from utils.model import loading
 from utils.pretraining import code_files
 from utils.pretraining.corpus import MAX_BASE_BYTES
@@ -56,4 +56,4 @@ def test_the_base_is_small_and_the_workbook_starts_from_it():
 def test_the_base_knows_python_that_it_was_not_trained_on():
     documents = [one for one in code_files.standard_library() if one.split == pairs.VALIDATION]
     text = min((one.text for one in documents if len(one.text) > 3000), key=len)
-    assert form.bits_per_byte(*loading.load("embedded"), [text]) < 1.5
+    assert bits_per_byte(*loading.load("embedded"), [text]) < 1.5

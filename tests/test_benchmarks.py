@@ -1,7 +1,7 @@
 """`make bench` in its shortest form, in this process and without TRL: same updates for everybody, and a table."""
 
 import json
-import shutil
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +11,6 @@ from transformers import AutoTokenizer
 from benchmarks import __main__ as bench
 from benchmarks import answers, data, decoding, gpu, jobs, panels, playground, table, worker
 from utils import artifacts
-from utils.config import RunConfig
 from utils.data.pairs import load as load_pairs
 from utils.errors import UserError
 from utils.model import loading
@@ -166,37 +165,37 @@ def data_job(job, folder, shared, number):
     return result
 
 
-@pytest.mark.slow
-def test_the_answers_of_base_and_tuned_stand_beside_the_bars(world, monkeypatch):
-    data_dir, config = world
-    run_dir = data_dir / "runs" / "tiny-python-stdlib"
-    shutil.copytree(config.model_name_or_path, run_dir / "model")
-    config.with_changes(pairs="python-stdlib").save(run_dir / "config.json")
-    rows = [
-        {"kind": "write", "instruction": f"Write it.\n\ndef f{i}(a):", "input": "", "response": ""} for i in range(3)
-    ]
-    monkeypatch.setattr(answers.pairs, "load", lambda *_: rows)
-    monkeypatch.setattr(RunConfig, "from_preset", lambda *_: config.with_changes(pairs="python-stdlib"))
-    texts = ["import os\nprint(os.sep)\n"]
-    monkeypatch.setattr(
-        answers.code_files,
-        "standard_library",
-        lambda: [SimpleNamespace(text=text, split="validation") for text in texts],
-    )
-    try:
-        found = {row[0]: row[1:] for row in answers.compare(data_dir, 2, 1)}
-    finally:
-        shutil.rmtree(run_dir)
-    assert found["bits per byte, 24 bytes of held-out modules"][2] == "**no**"
-    assert found["one missing line of 1, exactly"] == [">= 8 %", "0 % (0 to 79)", "**no**"]
-    assert found["2 held-out pairs, tuned (base): parses as Python"][0] == ">= 85 %"
+def test_bits_per_byte_stand_beside_the_bar(monkeypatch):
+    modules = [SimpleNamespace(text="import os\nprint(os.sep)\n", split=split) for split in ("train", "validation")]
+    monkeypatch.setattr(answers.code_files, "standard_library", lambda: modules)
+    bits, packed = answers.compare()
+    assert bits[0] == "bits per byte, 24 bytes of held-out modules" and float(bits[2]) > 0
+    assert float(packed[2]) > 8, "xz alone has a header"
 
 
-def test_gaps_are_lines_of_code_that_fit_their_surroundings():
-    text = "import os\n\n# a comment that is long\ndef add(a, b):\n    return a + b  \n    x\n" * 9
-    found = answers.gaps([text], 8, 20)
-    assert len(found) == 8 and {line for _, line, _ in found} <= {"import os", "def add(a, b):", "return a + b"}
-    assert all("".join(gap) in text and max(len(gap[0]), len(gap[2])) <= 20 for gap in found)
+@pytest.mark.parametrize("length", [1, 30, 300])
+def test_bits_per_byte_are_those_of_the_loop_that_transformers_documents(world, length):
+    """Its page on the perplexity of models with a fixed length, whose windows are all of the target tokens' logits."""
+    model, tokenizer = loading.load(world[1].model_name_or_path)
+    text = ("def add(a, b): é\n" * 30)[:length]
+    ids = [tokenizer.eos_token_id, *tokenizer(text)["input_ids"]]
+    ids, context, stride = torch.tensor([ids]), 32, 16
+    nats, previous_end = 0.0, 0
+    with torch.no_grad():
+        for begin in range(0, ids.shape[1], stride):
+            end = min(begin + context, ids.shape[1])
+            num_targets = end - previous_end
+            input_ids = ids[:, begin:end]
+            labels = input_ids.clone()
+            labels[:, :-num_targets] = -100
+            num_predicted = int((labels[:, 1:] != -100).sum())
+            if num_predicted:
+                nats += model(input_ids, labels=labels).loss.item() * num_predicted
+            previous_end = end
+            if end == ids.shape[1]:
+                break
+    expected = nats / math.log(2) / len(text.encode())
+    assert answers.bits_per_byte(model, tokenizer, [text], context, stride) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.slow

@@ -7,8 +7,6 @@ from html import escape
 import pytest
 
 from support.payloads import PAYLOADS
-from utils import files
-from utils.config import RunConfig
 from utils.errors import UserError
 from utils.evaluation import measure, report, tasks
 from utils.evaluation.__main__ import judge_file
@@ -137,7 +135,7 @@ def test_phrases_of_the_small_world_are_not_counted_as_shared(tmp_path):
 def test_an_evaluation_without_tasks_is_shown_too():
     result = measure.result([])
     assert str(result.comparison) == "There are no tasks to compare the models on."
-    assert report.table([], 1, frozenset()).loc["pass@1 of 0 tasks", BASE] == "no tasks"
+    assert report.table([], 1, frozenset()).loc["pass@1 of 0 tasks", BASE] == "nothing asked"
     assert "<img" in report.figure(result)._repr_html_()
 
 
@@ -146,28 +144,6 @@ def test_equal_values_have_an_interval_too():
     result = measure.result(nothing)
     assert str(result.rates[BASE]) == "0.0 % (0.0 to 14.2)"
     assert str(result.comparison) == "No difference shown with these 24 tasks: +0.0 points (-14.2 to +14.2)."
-
-
-def test_progress_is_shown_and_recorded_answers_are_kept(samples, tmp_path, monkeypatch):
-    tasks = [Task(name, "", "f", "") for name in ("t/gained", "t/lost")]
-    RunConfig().save(tmp_path / "config.json")
-
-    def evaluate(run_dir, settings, tasks, load):
-        folder = measure.folder_of(run_dir, settings, tasks)
-        files.make_folder(folder)
-        recorded = len(measure.read(folder))
-        for one in samples[recorded : recorded + 3]:
-            files.append_line(folder / measure.SAMPLES, json.dumps(vars(one)))
-            yield one
-
-    monkeypatch.setattr(measure, "evaluate", evaluate)
-    for numbers in ([0, 1, 2, 3], [3, 4]):
-        lines = []
-        found = measure.complete(tmp_path, Settings(), tasks, lambda which: (None, None), lines.append)
-        assert [line.split(" answers")[0] for line in lines] == [f"{number} of 4" for number in numbers]
-        assert found == samples[: numbers[-1]]
-        samples = samples[:4]
-    assert lines[-1] == "4 of 4 answers recorded"
 
 
 def test_a_partial_last_line_is_asked_again_and_others_are_named(samples, tmp_path):

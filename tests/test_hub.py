@@ -47,7 +47,7 @@ def make(folder, repository="", **changed):
     with artifacts.building(folder, {}, {"repository": repository}) as building:
         for name, content in (CONTENT | changed).items():
             if content is not None:
-                (building / name).parent.mkdir(exist_ok=True)
+                (building / name).parent.mkdir(parents=True, exist_ok=True)
                 (building / name).write_bytes(content)
     return folder
 
@@ -254,26 +254,16 @@ def test_a_repository_is_named_with_its_owner(release, name):
         hub.push(release, name)
 
 
-OTHERS = [
-    "optimizer.safetensors",
-    "state.json",
-    "train.log",
-    "rank-00000.safetensors",
-    "gguf/x.bin",
-    "pages/x.js",
-    ".env",
-]
-
-
-@pytest.mark.parametrize("name", [*OTHERS, "pages/a/b.html", "model.bin", "readme.md\n", "hf_token", "metrics.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    ["optimizer.safetensors", "state.json", "train.log", "rank-00000.safetensors", "gguf/x.bin", "pages/x.js", ".env",
+     "pages/a/b.html", "model.bin", "readme.md\n", "hf_token", "metrics.jsonl"],
+)  # fmt: skip
 def test_a_file_that_no_release_has_stops_it(tmp_path, server, name):
-    with artifacts.building(tmp_path / "release", {}, {}) as building:
-        for path, content in (CONTENT | {name: b"x"}).items():
-            (building / path).parent.mkdir(parents=True, exist_ok=True)
-            (building / path).write_bytes(content)
+    release = make(tmp_path / "release", **{name: b"x"})
     with pytest.raises(UserError, match="not a file that a release has"):
-        contents.listing(tmp_path / "release")
-    refused(tmp_path / "release", "nothing was uploaded")
+        contents.listing(release)
+    refused(release, "nothing was uploaded")
     assert server.log == []
 
 

@@ -66,4 +66,4 @@ def test_what_passes_the_tests_counts_and_nothing_else(answering, tokenizer):
 
 def test_without_gaps_nothing_is_asked(answering, tokenizer):
     model, asked = answering([])
-    assert str(infilling.pass_rate(infilling.fill(model, tokenizer, []))) == "no tasks" and asked == []
+    assert str(infilling.pass_rate(infilling.fill(model, tokenizer, []))) == "nothing asked" and asked == []

@@ -23,7 +23,6 @@ from support.attacks import FAKE_PASSES, ON_THE_HOST
 from support.waiting import wait_until
 from utils.artifacts import ROOT
 from utils.errors import UserError
-from utils.evaluation import tasks
 from utils.sandbox import guest, values
 from utils.sandbox.guest import Limits
 from utils.sandbox.judge import Task, judge, judge_all
@@ -35,17 +34,9 @@ TASK = Task(
 SHORT = Limits(seconds=6, memory_bytes=2**27)
 
 
-def test_tasks_made_here_are_solved_by_their_solutions(tmp_path):
-    known = tasks.load(tasks.BASICS, tmp_path)[:12]
-    verdicts = list(judge_all([(task, task.prompt + task.canonical_solution) for task in known]))
-    assert [verdict.result for verdict in verdicts] == ["passed"] * len(known)
-    wrong = list(judge_all([(task, task.prompt + "    return 'other'\n") for task in known[:4]]))
-    assert {verdict.kind for verdict in wrong} == {"failed"}
-
-
 @pytest.mark.slow
 def test_references_of_humaneval_pass(shared_data):
-    """Each fourth; `benchmarks.judging` judges them all."""
+    """Each fourth, which takes a minute on two cores."""
     rows = gzip.decompress((shared_data / "humaneval" / "HumanEval.jsonl.gz").read_bytes()).splitlines()
     known = [Task(**json.loads(row)) for row in rows[::4]]
     verdicts = list(judge_all([(task, task.prompt + task.canonical_solution) for task in known]))
@@ -96,7 +87,8 @@ def test_how_a_program_ended_is_said():
         "import os; os.write(1, b'[]\\n')": "wrote to its answer channel",
         "raise SystemExit": "raised",
     }.items():
-        assert guest.run(program, Limits(seconds=2, memory_bytes=2**27)).kind == kind, program
+        seconds = 2 if kind == "timed out" else 60  # of a busy machine
+        assert guest.run(program, Limits(seconds=seconds, memory_bytes=2**27)).kind == kind, program
     assert "line 2, in f\n" in guest.run("def f():\n    1 / 0\nf()").error
 
 

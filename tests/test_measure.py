@@ -13,7 +13,6 @@ from utils.evaluation.measure import BASE, TUNED, Settings
 from utils.evaluation.pass_at_k import pass_at_k
 from utils.playground.model_pool import LoadedModels, choices
 from utils.sandbox.judge import Task, Verdict
-from utils.widgets.evaluation_view import EvaluationView
 
 TASKS = [Task(f"t/{number}", f"def f{number}(n):\n", f"f{number}", "") for number in range(3)]
 SETTINGS = Settings(num_samples=3, temperature=0.8, max_new_tokens=6)
@@ -34,9 +33,9 @@ def evaluation(world, tmp_path_factory):
             kind = "failed" if sum(source.encode()) % 3 else "passed"
             yield Verdict(kind == "passed", kind, kind, 0.1)
 
-    def complete(tasks=TASKS):
+    def complete(tasks=TASKS, show=lambda line: None):
         judged.clear()
-        return measure.complete(run_dir, SETTINGS, tasks, lambda which: models.get(names[which]), lambda line: None)
+        return measure.complete(run_dir, SETTINGS, tasks, lambda which: models.get(names[which]), show)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure, "BATCH_SIZE", 2)
@@ -51,7 +50,10 @@ def evaluation(world, tmp_path_factory):
 def test_a_resumed_evaluation_has_the_answers_of_an_uninterrupted_one(evaluation, number):
     lines = evaluation.content.splitlines(keepends=True)
     evaluation.path.write_bytes(b"".join(lines[:number]) + lines[number][:30])  # as a killed process leaves it
-    assert evaluation.complete() == evaluation.samples
+    shown = []
+    assert evaluation.complete(show=shown.append) == evaluation.samples
+    numbers = [f"{done} of {TOTAL} answers recorded" for done in range(number, TOTAL + 1)]
+    assert [line.split(", about")[0] for line in shown] == numbers and shown[-1] == numbers[-1]
     assert evaluation.judged == [sample.source for sample in evaluation.samples[number:]]
     assert evaluation.path.read_bytes() == evaluation.content
 
@@ -106,17 +108,3 @@ def test_several_samples_are_counted_drawn_and_shown(evaluation, k):
     label = report.figure(result).get_label()
     assert sum(counts) == TOTAL and "nan" not in table.to_string().lower() + label
     assert f"pass@{k}" in label and f"neither {result.changes['neither']}" in label
-
-
-def test_every_sample_of_every_task_is_on_its_page(evaluation):
-    view = EvaluationView(evaluation.samples)
-    assert [name for name, _ in view.index.options] == ["1 of 3", "2 of 3", "3 of 3"]
-    for task in TASKS:
-        for index in range(3):
-            view.task.value, view.index.value = task.task_id, index
-            verdicts = [
-                f"{sample.model}: {'✔' if sample.passed else '✘'} {sample.kind}"
-                for sample in evaluation.samples
-                if (sample.task_id, sample.index) == (task.task_id, index)
-            ]
-            assert len(verdicts) == 2 and all(text in view.page.value for text in verdicts)

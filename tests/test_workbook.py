@@ -7,7 +7,7 @@ import pytest
 from nbformat import v4, write
 
 from support.waiting import wait_until
-from utils import artifacts, files, pages, workbook
+from utils import artifacts, files, workbook
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import summary
@@ -102,15 +102,6 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
     assert "&lt;after&gt;</span>" in pages["03_show.html"] and 'href="02_train.html"' in pages["03_show.html"]
 
 
-def test_a_page_loads_and_runs_nothing():
-    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}, "text/plain": "VBox()"}
-    outputs = [v4.new_output("display_data", data=widget), v4.new_output("display_data", data={"image/png": "aGk="})]
-    page = pages.to_html(v4.new_notebook(cells=[v4.new_code_cell("1", outputs=outputs)]), "a title")
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    assert f'<meta content="{policy}" http-equiv="Content-Security-Policy"/>' in page
-    assert "<script" not in page and 'src="http' not in page and "data:image/png;base64,aGk=" in page
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("error, is_short", [("UserError('\\x1b[31mno tea')", True), ("ValueError('no tea')", False)])
 def test_a_failing_cell_ends_the_run(world, tmp_path, capsys, error, is_short):
@@ -156,14 +147,11 @@ def test_sigterm_ends_it_as_ctrl_c_does(world, tmp_path):
         ({"PAIRS": "gpteacher"}, "Did you mean 'gpteacher-codegen'?"),
         ({"PAIRS": "missing.jsonl"}, "no file"),
         ({"OVERRIDES": "{learning_rate: 1}"}, "must be a JSON object"),
-        ({"OVERRIDES": "[1]"}, "must be a JSON object"),
         ({"OVERRIDES": '{"lerning_rate": 1e-4}'}, "Did you mean 'learning_rate'?"),
         ({"TASKS": "humanevl"}, "Did you mean 'humaneval'?"),
         ({"TASKS": "missing.jsonl"}, "cannot be read"),
         ({"RUN": "missing"}, "there is no run missing"),
-        ({"RUN": "0"}, "there is no run 0"),
         ({"RUN": "../x"}, "RUN must be the name of a folder"),
-        ({"PRESET": "0"}, "unknown preset '0'"),
         ({"SKIP_BAD": "false"}, """SKIP_BAD must be "1" (yes), or "0" or "" (no), got 'false'"""),
         ({"FRESH": "no"}, "FRESH must be"),
         ({"COMPARE": "missing"}, "unknown run in COMPARE 'missing'. Allowed: none."),

@@ -107,10 +107,9 @@ def time_launch(data_dir: Path, config: RunConfig) -> float:
 def cpu_parts(bench: Bench, shared: Path) -> dict[str, Callable[[], Part]]:
     arguments = {
         "data": (shared, bench.data_dir),
-        "answers": (ROOT / "data",),
+        "answers": (),
         "panels": (bench.data_dir / "panels",),
         "playground": (),
-        "attribution": (shared, bench.data_dir),
     }
 
     def rows(name: str) -> Part:

@@ -1,16 +1,14 @@
 """A finished run, and a stand-in for the exports that only copies the model."""
 
 import shutil
-import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-import utils.release
 from utils import artifacts, files
+from utils.release import export
+from utils.release.export import Exported
 from utils.runs import metrics
 from utils.training.distributed import Ranks
 from utils.training.trainer import Training
@@ -19,20 +17,11 @@ STATEMENTS = {"base_license": "MIT", "data_license": "written by me", "contact":
 MIT = "MIT License\n\nPermission is hereby granted, free of charge, to any person…\n"
 
 
-@dataclass(frozen=True)
-class Exported:
-    name: str
-    path: str
-    num_bytes: int
-    tokens_per_second: float | None = None
-    checks: dict[str, str] = field(default_factory=dict)
-
-
 @contextmanager
 def copied_exports(error: Exception | None = None):
     """In the block, an export copies the model, and a GGUF file is a line of text."""
 
-    def export(model_dir: Path, out: Path, template: str, formats=("F16", "Q8_0")) -> list[Exported]:
+    def copy(model_dir: Path, out: Path, template: str, formats=("F16", "Q8_0")) -> list[Exported]:
         shutil.copytree(model_dir, out, dirs_exist_ok=True)
         (out / "gguf").mkdir()
         (out / "gguf" / "model-F16.gguf").write_text("GGUF")
@@ -42,14 +31,11 @@ def copied_exports(error: Exception | None = None):
         checks = {"greedy ids": "the same for 5 prompts", "logits": "at most 1e-3 | apart"}
         return [
             Exported("safetensors", "model.safetensors", size, 12.0, checks),
-            Exported("F16", "gguf/model-F16.gguf", 4),
+            Exported("F16", "gguf/model-F16.gguf", 4, None, {}),
         ]
 
-    module = ModuleType("utils.release.export")
-    module.export = export
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, module.__name__, module)
-        patch.setattr(utils.release, "export", module, raising=False)
+        patch.setattr(export, "export", copy)
         yield
 
 

@@ -1,1 +1,1 @@
-"""Evaluation of models: form of answers, bits per byte, fill-in-the-middle."""
+"""Evaluation of models: pass@k, form of answers, fill-in-the-middle."""

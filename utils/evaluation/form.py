@@ -1,54 +1,24 @@
-"""Evaluation of a model without running its code: form of answers, bits per byte.
+"""Evaluation of a model without running its code: the form of its answers.
 
 Answers are greedy, so that results are reproducible. They are only parsed, never executed.
 """
 
 import ast
-import math
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
-from torch.nn import functional
-
+from utils.evaluation.pass_at_k import Estimate, estimate
 from utils.evaluation.tasks import parsed
 from utils.model.generation import END_OF_TEXT, Answer, GenerationSettings, generate_batch
 from utils.tokens.packing import spread
-from utils.tokens.prompts import ALPACA, begin_ids, encode_texts, format_prompt
+from utils.tokens.prompts import ALPACA, format_prompt
 
 MAX_NEW_TOKENS = 256
 BATCH_SIZE = 64
 SIGNATURE = re.compile(r"^(?:async )?def \w+\(.*", re.DOTALL | re.MULTILINE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of answers, with its 95 % interval (Wilson 1927)."""
-
-    count: int
-    of: int
-
-    @property
-    def value(self) -> float:
-        return self.count / self.of if self.of else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        if not self.of:
-            return math.nan, math.nan
-        from scipy.stats import binomtest  # imported here: it takes a second
-
-        return tuple(binomtest(self.count, self.of).proportion_ci(method="wilson"))
-
-    def __str__(self) -> str:
-        if not self.of:
-            return "nothing asked"
-        low, high = self.interval
-        return f"{100 * self.value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def instructions(rows: Sequence[dict[str, str]], number: int) -> list[dict[str, str]]:
@@ -78,39 +48,16 @@ def answers(model, tokenizer, rows: Sequence[dict[str, str]], template: str = AL
     return in_batches(prompts, lambda batch: generate_batch(model, tokenizer, batch, settings, template))
 
 
-def follows(rows: Sequence[dict[str, str]], written: Sequence[Answer]) -> dict[str, Share]:
+def follows(rows: Sequence[dict[str, str]], written: Sequence[Answer]) -> dict[str, Estimate]:
     """The shares of answers that parse, define the requested function, end with end-of-text, and are distinct."""
     verdicts = [judge(signature(row["instruction"]), answer.text) for row, answer in zip(rows, written, strict=True)]
-    number = len(verdicts)
-    bodies = {_body(answer.text) for answer in written}
+    bodies = [_body(answer.text) for answer in written]
     return {
-        "parses as Python": Share(sum(verdict["parses"] for verdict in verdicts), number),
-        "the requested function": Share(sum(verdict["is_asked"] for verdict in verdicts), number),
-        "ends with end-of-text": Share(sum(answer.reason == END_OF_TEXT for answer in written), number),
-        "distinct bodies": Share(len(bodies), number),
+        "parses as Python": estimate([verdict["parses"] for verdict in verdicts]),
+        "the requested function": estimate([verdict["is_asked"] for verdict in verdicts]),
+        "ends with end-of-text": estimate([answer.reason == END_OF_TEXT for answer in written]),
+        "distinct bodies": estimate([body not in bodies[:index] for index, body in enumerate(bodies)]),
     }
-
-
-@torch.inference_mode()
-def bits_per_byte(model, tokenizer, texts: Iterable[str], context: int = 1024, stride: int = 512) -> float:
-    """Bits per byte of the model on these texts, with a sliding window.
-
-    Every token is predicted once, with at least `context - stride` tokens of context where available; the first one
-    from end-of-text. Source: transformers' documentation on perplexity of fixed-length models.
-    """
-    bits, num_bytes, start = 0.0, 0, begin_ids(tokenizer) or [tokenizer.eos_token_id]
-    for text in texts:
-        num_bytes += len(text.encode())
-        ids = torch.tensor([*start, *encode_texts([text], tokenizer)[0]], device=model.device)
-        for first in range(0, max(1, len(ids) - 1 - (context - stride)), stride):
-            window = ids[first : first + context]
-            first_new = 1 if first == 0 else context - stride
-            if first_new >= len(window):
-                break
-            kept = torch.arange(first_new - 1, len(window) - 1, device=model.device)
-            logits = model(window[None], use_cache=False, logits_to_keep=kept).logits[0].float()  # (K, V)
-            bits += functional.cross_entropy(logits, window[first_new:], reduction="sum").item() / math.log(2)
-    return bits / num_bytes
 
 
 def in_batches(items: Sequence[Any], write: Callable[[list], list[Answer]]) -> list[Answer]:

@@ -2,7 +2,8 @@
 
 pass@k of a task with n samples of which c pass is 1 - C(n-c, k) / C(n, k), the unbiased estimator of Chen et al. 2021
 (arXiv:2107.03374). Intervals are 95 % percentile bootstraps over tasks (Efron 1979), since tasks differ more than
-samples of one task. Not covered: samples of different settings, and few tasks, where such intervals are too narrow.
+samples of one task; so are those of other shares, as of answers that parse. Not covered: samples of different settings,
+and few tasks, where such intervals are too narrow.
 """
 
 import math
@@ -27,7 +28,7 @@ def pass_at_k(num_samples: int, num_passed: int, k: int) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over tasks with its 95 % interval."""
+    """A mean over tasks, or over answers, with its 95 % interval."""
 
     value: float
     low: float
@@ -36,7 +37,7 @@ class Estimate:
 
     def __str__(self) -> str:
         if not self.num_tasks:
-            return "no tasks"
+            return "nothing asked"
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 

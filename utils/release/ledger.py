@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from utils.config import ASSUMED, CARD, PAIR_SUFFIXES, RunConfig
 from utils.errors import UserError
 from utils.release.run_facts import RunFacts
 from utils.runs import environment
+from utils.runs.labels import typed
 
 LEDGER = "ledger.json"
 TOKENIZER = "tokenizer sha256"  # `tokenizer: <hash>` looks like a secret to those who search for them
@@ -19,8 +21,9 @@ STATED, NOT_STATED = "stated", "not stated"
 SAME, DIFFERENT, NOT_KNOWN = "same", "different", "not known"
 # What is in `ledger.json`, and its types.
 RECORD = {
-    **{"version": int, "run": str, "recipe": [{}], "settings": {}, "hashes": {}, "environments": [environment.RECORD]},
+    **{"version": int, "run": str, "recipe": [{}], "settings": {}, "environments": [environment.RECORD]},
     **{"pairs": {"source": str, "options": {}}},
+    **{"hashes": {"base": str, "source": str, "pairs": {}, "tokens": {}, TOKENIZER: str, "code": str}},
 }
 # What a difference means; the settings that are missing here change the arithmetic in small ways only.
 MEANINGS = {
@@ -62,12 +65,12 @@ def recipe(facts: RunFacts) -> list[Line]:
         if not source and setting.name != "lora_rank":
             continue
         card, here = getattr(published, setting.name), getattr(facts.config, setting.name)
-        shown = {"model_name_or_path": facts.base_name, "pairs": facts.source}.get(setting.name, _text(here))
+        shown = {"model_name_or_path": facts.base_name, "pairs": facts.source}.get(setting.name, typed(here))
         is_same = card == here
         status = {CARD: STATED, ASSUMED: ASSUMED}.get(source, NOT_STATED)
         verdict = SAME if is_same else DIFFERENT
         meaning = "" if is_same else MEANINGS.get(setting.name, "")
-        lines.append(Line(setting.name, _text(card), status, shown, verdict, meaning))
+        lines.append(Line(setting.name, typed(card), status, shown, verdict, meaning))
     return [*lines, *_others(facts)]
 
 
@@ -94,7 +97,7 @@ def _others(facts: RunFacts) -> Iterable[Line]:
         "" if is_same else "Other rounding and another speed; the arithmetic is the same.",
     )  # fmt: skip
     seconds = facts.last.get("seconds")
-    here = NOT_KNOWN if seconds is None else duration(seconds)
+    here = NOT_KNOWN if seconds is None else str(timedelta(seconds=round(seconds)))
     yield Line(
         "training time", "5 hours", STATED, here, _verdict(seconds, seconds is not None and 4.5 <= seconds / 3600 < 5.5)
     )
@@ -102,17 +105,6 @@ def _others(facts: RunFacts) -> Iterable[Line]:
 
 def _verdict(value: Any, is_same: bool) -> str:
     return NOT_KNOWN if not value else SAME if is_same else DIFFERENT
-
-
-def _text(value: Any) -> str:
-    """A setting as typed: 2e-5, not 2e-05."""
-    return repr(value).removesuffix(".0").replace("e-0", "e-") if isinstance(value, float) else str(value)
-
-
-def duration(seconds: float) -> str:
-    """Seconds for display: 95 s, 12.5 min, 5.0 h."""
-    minutes = seconds / 60
-    return f"{seconds:,.0f} s" if minutes < 2 else f"{minutes:,.1f} min" if minutes < 120 else f"{minutes / 60:,.1f} h"
 
 
 def record(facts: RunFacts, model_files: dict[str, str]) -> dict[str, Any]:
@@ -161,9 +153,6 @@ def read(release_dir: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist: name the folder of a release, such as data/runs/<run>/release.") from (
             error
         )
-    hashes = {"base": str, "source": str, "pairs": {}, "tokens": {}, TOKENIZER: str, "code": str}
-    if fault := files.misfit(found["hashes"], hashes, "hashes"):
-        raise UserError(f"{path}: {fault}. Get the release again.")
     if found["version"] != VERSION:
         raise UserError(f"{path} is of version {found['version']}, and {VERSION} is known. Use the workbook it is of.")
     return found
