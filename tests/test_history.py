@@ -40,7 +40,7 @@ def test_markdown_holds_every_text_in_a_fence_it_cannot_end(tmp_path):
     hostile = "```\n<script>alert(1)</script>\n`````\n# head"
     text = history.markdown(_record(tmp_path, hostile, model="a`b<img>"))
     assert f"``````\n{hostile}\n``````" in text
-    assert "## `` a`b<img> ``" in text and "temperature 0" in text and "2 tokens, ended by: `limit`" in text
+    assert "## `a'b<img>`" in text and "temperature 0" in text and "2 tokens, ended by: `limit`" in text
 
 
 @pytest.mark.parametrize("text", [text for text in PAYLOADS if len(text) < 9000], ids=str.__len__)
