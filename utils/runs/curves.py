@@ -18,7 +18,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from utils import plots
 from utils.config import RunConfig
-from utils.errors import UserError, unknown
+from utils.errors import UserError, encodable, unknown
 from utils.runs import folders, labels, launch, metrics
 
 # The x axes: field of a metrics line, its units per unit of the axis, label.
@@ -53,7 +53,7 @@ class Run:
         """Read a run's folder; raises `UserError` when its settings or metrics cannot be read."""
         config, records = RunConfig.load(run_dir / "config.json"), metrics.read(run_dir)
         lines = metrics.train_lines(records), metrics.eval_lines(records), metrics.task_lines(records)
-        return cls(plots.encodable(run_dir.name), launch.state(run_dir), config, *lines, labels.about(run_dir))
+        return cls(encodable(run_dir.name), launch.state(run_dir), config, *lines, labels.about(run_dir))
 
     def best(self) -> dict[str, Any] | None:
         """The evaluation with the lowest loss."""
@@ -67,7 +67,7 @@ def load(run_dirs: Iterable[Path]) -> tuple[list[Run], dict[str, str]]:
         try:
             runs.append(Run.load(run_dir))
         except UserError as error:
-            unreadable[plots.encodable(run_dir.name)] = plots.encodable(str(error))
+            unreadable[encodable(run_dir.name)] = encodable(str(error))
     return runs, unreadable
 
 

@@ -11,8 +11,7 @@ import anywidget
 import ipywidgets as widgets
 import traitlets
 
-from utils.errors import UserError, masked
-from utils.plots import encodable
+from utils.errors import UserError, encodable, masked
 
 # JupyterLab's CSS variables, for its light and dark themes.
 BORDER = "1px solid var(--jp-border-color1, #888)"

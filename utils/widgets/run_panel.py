@@ -12,9 +12,8 @@ import ipywidgets as widgets
 
 from utils import artifacts, hardware
 from utils.config import RunConfig
-from utils.errors import UserError
+from utils.errors import UserError, encodable
 from utils.planning import planner, timing
-from utils.plots import encodable
 from utils.runs import curves, folders, labels, launch, metrics
 from utils.sweeps import queue
 from utils.training import preflight

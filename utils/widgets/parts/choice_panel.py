@@ -9,8 +9,7 @@ from utils import artifacts, files
 from utils.choices import offered
 from utils.config import EMBEDDED, PRESETS, RunConfig
 from utils.data import sources
-from utils.errors import UserError, number_of
-from utils.plots import encodable
+from utils.errors import UserError, encodable, number_of
 from utils.runs import folders
 from utils.runs.labels import typed
 from utils.widgets.html import LINE, alert, escape, guarded, muted
