@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from support.metric_lines import train_line
 from utils import artifacts, files
 from utils.advice import ADVICE
 from utils.config import RunConfig
@@ -79,6 +80,10 @@ def test_a_refused_value_holds_back_plan_and_start_until_it_is_corrected(form, t
     assert "It fits" in plan.value and not panel.start_button.disabled
     form.inputs["tokens_per_device"].value = form.inputs["max_length"].value = "5000"  # the model's limit is lower
     assert "No plan" in plan.value and panel.start_button.disabled
+    note = form.notes["max_length"]
+    assert "the context of the model has" in note.value and 'role="alert"' in note.value
+    form.inputs["max_length"].value = "400"
+    assert "It fits" in plan.value and 'role="alert"' not in note.value
 
 
 def test_a_model_of_the_hub_is_asked_for_with_a_sign(form):
@@ -152,9 +157,7 @@ def made_run(data_dir, config, name="one", outcome="stopped"):
     config.save(run_dir / "config.json")
     files.write_json(run_dir / "outcome.json", {"outcome": outcome, "reason": "<b>no</b> memory"})
     files.write_json(run_dir / artifacts.MANIFEST, {"inputs": {}, "facts": {"num_updates": 10}})
-    line = dict(kind="train", loss=2.0, learning_rate=1e-3, grad_norm=1.0, tokens_per_second=100.0, seconds=1.0)
-    line |= dict(memory_bytes=10**9, num_tokens=100, num_target_tokens=50, step=1, epoch=0.1, total_tokens=100)
-    metrics.append(run_dir, line)
+    metrics.append(run_dir, train_line(1))
     sample = dict(step=0, row=3, prompt="<script>", response="b", answer="<img src=x onerror=alert(1)>", reason="limit")
     metrics.append(run_dir, sample, metrics.SAMPLES)
     return run_dir
@@ -245,16 +248,3 @@ def test_a_run_in_one_line(tmp_path):
     run_dir = made_run(tmp_path, RunConfig.from_preset("tiny"))
     assert run_status.status(run_dir) == "stopped · update 1 of 10 · training loss 2.000 · 100 tokens/s"
     assert json.loads((run_dir / "outcome.json").read_text())["outcome"] == launch.phase(run_dir)
-
-
-def test_a_limit_of_the_model_is_shown_beside_its_field(world):
-    data_dir, config = world
-    form = SettingsForm(config, data_dir, keep=False)
-    form.on_change(lambda settings: settings and planner.plan(settings, data_dir))
-    form.inputs["tokens_per_device"].value = form.inputs["max_length"].value = "600"
-    assert (
-        "the context of the model has 512" in form.notes["max_length"].value
-        and 'role="alert"' in form.notes["max_length"].value
-    )
-    form.inputs["max_length"].value = "400"
-    assert 'role="alert"' not in form.notes["max_length"].value
