@@ -240,16 +240,12 @@ def test_errors_are_shown_where_they_belong(panel):
     assert "The instruction is empty" in run(panel).message.value
     panel.instruction.value = "word " * 2000
     assert "Shorten the prompt" in run(panel).columns[0].status.value
-
-
-def test_a_prompt_that_was_cut_says_so(panel):
     panel.mode.value, panel.text.value = "Completion", "word " * 2000
     assert "were cut off" in run(panel).columns[0].status.value
 
 
 def test_probabilities_and_losses_under_every_model(panel):
     run(panel)
-
     panel.columns[1].model.value = OTHER  # chosen since; the answer stays the tuned model's
     column = after(panel, lambda: setattr(panel.view, "value", PROBABILITIES)).columns[0]
     assert len(column.scores[0]) == 8 and set(column.losses[0]) == {"base", "tuned"}
@@ -321,14 +317,6 @@ def test_the_history_comes_back_after_a_restart(panel, world, models):
     again.has_sources.value = False
     assert texts(run(again)) == before, "asked again, it answers the same"
     assert len(history.load(panel.run_dir)[0]) == 2
-
-
-def test_what_a_crash_cut_short_is_told(panel, world, models):
-    run(panel)
-    path = panel.run_dir / history.HISTORY
-    path.write_bytes(path.read_bytes()[:-9])
-    again = Playground(panel.run_dir, world[0], models)
-    assert "1 unreadable lines" in again.history.message.value
 
 
 def test_an_answer_is_mended_and_made_a_pair(panel, world, tmp_path):
