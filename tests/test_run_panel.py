@@ -1,6 +1,5 @@
 """The form and the run's panel, without a page: what they refuse, keep, find again and ask before."""
 
-import asyncio
 import json
 
 import pytest
@@ -11,7 +10,7 @@ from utils.advice import ADVICE
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.planning import planner
-from utils.runs import folders, launch, metrics
+from utils.runs import launch, metrics
 from utils.widgets import plan_view, run_status, settings_form
 from utils.widgets.html import alert, escape
 from utils.widgets.run_panel import RunPanel
@@ -209,32 +208,6 @@ def test_a_new_run_in_the_list_does_not_take_the_place_of_the_one_that_is_shown(
     panel._show_run()
     assert panel.run_dir.name == "tiny-python-stdlib" and "tiny-python-stdlib-2" in panel.list.options[0][0]
     assert panel.list.value == str(panel.run_dir) and "stopped" in panel.state.value
-
-
-@pytest.mark.slow
-def test_two_runs_one_after_the_other_are_followed_to_their_ends(world):
-    data_dir, config = world[0], world[1].with_changes(num_train_epochs=1.0, num_samples=0)
-    panels = []
-
-    async def train(config):
-        panels[0].choose(config)
-        panels[0].start_button.click()
-        await asyncio.wait_for(wait_for_end(panels[0]), 100)
-
-    async def wait_for_end(panel):
-        while "finished" not in panel.state.value:
-            assert not panel.message.value
-            await asyncio.sleep(0.05)
-
-    async def both():
-        panels.append(RunPanel(data_dir, config))
-        await train(config)
-        await train(config.with_changes(seed=7))
-
-    asyncio.run(both())
-    assert len(folders.runs(data_dir)) == 2 and "<img alt=" in panels[0].figure.value
-    for run_dir in folders.runs(data_dir):
-        launch.remove(run_dir)
 
 
 def test_what_cannot_start_says_why_in_the_panel(tmp_path):

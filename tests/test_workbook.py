@@ -7,7 +7,7 @@ import pytest
 from nbformat import v4, write
 
 from support.waiting import wait_until
-from utils import artifacts, files, pages, workbook
+from utils import artifacts, files, workbook
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.runs import summary
@@ -100,15 +100,6 @@ def test_runs_in_order_keeps_pages_and_ends_with_a_summary(world, tmp_path, monk
     assert sorted(pages) == ["01_prepare.html", "02_train.html", "03_show.html", "glossary.html", "index.html"]
     assert f"{NAME} … notebooks 0.25 ''" in pages["03_show.html"]  # the data folder is the user's own
     assert "&lt;after&gt;</span>" in pages["03_show.html"] and 'href="02_train.html"' in pages["03_show.html"]
-
-
-def test_a_page_loads_and_runs_nothing():
-    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}, "text/plain": "VBox()"}
-    outputs = [v4.new_output("display_data", data=widget), v4.new_output("display_data", data={"image/png": "aGk="})]
-    page = pages.to_html(v4.new_notebook(cells=[v4.new_code_cell("1", outputs=outputs)]), "a title")
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    assert f'<meta content="{policy}" http-equiv="Content-Security-Policy"/>' in page
-    assert "<script" not in page and 'src="http' not in page and "data:image/png;base64,aGk=" in page
 
 
 @pytest.mark.slow
