@@ -64,10 +64,6 @@ def run(panel):
     return after(panel, panel.generate_button.click)
 
 
-def controls(column):
-    return column.model, column.other, column.copy, column.free_button, column.remove_button
-
-
 def texts(panel):
     return {column.label: [one.text for one in column.written] for column in panel.columns}
 
@@ -352,7 +348,8 @@ def test_columns_are_added_up_to_four_and_the_last_one_stays(panel):
     assert len(panel.columns) == 4 and panel.add_button.disabled
     for column in list(panel.columns):
         column.remove_button.click()
-        names = [child.description for column in panel.columns for child in controls(column)]
+        parts = ("model", "other", "copy", "free_button", "remove_button")
+        names = [getattr(column, part).description for column in panel.columns for part in parts]
         assert len(set(names)) == len(names) and f"Remove column {len(panel.columns)}" in names
     assert len(panel.columns) == 1 and panel.columns[0].remove_button.disabled
 

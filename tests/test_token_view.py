@@ -10,7 +10,7 @@ from utils import artifacts
 from utils.tokens import dataset, packing
 from utils.tokens.labels import IGNORE_INDEX
 from utils.widgets import token_view
-from utils.widgets.token_view import TokenView, bytes_of, cells_of, to_html, visible
+from utils.widgets.token_view import TokenView, cells_of, to_html, visible
 
 PAIR = {"instruction": "Say it.", "input": "", "response": "a\tb\n c"}
 HOSTILE = "<img src=x onerror=alert(1)>\"'</span><script>\x1b[2J\u202e\u0000\u200b&amp;"
@@ -43,14 +43,6 @@ def test_kinds_are_what_the_labels_say(tokenizer):
     assert [cell.position for cell in found] == block.position_ids.tolist()
     texts = [b"".join(cell.raw for cell in found if cell.row == row and cell.kind == "response") for row in (0, 1)]
     assert texts == [pair["response"].encode() for pair in pairs], "the bytes of all tokens are the text"
-
-
-def test_bytes_of_a_part_of_a_character(tokenizer):
-    raw_of = bytes_of(tokenizer)
-    ids = tokenizer("🙂", add_special_tokens=False)["input_ids"]
-    assert len(ids) > 1 and b"".join(map(raw_of, ids)) == "🙂".encode()
-    assert b"".join(raw_of(token_id) for token_id in range(5, 261)) != b"" and raw_of(0) == b"<|endoftext|>"
-    assert {raw_of(tokenizer.convert_tokens_to_ids(letter)) for letter in "Ġ!Ċ"} == {b" ", b"!", b"\n"}
 
 
 @pytest.mark.parametrize(
