@@ -209,7 +209,6 @@ def test_without_pairs_the_notebook_to_run_is_named(run):
     ("name", "address"),
     [
         ("bigcode/starcoder", "bigcode/search"),
-        ("bigcode/tiny_starcoder_py", "bigcode/search"),
         ("GeorgiaTechResearchInstitute/starcoder-gpteacher-code-instruct", "bigcode/search"),
         ("bigcode/starcoder2-3b", "bigcode/search-v2"),
         ("embedded", None),
