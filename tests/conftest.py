@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from support.world import make_world
-from utils import artifacts, hardware, workbook
+from utils import artifacts, hardware, plots, workbook
 from utils.artifacts import ROOT
 from utils.data import pairs
 from utils.runs import launch
@@ -27,6 +27,7 @@ def _short_probes():
     """What every run does besides training takes no time: its matrix rate, and the length of its samples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(hardware.SIZES, "cpu", 128)
+        patch.setattr(plots, "SCREEN_DPI", 32)  # a quarter of the time of a picture
         for module in (samples, task_answers):
             patch.setattr(module, "MAX_NEW_TOKENS", 16)
         yield

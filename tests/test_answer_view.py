@@ -74,62 +74,29 @@ def spans_of(text: str, *edges: tuple[int, int]) -> list[Span]:
     return [Span(start, end, [SOURCE]) for start, end in edges]
 
 
-each_payload = pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
-
-
-@each_payload
-def test_nothing_is_markup_in_an_answer(payload):
-    html = answer(payload)
-    assert Page(html).text("class", "text") == [seen(payload)]
-    html.encode()  # it can be sent
-    assert Page(answer("x", before=payload, after=payload)).text("class", "around") == [seen(payload)] * 2
-
-
-@each_payload
-def test_nothing_is_markup_in_the_sources_of_a_mark(payload):
-    found = [Span(0, len(payload), [Source(payload, payload, payload, payload)] * 2)]
-    page = Page(answer(payload, found))
-    assert page.text("class", "source") == [seen(payload)] == page.text("class", "text")
-    place = seen(f"{payload}, {payload}, licence {payload}")
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_nothing_is_markup(payload):
+    spelled, spans = seen(payload), [Span(0, len(payload), [Source(payload, payload, payload, payload)] * 2)]
+    html = answer(payload, spans, before=payload, after=payload)
+    page, place = Page(html), seen(f"{payload}, {payload}, licence {payload}")
+    assert page.text("class", "source") == [spelled] and page.text("class", "around") == [spelled] * 2
+    assert page.text("class", "text") == [spelled * 3]
     assert page.all("class", "source")[0]["aria-label"].endswith(f":\n{place}\n{place}")
-
-
-@each_payload
-def test_nothing_is_markup_in_the_list_of_sources(payload):
-    page = Page(sources(payload, [Span(0, len(payload), [Source(payload, payload, payload, payload)])]))
-    assert page.text("tag", "summary") == [seen(f"{payload}, {payload}, licence {payload}")]
-    cut = payload[:120] + "…" * (len(payload) > 120)
-    assert page.text("class", "quote") == [seen(cut), seen(payload)]
-
-
-@each_payload
-def test_nothing_is_markup_in_a_token(payload):
+    html.encode()  # it can be sent
+    page = Page(sources(payload, spans))
+    assert page.text("tag", "summary") == [place] * 2
+    assert page.text("class", "quote") == [seen(payload[:120] + "…" * (len(payload) > 120)), spelled, spelled]
     html = probabilities([TokenScore(payload, 0.5, ((payload, 0.25),))])
     (cell,) = Page(html).all("role", "img")
     assert cell["text"] == seen(payload.replace("\n", "⏎\n"))
     blanks = str.maketrans({" ": "·", "\n": "⏎", "\t": "⇥"})
-    shown = seen(payload).translate(blanks)
+    shown = spelled.translate(blanks)
     # An accent that begins a token is spelled in labels; no payload begins with one.
     assert cell["aria-label"] == f"“{shown}”: 50.0 %\nLikeliest tokens: “{shown}” 25.0 %"
     html.encode()
 
 
-PIECES = [
-    "def f(x):",
-    "\n    ",
-    "'''",
-    '"',
-    "return",
-    "#",
-    " \\\n",
-    "f'{",
-    "}",
-    "\r\n",
-    "<b>",
-    "&amp;",
-    "\u202e",
-    "```",
-]
+PIECES = ["def f(x):", "\n    ", "'''", '"', "#", " \\\n", "f'{", "}", "\r\n", "<b>", "&amp;", "\u202e", "```"]
 
 
 @given(

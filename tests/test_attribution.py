@@ -96,12 +96,6 @@ def test_a_ruler_tells_nothing_but_stays_part_of_a_longer_stretch(tmp_path):
     assert (span.start, span.end) == (0, len(texts[150])) and names(span) == ["source 150"]
 
 
-def test_a_run_from_one_text_into_the_next_is_none_and_empty_texts_are_borne(tmp_path):
-    index = index_of(tmp_path, words("a", NUM_WORDS - 1), "", words("b", NUM_WORDS - 1))
-    assert index.spans(f"{words('a', NUM_WORDS - 1)} {words('b', NUM_WORDS - 1)}") == []
-    assert index.spans("") == index.spans("a0") == []
-
-
 def test_a_hash_that_is_the_same_for_all_finds_nothing_wrong(tmp_path, monkeypatch):
     real = ngram_index._hashes
     monkeypatch.setattr(ngram_index, "_hashes", lambda *arguments: real(*arguments) * 0)
@@ -215,7 +209,6 @@ def test_without_pairs_the_notebook_to_run_is_named(run):
     ("name", "address"),
     [
         ("bigcode/starcoder", "bigcode/search"),
-        ("bigcode/tiny_starcoder_py", "bigcode/search"),
         ("GeorgiaTechResearchInstitute/starcoder-gpteacher-code-instruct", "bigcode/search"),
         ("bigcode/starcoder2-3b", "bigcode/search-v2"),
         ("embedded", None),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas
 import pytest
 
+from support.metric_lines import eval_line, train_line
 from utils import plots
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -19,19 +20,13 @@ TINY = RunConfig.from_preset("tiny")
 
 
 def records(offset: float = 0.0) -> list[dict]:
-    found = [{"kind": "eval", "step": 0, "epoch": 0.0, "total_tokens": 0, "seconds": 0.0, "eval_loss": 8.0 + offset}]
+    found = [eval_line(0, total_tokens=0, seconds=0.0, eval_loss=8.0 + offset)]
     for step in range(1, 5):
-        place = {"step": step, "epoch": step / 4, "total_tokens": 1000 * step, "seconds": 30.0 * step}
-        speed = {
-            "learning_rate": 1e-3,
-            "grad_norm": 1.5,
-            "tokens_per_second": 3000.0 + step,
-            "memory_bytes": step * 2**30,
-            "num_tokens": 1000,
-        }
-        found.append({"kind": "train", "loss": 8.0 - step + offset} | place | speed)
+        place = dict(epoch=step / 4, total_tokens=1000 * step, seconds=30.0 * step)
+        speed = dict(grad_norm=1.5, tokens_per_second=3000.0 + step, memory_bytes=step * 2**30)
+        found.append(train_line(step, loss=8.0 - step + offset, **place, **speed))
         if step in (2, 4):
-            found.append({"kind": "eval", "eval_loss": 4.5 + step / 4 + offset} | place)
+            found.append(eval_line(step, eval_loss=4.5 + step / 4 + offset, **place))
     return found
 
 
@@ -171,7 +166,7 @@ def test_the_panel_follows_its_fields_and_escapes_names(tmp_path):
     assert 'role="alert"' in panel.view.value and panel.report.value == ""
 
 
-@pytest.mark.parametrize("name", ["$", "$x^$", "$\\frac$ $", r"\$a$", "a_$b_$"])
+@pytest.mark.parametrize("name", ["$\\frac$ $", r"\$a_$b_$"])
 def test_a_name_is_no_mathematics(name):
     runs = [Run(name, "failed", TINY, [], [])]
     for picture in (curves.compare(runs), curves.details(runs)):
@@ -183,21 +178,12 @@ def test_a_name_is_no_mathematics(name):
     assert 'class="dataframe tex2jax_ignore mathjax_ignore"' in table._repr_html_()
 
 
-def test_a_name_that_is_not_utf_8_is_shown(tmp_path):
-    run_dir = make_run(tmp_path, "\udcff$")
-    view = CurvesView(tmp_path, [run_dir])
-    assert (
-        view.names.value == ("\\udcff$",)
-        and view.view.value.encode().startswith(b"<img")
-        and b"\\udcff$" in view.report.value.encode()
-    )
-
-
-def test_names_that_differ_in_one_byte_are_two_runs(tmp_path):
-    run_dirs = [make_run(tmp_path, name, TINY.with_changes(num_processes=1)) for name in ("a\udcff", "a\udcfe")]
+def test_names_that_are_not_utf_8_are_shown_and_differ(tmp_path):
+    run_dirs = [make_run(tmp_path, name, TINY.with_changes(num_processes=1)) for name in ("$\udcff", "$\udcfe")]
     view, panel = CurvesView(tmp_path, run_dirs), RunPanel(tmp_path, TINY, run_dirs[0].name)
-    assert len(view.names.value) == len(view.names.options) == 2 and len(panel.list.options) == 3
-    assert all(f"a\\udcf{last}" in view.report.value for last in "fe")
+    assert set(view.names.value) == {"$\\udcff", "$\\udcfe"} and len(panel.list.options) == 3
+    assert view.view.value.encode().startswith(b"<img")
+    assert all(f"$\\udcf{last}" in view.report.value for last in "fe")
 
 
 def test_the_ticks_of_few_updates_are_whole_numbers():

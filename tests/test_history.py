@@ -40,7 +40,7 @@ def test_markdown_holds_every_text_in_a_fence_it_cannot_end(tmp_path):
     hostile = "```\n<script>alert(1)</script>\n`````\n# head"
     text = history.markdown(_record(tmp_path, hostile, model="a`b<img>"))
     assert f"``````\n{hostile}\n``````" in text
-    assert "## `` a`b<img> ``" in text and "temperature 0" in text and "2 tokens, ended by: `limit`" in text
+    assert "## `a'b<img>`" in text and "temperature 0" in text and "2 tokens, ended by: `limit`" in text
 
 
 @pytest.mark.parametrize("text", [text for text in PAYLOADS if len(text) < 9000], ids=str.__len__)
@@ -94,8 +94,11 @@ def test_a_pair_and_its_origin_are_written_or_neither(tmp_path, monkeypatch):
     for path, message in refused.items():
         with pytest.raises(UserError, match=message):
             history.add_pair(path, PAIR, {})
-    with pytest.raises(UserError, match="not a pair yet"):
-        history.add_pair(tmp_path / "mine.jsonl", PAIR | {"response": "\ud800"}, {})
+    for change, message in (({"response": "\ud800"}, "not a pair yet"), ({"response": " "}, "'response' is blank")):
+        with pytest.raises(UserError, match=message):
+            history.add_pair(tmp_path / "mine.jsonl", PAIR | change, {})
+    with pytest.raises(UserError, match="must end in .jsonl"):
+        history.add_pair(tmp_path / "mine.txt", PAIR, {})
     assert (tmp_path / "wide.jsonl").read_bytes() == content and len(list(tmp_path.iterdir())) == 3
 
 
@@ -108,16 +111,3 @@ def test_a_record_that_no_page_can_hold_is_left_out_and_long_names_are_cut(tmp_p
     for index in range(3):
         panel.chosen.value = index
         assert all(len(label) < 300 for label, _ in (*panel.chosen.options, *panel.answer.options))
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [({"response": " "}, "'response' is blank"), ({"instruction": ""}, "'instruction' is empty"),
-     ({"response": "a\x00"}, "control character U\\+0000")],
-)  # fmt: skip
-def test_what_notebook_01_would_refuse_is_no_pair(tmp_path, change, said):
-    with pytest.raises(UserError, match=said):
-        history.add_pair(tmp_path / "mine.jsonl", PAIR | change, {})
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UserError, match="must end in .jsonl"):
-        history.add_pair(tmp_path / "mine.txt", PAIR, {})

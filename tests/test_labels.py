@@ -105,12 +105,6 @@ def test_labels_and_notes_are_escaped(tmp_path):
         assert not [tag for tag in ("<script", "<svg", "<iframe", "<a ", "<form") if tag in html.lower()]
 
 
-def test_a_page_without_jupyter_shows_the_picture(tmp_path):
-    view = CurvesView(tmp_path, [make_run(tmp_path, "a")])
-    page = static_view.panel(dependency_state(view, drop_defaults=False), view.model_id)
-    assert page.count('<img alt="Training and validation loss') == 1 and "script" not in page
-
-
 @pytest.mark.parametrize("x", ["step", "epoch", "tokens", "time"])
 def test_the_points_of_a_curve_are_where_they_are_drawn_and_say_step_and_value(tmp_path, x):
     runs = [Run.load(make_run(tmp_path, "a")), Run.load(make_run(tmp_path, "b", FAST, records(-1.0)))]

@@ -3,13 +3,13 @@
 import fcntl
 import json
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from support.metric_lines import train_line
 from support.waiting import wait_until
+from test_curves import make_run
 from utils import files
 from utils.config import RunConfig
 from utils.errors import UserError
@@ -100,43 +100,23 @@ def test_who_asks_whether_a_run_is_running_does_not_keep_it_from_starting(new_ru
             assert launch.state(run_dir) == "running"
 
 
-def made_run(data_dir, name):
-    run_dir = data_dir / "runs" / name
-    run_dir.mkdir(parents=True)
-    RunConfig().save(run_dir / "config.json")
-    return run_dir
-
-
 def test_what_is_half_deleted_is_no_run_and_no_obstacle(tmp_path):
-    run_dir, half_deleted = made_run(tmp_path, "again"), made_run(tmp_path, ".again.removed")
+    run_dir, half_deleted = make_run(tmp_path, "again"), make_run(tmp_path, ".again.removed")
     assert folders.runs(tmp_path) == [run_dir]
     launch.remove(run_dir)
     assert folders.runs(tmp_path) == [] and not half_deleted.exists()
 
 
 def test_a_run_removed_elsewhere_while_runs_are_listed_is_left_out(tmp_path, monkeypatch):
-    gone, kept = made_run(tmp_path, "gone"), made_run(tmp_path, "kept")
+    gone, kept = make_run(tmp_path, "gone"), make_run(tmp_path, "kept")
     monkeypatch.setattr("pathlib.Path.glob", lambda *_: [gone, kept])
     launch.remove(gone)
     assert folders.runs(tmp_path) == [kept] and folders.size_bytes(gone) == 0
 
 
-def test_a_checkpoint_replaced_while_it_is_measured_is_passed_over(tmp_path, monkeypatch):
-    run_dir = made_run(tmp_path, "saving")
-    (run_dir / "checkpoints" / "step-1").mkdir(parents=True)
-    size, scandir = folders.size_bytes(run_dir), os.scandir
-
-    def replaced(folder):
-        shutil.rmtree(run_dir / "checkpoints" / "step-1", ignore_errors=True)
-        return scandir(folder)
-
-    monkeypatch.setattr("os.scandir", lambda folder: replaced(folder) if "step-1" in str(folder) else scandir(folder))
-    assert folders.size_bytes(run_dir) == size > 0
-
-
 @pytest.mark.parametrize("outcome", ["running", "new", "finished", "unreadable", "", "\ud800"])
 def test_only_what_training_writes_is_an_outcome(tmp_path, outcome):
-    run_dir = made_run(tmp_path, "edited")
+    run_dir = make_run(tmp_path, "edited")
     (run_dir / "outcome.json").write_text(json.dumps({"outcome": outcome}))
     assert launch.state(run_dir) == launch.phase(run_dir) == "failed"
     assert f"says {outcome!r}, but {run_dir / 'model'} is missing" in launch.failure(run_dir)
@@ -149,7 +129,7 @@ def test_only_what_training_writes_is_an_outcome(tmp_path, outcome):
 @pytest.mark.parametrize("run", ["../../elsewhere/same", "..", ".", ".same.removed", "same/", "x/../same", "/tmp/same"])
 def test_a_run_is_named_by_its_folder_alone(tmp_path, run):
     for folder in (tmp_path, tmp_path / "elsewhere" / "runs"):
-        made_run(folder, "same")
+        make_run(folder, "same")
     for look_up in (lambda: folders.find_run(tmp_path, RunConfig(), run), lambda: RunPanel(tmp_path, RunConfig(), run)):
         with pytest.raises(UserError, match="RUN must be the name of a folder in .*got"):
             look_up()

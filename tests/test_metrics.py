@@ -23,25 +23,6 @@ def test_numbers_come_back_exactly_and_none_is_made_up(tmp_path):
     assert metrics.read(tmp_path) == [record]
 
 
-def test_a_resumed_run_writes_on_from_its_checkpoint(tmp_path):
-    for step in range(1, 6):
-        metrics.append(tmp_path, train_line(step))
-    with open(tmp_path / "metrics.jsonl", "a") as file:
-        file.write('{"kind": "tra')
-    assert [record["step"] for record in metrics.read(tmp_path)] == [1, 2, 3, 4, 5]
-    metrics.truncate(tmp_path, 2)
-    metrics.append(tmp_path, train_line(3))
-    assert [record["step"] for record in metrics.read(tmp_path)] == [1, 2, 3]
-
-
-def test_half_a_line_costs_only_itself(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    for before, steps in (("", [2]), (ONE, [1, 2])):
-        path.write_text(before + '{"kind": "tra')
-        metrics.append(tmp_path, train_line(2))
-        assert [record["step"] for record in metrics.read(tmp_path)] == steps
-
-
 @pytest.mark.parametrize("broken", [b'{"step": 3{"step": 4}', b'{"step": 3', b"\0\0\0\0", b"", b"\xff"])
 def test_a_line_that_is_no_json_is_named_each_time_and_read_on_when_it_is_gone(tmp_path, broken):
     path, tail = tmp_path / "metrics.jsonl", metrics.Tail(tmp_path)

@@ -1,7 +1,6 @@
 """Models in memory: loaded once for everybody, a run's checkpoints among them, and only where there is room."""
 
 import shutil
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Lock
@@ -89,19 +88,6 @@ def test_nobody_waits_for_a_model_that_others_load(base, run_dir, monkeypatch):
     monkeypatch.setattr(loading, "load", meanwhile)
     models.get(str(run_dir / "model"))
     assert list(models.sizes()) == [str(run_dir / "model")]
-
-
-@pytest.mark.slow
-def test_a_freed_model_is_gone_and_can_be_loaded_again(base):
-    models = LoadedModels()
-    network, _ = models.get(base)
-    assert models.sizes() == {base: weight_bytes(network) + sum(b.nbytes for b in network.buffers())}
-    gone = weakref.ref(network)
-    del network
-    models.free(base)
-    assert gone() is None and models.sizes() == {}
-    models.free(base)
-    assert same(models.get(base)[0], loading.load(base)[0])
 
 
 def test_a_run_offers_its_base_its_result_and_its_checkpoints(base, run_dir, tmp_path):

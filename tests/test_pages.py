@@ -120,8 +120,10 @@ def test_a_page_has_two_themes_and_never_changes_the_notebook():
 def test_a_page_tells_no_folders_of_its_maker(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/export/people/jane")
     texts = f"/export/people/jane/x {ROOT}/utils/x.py {tmp_path}/runs/x /export/people/janet /usr/bin"
-    notebook = v4.new_notebook(cells=[v4.new_code_cell("", outputs=[v4.new_output("stream", text=texts)])])
+    picture = v4.new_output("display_data", data={"image/png": "aGk="})
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("", outputs=[v4.new_output("stream", text=texts), picture])])
     page = pages.to_html(notebook, "a title", tmp_path)
+    assert "data:image/png;base64,aGk=" in page and "default-src 'none'" in page
     assert "…/x …/utils/x.py …/runs/x /export/people/janet /usr/bin" in page
 
 

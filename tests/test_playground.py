@@ -64,10 +64,6 @@ def run(panel):
     return after(panel, panel.generate_button.click)
 
 
-def controls(column):
-    return column.model, column.other, column.copy, column.free_button, column.remove_button
-
-
 def texts(panel):
     return {column.label: [one.text for one in column.written] for column in panel.columns}
 
@@ -240,16 +236,12 @@ def test_errors_are_shown_where_they_belong(panel):
     assert "The instruction is empty" in run(panel).message.value
     panel.instruction.value = "word " * 2000
     assert "Shorten the prompt" in run(panel).columns[0].status.value
-
-
-def test_a_prompt_that_was_cut_says_so(panel):
     panel.mode.value, panel.text.value = "Completion", "word " * 2000
     assert "were cut off" in run(panel).columns[0].status.value
 
 
 def test_probabilities_and_losses_under_every_model(panel):
     run(panel)
-
     panel.columns[1].model.value = OTHER  # chosen since; the answer stays the tuned model's
     column = after(panel, lambda: setattr(panel.view, "value", PROBABILITIES)).columns[0]
     assert len(column.scores[0]) == 8 and set(column.losses[0]) == {"base", "tuned"}
@@ -323,14 +315,6 @@ def test_the_history_comes_back_after_a_restart(panel, world, models):
     assert len(history.load(panel.run_dir)[0]) == 2
 
 
-def test_what_a_crash_cut_short_is_told(panel, world, models):
-    run(panel)
-    path = panel.run_dir / history.HISTORY
-    path.write_bytes(path.read_bytes()[:-9])
-    again = Playground(panel.run_dir, world[0], models)
-    assert "1 unreadable lines" in again.history.message.value
-
-
 def test_an_answer_is_mended_and_made_a_pair(panel, world, tmp_path):
     keep = run(panel).history
     keep.path.value = str(tmp_path / "mine.jsonl")
@@ -364,7 +348,8 @@ def test_columns_are_added_up_to_four_and_the_last_one_stays(panel):
     assert len(panel.columns) == 4 and panel.add_button.disabled
     for column in list(panel.columns):
         column.remove_button.click()
-        names = [child.description for column in panel.columns for child in controls(column)]
+        parts = ("model", "other", "copy", "free_button", "remove_button")
+        names = [getattr(column, part).description for column in panel.columns for part in parts]
         assert len(set(names)) == len(names) and f"Remove column {len(panel.columns)}" in names
     assert len(panel.columns) == 1 and panel.columns[0].remove_button.disabled
 

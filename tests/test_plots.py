@@ -1,9 +1,7 @@
 """What the figures show, read back from the drawn objects."""
 
-import subprocess
-import sys
+import re
 
-import pytest
 from matplotlib import colors
 
 from utils import plots
@@ -51,8 +49,8 @@ def test_every_axis_is_labelled_and_the_picture_has_words():
         assert colors.to_hex(figure.get_facecolor(), keep_alpha=True) == "#ffffffff", "opaque, for a dark page"
         page = figure._repr_html_()
         assert page.startswith('<img alt="') and 'alt=""' not in page
-    hostile = plots.pair_kinds([{"kind": '"><script>alert(1)</script>'}])._repr_html_()
-    assert "<script" not in hostile
+    hostile = plots.pair_kinds([{"kind": '"><script>alert(1)</script>'}, {"kind": "$x^$"}])._repr_html_()
+    assert "<script" not in hostile, "and what is between two $ is no mathematics"
 
 
 def test_nothing_yet_is_a_figure_too():
@@ -61,13 +59,9 @@ def test_nothing_yet_is_a_figure_too():
     assert plots.token_lengths([], [], 1024)._repr_html_()
 
 
-@pytest.mark.slow
 def test_pyplot_stays_out():
     """Figures kept by pyplot pile up in a kernel."""
-    code = "import sys; from utils.runs import curves; curves.compare([])._repr_html_(); print(*sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "matplotlib.figure" in shown.stdout.split()
-    assert "matplotlib.pyplot" not in shown.stdout.split()
+    assert [path for path in (ROOT / "utils").rglob("*.py") if re.search(r"import .*pyplot", path.read_text())] == []
 
 
 def test_a_table_is_no_mathematics_whatever_is_made_of_it():
@@ -78,7 +72,3 @@ def test_a_table_is_no_mathematics_whatever_is_made_of_it():
         assert page.count('<div tabindex="0"') == 1, "scrolled by keyboard"
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         assert '"pandas.DataFrame' not in path.read_text(), "a cell that shows a table shows a `plots.Table`"
-
-
-def test_kinds_are_no_mathematics():
-    assert plots.pair_kinds([{"kind": "$x^$"}, {"kind": "a$"}])._repr_html_()

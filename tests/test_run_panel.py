@@ -1,16 +1,16 @@
 """The form and the run's panel, without a page: what they refuse, keep, find again and ask before."""
 
-import asyncio
 import json
 
 import pytest
 
+from support.metric_lines import train_line
 from utils import artifacts, files
 from utils.advice import ADVICE
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.planning import planner
-from utils.runs import folders, launch, metrics
+from utils.runs import launch, metrics
 from utils.widgets import plan_view, run_status, settings_form
 from utils.widgets.html import alert, escape
 from utils.widgets.run_panel import RunPanel
@@ -79,6 +79,10 @@ def test_a_refused_value_holds_back_plan_and_start_until_it_is_corrected(form, t
     assert "It fits" in plan.value and not panel.start_button.disabled
     form.inputs["tokens_per_device"].value = form.inputs["max_length"].value = "5000"  # the model's limit is lower
     assert "No plan" in plan.value and panel.start_button.disabled
+    note = form.notes["max_length"]
+    assert "the context of the model has" in note.value and 'role="alert"' in note.value
+    form.inputs["max_length"].value = "400"
+    assert "It fits" in plan.value and 'role="alert"' not in note.value
 
 
 def test_a_model_of_the_hub_is_asked_for_with_a_sign(form):
@@ -152,9 +156,7 @@ def made_run(data_dir, config, name="one", outcome="stopped"):
     config.save(run_dir / "config.json")
     files.write_json(run_dir / "outcome.json", {"outcome": outcome, "reason": "<b>no</b> memory"})
     files.write_json(run_dir / artifacts.MANIFEST, {"inputs": {}, "facts": {"num_updates": 10}})
-    line = dict(kind="train", loss=2.0, learning_rate=1e-3, grad_norm=1.0, tokens_per_second=100.0, seconds=1.0)
-    line |= dict(memory_bytes=10**9, num_tokens=100, num_target_tokens=50, step=1, epoch=0.1, total_tokens=100)
-    metrics.append(run_dir, line)
+    metrics.append(run_dir, train_line(1))
     sample = dict(step=0, row=3, prompt="<script>", response="b", answer="<img src=x onerror=alert(1)>", reason="limit")
     metrics.append(run_dir, sample, metrics.SAMPLES)
     return run_dir
@@ -208,32 +210,6 @@ def test_a_new_run_in_the_list_does_not_take_the_place_of_the_one_that_is_shown(
     assert panel.list.value == str(panel.run_dir) and "stopped" in panel.state.value
 
 
-@pytest.mark.slow
-def test_two_runs_one_after_the_other_are_followed_to_their_ends(world):
-    data_dir, config = world[0], world[1].with_changes(num_train_epochs=1.0, num_samples=0)
-    panels = []
-
-    async def train(config):
-        panels[0].choose(config)
-        panels[0].start_button.click()
-        await asyncio.wait_for(wait_for_end(panels[0]), 100)
-
-    async def wait_for_end(panel):
-        while "finished" not in panel.state.value:
-            assert not panel.message.value
-            await asyncio.sleep(0.05)
-
-    async def both():
-        panels.append(RunPanel(data_dir, config))
-        await train(config)
-        await train(config.with_changes(seed=7))
-
-    asyncio.run(both())
-    assert len(folders.runs(data_dir)) == 2 and "<img alt=" in panels[0].figure.value
-    for run_dir in folders.runs(data_dir):
-        launch.remove(run_dir)
-
-
 def test_what_cannot_start_says_why_in_the_panel(tmp_path):
     panel = RunPanel(tmp_path, RunConfig.from_preset("tiny", num_processes=1))
     panel.start_button.click()
@@ -245,16 +221,3 @@ def test_a_run_in_one_line(tmp_path):
     run_dir = made_run(tmp_path, RunConfig.from_preset("tiny"))
     assert run_status.status(run_dir) == "stopped · update 1 of 10 · training loss 2.000 · 100 tokens/s"
     assert json.loads((run_dir / "outcome.json").read_text())["outcome"] == launch.phase(run_dir)
-
-
-def test_a_limit_of_the_model_is_shown_beside_its_field(world):
-    data_dir, config = world
-    form = SettingsForm(config, data_dir, keep=False)
-    form.on_change(lambda settings: settings and planner.plan(settings, data_dir))
-    form.inputs["tokens_per_device"].value = form.inputs["max_length"].value = "600"
-    assert (
-        "the context of the model has 512" in form.notes["max_length"].value
-        and 'role="alert"' in form.notes["max_length"].value
-    )
-    form.inputs["max_length"].value = "400"
-    assert 'role="alert"' not in form.notes["max_length"].value

@@ -324,18 +324,6 @@ def test_the_winner_is_not_scored_on_rows_that_may_have_chosen_it(data_dir, conf
         held_out.score(sweep.run_dir(1), data_dir)
 
 
-def test_what_a_runner_asks_often_is_read_once(data_dir, config, fake, monkeypatch):
-    sweep = queue.create(data_dir, config, trials(config, [0.1, 0.9]))
-    runner.work(sweep)
-    asked, read = [], metrics.read
-    monkeypatch.setattr("utils.runs.metrics.read", lambda run_dir: asked.append(run_dir) or read(run_dir))
-    for _ in range(3):
-        sweep.progress()
-    assert asked == []
-    metrics.append(sweep.run_dir(1), eval_line(17, eval_loss=0.5))
-    assert sweep.progress()[0].losses[17] == 0.5 and asked == [sweep.run_dir(1)]
-
-
 def test_a_runner_that_ends_leaves_no_added_run_behind(data_dir, config):
     sweep = queue.create(data_dir, config, [])
     with queue.working(sweep) as lock:

@@ -9,7 +9,6 @@ from nbformat import v4, write
 from support.waiting import wait_until
 from utils import artifacts, files, workbook
 from utils.config import RunConfig
-from utils.errors import UserError
 from utils.runs import summary
 
 NAME = f"tiny-{RunConfig.from_preset('tiny').pairs}"  # of a run of the default
@@ -199,16 +198,6 @@ def test_0_is_no_only_for_a_flag(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = workbook.make_plan({"DATA": "0", "SKIP_BAD": "0", "FRESH": "0"})
     assert plan.data_dir == tmp_path / "0" and "SKIP_BAD" not in plan.environment
-
-
-@pytest.mark.parametrize("path", [{"pairs": "mine.jsonl"}, {"model_name_or_path": "./model"}])
-def test_an_older_run_on_a_relative_path_is_refused(tmp_path, monkeypatch, path):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.jsonl").write_text("{}\n")
-    (tmp_path / "runs" / "old").mkdir(parents=True)
-    files.write_json(tmp_path / "runs" / "old" / "config.json", path)
-    with pytest.raises(UserError, match=rf"old/config.json has paths relative to .*'{tmp_path}/m"):
-        workbook.make_plan({"DATA": str(tmp_path), "RUN": "old"})
 
 
 def test_paths_count_from_the_callers_folder(tmp_path, monkeypatch):

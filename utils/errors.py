@@ -84,6 +84,11 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
 
 
+def encodable(text: str) -> str:
+    """`text` with half surrogates, which no page, figure or file can hold, as escapes, so that names stay distinct."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def unknown(what: str, got: str, allowed: Iterable[str], field: str = "") -> UserError:
     """The error for a name that is not in `allowed`, with the nearest valid name, or else all of them."""
     allowed = list(allowed)

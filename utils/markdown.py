@@ -31,16 +31,11 @@ def one_line(text: str) -> str:
     return visible(masked(" ".join(text.split())))
 
 
-def backticks(text: str, least: int) -> str:
-    """More backticks than any run of them in `text`, at least `least`."""
-    return "`" * max(least, 1 + max(map(len, re.findall("`+", text)), default=0))
-
-
 def code(text: str) -> str:
     return f"`{one_line(text).replace('`', chr(39))}`"
 
 
 def fenced(text: str, language: str = "") -> str:
-    """Text as a block of code, whatever it contains."""
-    fence = backticks(text, 3)
+    """Text as a block of code, whatever it contains: between more backticks than any run of them in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{visible(text)}\n{fence}"

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from utils.errors import encodable
+
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#767676", "#222222"
 SCREEN_DPI = 192  # two pixels per CSS pixel
 NUM_COLUMNS = 1600  # of pixels: an axis 8.3 inches wide at 192 dpi
@@ -82,11 +84,6 @@ def subplots(
         axis.grid(color="#E6E6E6", linewidth=0.8)
         axis.set_axisbelow(True)
     return figure, axes
-
-
-def encodable(text: str) -> str:
-    """`text` with half surrogates, which no page or figure can hold, as escapes, so that names stay distinct."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def literal(text: str) -> str:

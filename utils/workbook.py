@@ -63,8 +63,7 @@ def main(notebooks: Path = ROOT / "notebooks") -> int:
 def make_plan(environment: dict[str, str]) -> Plan:
     """The plan for these environment variables; relative paths are relative to the current folder.
 
-    Raises `UserError` for an unknown preset, source, field, repair, benchmark or run, for a missing file, and for a run
-    on a relative path.
+    Raises `UserError` for an unknown preset, source, field, repair, benchmark or run, and for a missing file.
     """
     given = {name: environment[name] for name in CHOICES if environment.get(name)}
     given = {name: value for name, value in given.items() if name not in FLAGS or flag(name, value)}
@@ -73,7 +72,7 @@ def make_plan(environment: dict[str, str]) -> Plan:
         if clash := [name for name in ("PRESET", "PAIRS", "OVERRIDES", "FRESH") if name in given]:
             raise UserError(f"RUN names a run with its own settings: leave out {' and '.join(clash)}.")
         run_dir = folders.find_run(data_dir, RunConfig(), given["RUN"])
-        config = folders.settings(run_dir)
+        config = RunConfig.load(run_dir / "config.json")
     else:
         config = RunConfig.chosen(given.get("PRESET", "tiny"), given.get("PAIRS", ""), given.get("OVERRIDES", "{}"))
         run_dir = folders.choose_run(data_dir, config, fresh="FRESH" in given)

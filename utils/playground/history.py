@@ -16,7 +16,7 @@ from typing import Any
 from utils import files, paths
 from utils.data import reader
 from utils.errors import UserError
-from utils.markdown import backticks
+from utils.markdown import code, fenced
 from utils.model.generation import GenerationSettings
 from utils.model.prompt_modes import Question
 
@@ -80,22 +80,21 @@ def question_of(record: dict[str, Any]) -> Question:
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """A question and its answers as Markdown, all text as code, between more backticks than it has."""
+    """A question and its answers as Markdown, all text as code, with hidden characters as escapes."""
     settings = ", ".join(f"{name} {value}" for name, value in record["settings"].items() if value or value == 0)
-    lines = [f"# {_code(record['mode'])}, {_code(record['time'])}", "", _code(settings), ""]
+    lines = [f"# {code(record['mode'])}, {code(record['time'])}", "", code(settings), ""]
     for title in ("system", "instruction", "input", "text"):
         if record[title]:
-            lines += [f"**{title.capitalize()}**", "", _fenced(record[title]), ""]
+            lines += [f"**{title.capitalize()}**", "", fenced(record[title]), ""]
     for column in record["columns"]:
         for asked, answered in column["turns"]:
-            lines += [f"## {_code(column['model'])}, before", "", _fenced(asked), "", _fenced(answered), ""]
+            lines += [f"## {code(column['model'])}, before", "", fenced(asked), "", fenced(answered), ""]
         for number, answer in enumerate(column["answers"], start=1):
             which = f", answer {number}" if len(column["answers"]) > 1 else ""
-            lines += [f"## {_code(column['model'])}{which}", ""]
-            lines += [
-                f"{answer['num_tokens']} tokens, ended by: {_code(answer['reason'])} {_code(column['note'])}".rstrip()
-            ]
-            lines += ["", _fenced(answer["text"]), ""]
+            note = f" {code(column['note'])}" if column["note"] else ""
+            lines += [f"## {code(column['model'])}{which}", ""]
+            lines += [f"{answer['num_tokens']} tokens, ended by: {code(answer['reason'])}{note}"]
+            lines += ["", fenced(answer["text"]), ""]
     return "\n".join(lines)
 
 
@@ -106,7 +105,7 @@ def save_markdown(run_dir: Path, record: dict[str, Any]) -> Path:
         path = Path(run_dir) / f"{stem}{f'-{number}' if number > 1 else ''}.md"
         try:
             with files.writing(path), open(path, "xb", opener=files.opener) as file:
-                file.write(markdown(record).encode("utf-8", "replace"))
+                file.write(markdown(record).encode())
             return path
         except FileExistsError:
             continue
@@ -148,15 +147,3 @@ def _completed(record: Any) -> Any:
     if files.misfit(record, {"columns": [dict]}):
         return record
     return {"system": ""} | record | {"columns": [{"turns": []} | column for column in record["columns"]]}
-
-
-def _fenced(text: str) -> str:
-    fence = backticks(text, 3)
-    return f"{fence}\n{text}\n{fence}"
-
-
-def _code(text: str) -> str:
-    """One line of text as inline code; "" for none."""
-    line = " ".join(text.split())
-    ticks = backticks(line, 1)
-    return f"{ticks} {line} {ticks}" if "`" in line else line and f"{ticks}{line}{ticks}"

@@ -18,7 +18,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from utils import plots
 from utils.config import RunConfig
-from utils.errors import UserError, unknown
+from utils.errors import UserError, encodable, unknown
 from utils.runs import folders, labels, launch, metrics
 
 # The x axes: field of a metrics line, its units per unit of the axis, label.
@@ -53,7 +53,7 @@ class Run:
         """Read a run's folder; raises `UserError` when its settings or metrics cannot be read."""
         config, records = RunConfig.load(run_dir / "config.json"), metrics.read(run_dir)
         lines = metrics.train_lines(records), metrics.eval_lines(records), metrics.task_lines(records)
-        return cls(plots.encodable(run_dir.name), launch.state(run_dir), config, *lines, labels.about(run_dir))
+        return cls(encodable(run_dir.name), launch.state(run_dir), config, *lines, labels.about(run_dir))
 
     def best(self) -> dict[str, Any] | None:
         """The evaluation with the lowest loss."""
@@ -67,7 +67,7 @@ def load(run_dirs: Iterable[Path]) -> tuple[list[Run], dict[str, str]]:
         try:
             runs.append(Run.load(run_dir))
         except UserError as error:
-            unreadable[plots.encodable(run_dir.name)] = plots.encodable(str(error))
+            unreadable[encodable(run_dir.name)] = encodable(str(error))
     return runs, unreadable
 
 
@@ -82,22 +82,20 @@ def titles(runs: Sequence[Run]) -> list[str]:
     return [labels.title(run.name, names[run.name]) for run in runs]
 
 
-def choose(data_dir: Path, run_dir: Path, names: str = "", num_others: int = 2) -> list[Path]:
-    """`run_dir` and the runs to compare it with: `names`, separated by spaces, else the newest on the same pairs.
+def choose(data_dir: Path, run_dir: Path, names: str = "") -> list[Path]:
+    """`run_dir` and the runs to compare it with: `names`, separated by spaces, else the two newest on the same pairs.
 
     Raises `UserError` for an unknown name.
     """
+    if not names.split():
+        pairs = RunConfig.load(run_dir / "config.json").pairs
+        others = [path for path, config in folders.readable(data_dir).items() if config.pairs == pairs]
+        return [run_dir, *[path for path in others if path.name != run_dir.name][:2]]
     known = {path.name: path for path in folders.runs(data_dir)}
     for name in names.split():
         if name not in known:
             raise unknown("run in COMPARE", name, known)
-    if names.split():
-        others = [known[name] for name in dict.fromkeys(names.split())]
-    else:
-        pairs = RunConfig.load(run_dir / "config.json").pairs
-        others = [path for path, config in folders.readable(data_dir).items() if config.pairs == pairs]
-    others = [path for path in others if path.name != run_dir.name]
-    return [run_dir, *(others if names.split() else others[:num_others])]
+    return list(dict.fromkeys([run_dir, *(known[name] for name in names.split())]))
 
 
 def summary(runs: Sequence[Run], unreadable: Mapping[str, str] | None = None) -> pandas.DataFrame:
@@ -109,26 +107,22 @@ def summary(runs: Sequence[Run], unreadable: Mapping[str, str] | None = None) ->
     names = named(runs)
     for run in runs:
         best = run.best() or {"eval_loss": np.nan, "step": None}
+        train = pandas.DataFrame(run.train, columns=["tokens_per_second", "memory_bytes", "seconds"], dtype=float)
         rows[run.name] = ({"label": names[run.name]} if any(names.values()) else {}) | {
             "state": run.state,
             "updates": run.train[-1]["step"] if run.train else 0,
             "lowest validation loss (nats/token)": round(best["eval_loss"], 3),
             "its perplexity": round(float(np.exp(best["eval_loss"])), 2),
             "at step": best["step"],
-            "tokens/s (median)": _reduced(np.median, _values(run.train, "tokens_per_second"), 0),
-            "peak memory (GiB)": _reduced(np.max, _values(run.train, "memory_bytes") / 2**30, 2),
-            "training time (minutes)": _reduced(np.max, _values(run.train, "seconds") / 60, 1),
+            "tokens/s (median)": round(train["tokens_per_second"].median(), 0),
+            "peak memory (GiB)": round(train["memory_bytes"].max() / 2**30, 2),
+            "training time (minutes)": round(train["seconds"].max() / 60, 1),
         }
         if any(run.tasks for run in runs):
-            rows[run.name]["best pass rate"] = _reduced(np.max, _values(run.tasks, "pass_rate"), 3)
+            rows[run.name]["best pass rate"] = round(max((line["pass_rate"] for line in run.tasks), default=np.nan), 3)
     rows |= {name: {"state": f"unreadable: {fault}"} for name, fault in (unreadable or {}).items()}
     table = plots.Table.from_dict(rows, orient="index")
     return table.astype({"updates": "Int64", "at step": "Int64"}) if runs else table
-
-
-def _reduced(how: Callable, values: np.ndarray, num_digits: int) -> float:
-    known = values[np.isfinite(values)]
-    return round(float(how(known)), num_digits) if len(known) else np.nan
 
 
 def differences(configs: dict[str, RunConfig]) -> pandas.DataFrame:

@@ -26,11 +26,10 @@ MAD_TO_SIGMA = 1.4826  # standard deviation over median absolute deviation of a 
 
 @dataclass(frozen=True)
 class Hint:
-    """A finding in the curves: its `kind`, what it means and what to try, and its numbers."""
+    """A finding in the curves: its `kind`, and what it means, with its numbers, and what to try."""
 
     kind: str
     text: str
-    evidence: dict[str, float]
 
 
 def read(records: list[dict[str, Any]], config: RunConfig) -> list[Hint]:
@@ -72,8 +71,7 @@ def overfitting(train: list[dict], evals: list[dict]) -> Hint | None:
         f"while the training loss fell from {then:.3f} to {now:.3f}: since then the model memorizes the training "
         f"pairs. Stop near step {step:,} (`early_stopping_patience`), or use more pairs or a lower learning rate."
     )
-    evidence = {"best step": step, "lowest validation loss": float(losses[best]), "validation loss at the end": end}
-    return Hint("overfitting", text, evidence | {"training loss then": then, "training loss at the end": now})
+    return Hint("overfitting", text)
 
 
 def divergence(train: list[dict]) -> Hint | None:
@@ -93,36 +91,26 @@ def divergence(train: list[dict]) -> Hint | None:
                 f"{rise.end:.3f}: the run diverged. Start again with a lower learning rate (a third) or a "
                 "longer warm-up, or resume from a checkpoint before that step."
             )
-            evidence = {"step of the rise": first, "loss before": rise.low, "loss at the end": rise.end}
-            return Hint("divergence", text, evidence)
+            return Hint("divergence", text)
     return None
 
 
 def rate_too_high(train: list[dict], config: RunConfig) -> Hint | None:
-    """The loss jumped early and recovered, or oscillates by more than its noise."""
+    """The loss jumped early, at a large learning rate, and recovered."""
     steps, losses, rates = (_values(train, name) for name in ("step", "loss", "learning_rate"))
-    advice = f"Try a lower learning rate (a third: {config.learning_rate / 3:.1g}) or a longer warm-up."
     rises, num_planned = _rises(losses), train[-1]["step"] * config.num_train_epochs / train[-1]["epoch"]
     early = [rise for rise in rises if rise.is_over and rise.num_blocks >= 2 and steps[rise.first] < num_planned / 3]
     # A jump at a small learning rate has another cause.
     early = [rise for rise in early if rates[rise.first] >= config.learning_rate / 2]
-    if early:
-        rise, first = early[0], int(steps[early[0].first])
-        text = (
-            f"Near step {first:,} the training loss jumped from {rise.low:.3f} to {rise.top:.3f} and took until step "
-        )
-        text += f"{int(steps[rise.last]):,} to recover: the updates were too large. {advice}"
-        evidence = {"step of the jump": first, "loss before": rise.low, "loss after": rise.top}
-        return Hint("learning rate too high", text, evidence)
-    for size in sorted({rise.size for rise in rises}):
-        swings = [rise for rise in rises if rise.size == size]
-        if len(swings) >= 3:
-            height, noise = float(np.median([rise.top - rise.low for rise in swings])), _noise(losses)
-            text = f"The training loss oscillates: averaged over {size} updates, it rose {len(swings)} times by about "
-            text += f"{height:.3f}, while the noise of a single update is only {noise:.3f}. {advice}"
-            evidence = {"number of rises": len(swings), "height": height, "noise of an update": noise}
-            return Hint("learning rate too high", text, evidence)
-    return None
+    if not early:
+        return None
+    rise, first = early[0], int(steps[early[0].first])
+    text = (
+        f"Near step {first:,} the training loss jumped from {rise.low:.3f} to {rise.top:.3f} and took until step "
+        f"{int(steps[rise.last]):,} to recover: the updates were too large. Try a lower learning rate (a third: "
+        f"{config.learning_rate / 3:.1g}) or a longer warm-up."
+    )
+    return Hint("learning rate too high", text)
 
 
 def memorization(train: list[dict]) -> Hint | None:
@@ -144,7 +132,7 @@ def memorization(train: list[dict]) -> Hint | None:
         "slowly between: the model recognizes pairs that it has seen. Rely on the validation loss, and "
         "use fewer epochs or more pairs if it does not fall too."
     )
-    return Hint("memorization", text, {"drop": size, "its standard error": error, "loss before": level})
+    return Hint("memorization", text)
 
 
 @dataclass(frozen=True)

@@ -96,18 +96,6 @@ def find_run(data_dir: Path, config: RunConfig, run: str = "", is_finished: bool
     return existing[0]
 
 
-def settings(run_dir: Path) -> RunConfig:
-    """A run's settings; raises `UserError` for relative paths, which are others in each folder (older versions)."""
-    config = RunConfig.load(run_dir / "config.json")
-    if (absolute := config.resolved()) != config:
-        was, now = ((one.pairs, one.model_name_or_path) for one in (config, absolute))
-        raise UserError(
-            f"{run_dir / 'config.json'} has paths relative to the folder where the run was started: "
-            f"{short(was)}. From here they would be {short(now)}: if these are the files, write them into it."
-        )
-    return config
-
-
 def written_at(path: Path) -> float:
     """The modification time of a file, in seconds since 1970; 0 if there is none."""
     with suppress(OSError):

@@ -12,7 +12,7 @@ from typing import Any
 
 from utils import files
 from utils.config import RunConfig
-from utils.errors import UserError, visible
+from utils.errors import UserError, encodable, visible
 
 ABOUT = "about.json"
 MAX_LABEL, MAX_NOTE, MAX_SETTINGS = 60, 10_000, 3
@@ -47,7 +47,7 @@ class About:
 
     def __post_init__(self):
         for name, limit in (("label", MAX_LABEL), ("note", MAX_NOTE)):
-            text = getattr(self, name).encode("utf-8", "backslashreplace").decode().strip()
+            text = encodable(getattr(self, name)).strip()
             object.__setattr__(self, name, " ".join(text.split()) if name == "label" else text)
             if len(text) > limit:
                 raise UserError(f"a {name} may have {limit:,} characters, got {len(text):,}. Shorten it.", name)

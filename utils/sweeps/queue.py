@@ -128,7 +128,8 @@ class Sweep:
             state = "waiting"
         # As recorded by the run, since notebook 02 may have made other token rows meanwhile.
         made_from = artifacts.read_manifest(run_dir) or {}
-        tokens = made_from.get("inputs") or _token_files(self.data_dir, config)
+        tokens_dir = artifacts.tokens_dir(self.data_dir, config)
+        tokens = made_from.get("inputs") or artifacts.require(tokens_dir, "02_alpaca_format")["files"]
         alike = (*sorted(tokens.items()), *group(trial))
         return Progress(number, alike, trial.num_updates, config.eval_steps, losses, state)
 
@@ -185,10 +186,6 @@ class Sweep:
     def pause(self) -> None:
         """Ask the runner to stop its run, which saves a checkpoint, and to end; `start` resumes."""
         files.write_text(self.folder / "STOP", "")
-
-
-def _token_files(data_dir: Path, config: RunConfig) -> dict[str, str]:
-    return artifacts.require(artifacts.tokens_dir(data_dir, config), "02_alpaca_format")["files"]
 
 
 def group(trial: Trial) -> tuple:

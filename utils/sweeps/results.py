@@ -9,7 +9,7 @@ import pandas
 
 from utils import artifacts, plots
 from utils.config import RunConfig
-from utils.errors import UserError, number_of, unknown
+from utils.errors import UserError, encodable, number_of
 from utils.runs import launch
 from utils.sweeps.halving import Progress
 from utils.sweeps.queue import SCORE, Sweep, Trial, lines
@@ -37,8 +37,6 @@ MEASURES = {
 
 def points(sweep: Sweep, measure: str = LOSS) -> list[tuple[Progress, Trial, float]]:
     """Every run, and the measure of its model: NaN before the first evaluation and after a failure."""
-    if measure not in MEASURES:
-        raise unknown("measure", measure, MEASURES)
     trials, found = sweep.trials(), []
     for run in sweep.progress():
         run_dir = sweep.run_dir(run.number)
@@ -86,7 +84,7 @@ def table(sweep: Sweep, measure: str = LOSS) -> pandas.DataFrame:
     rows, names, order = {}, swept(sweep), sweep.unfinished()
     for run, trial, found in points(sweep, measure):
         run_dir = sweep.run_dir(run.number)
-        settings = {name: plots.encodable(str(getattr(trial.config, name))) for name in names}
+        settings = {name: encodable(str(getattr(trial.config, name))) for name in names}
         known = {measure: round(found, 4), "at update": f"{max(run.losses, default=0):,} of {run.num_updates:,}"}
         fault = trial.fault or (launch.failure(run_dir) if run.state == "failed" else "")
         rows[run_dir.name] = settings | known | {"state": state(run, order, fault)}
@@ -97,7 +95,7 @@ def table(sweep: Sweep, measure: str = LOSS) -> pandas.DataFrame:
 def state(run: Progress, order: list[int], fault: str) -> str:
     """How a run stands, in words; `order` are the runs to train further."""
     if run.state == "failed":
-        return f"failed: {plots.encodable(fault)}"
+        return f"failed: {encodable(fault)}"
     if run.state == "waiting":
         return EARLY if run.number not in order else "paused" if run.losses else "queued"
     return run.state
@@ -116,7 +114,7 @@ def figure(sweep: Sweep, measure: str = LOSS) -> plots.Picture:
     columns = min(len(names), 3)
     num_rows = -(-len(names) // columns)
     size = (max(6, 3 * columns), 3.2 * num_rows + 0.3)
-    picture, axes = plots.subplots(num_rows, columns, size, plots.encodable(alt), sharey=True)
+    picture, axes = plots.subplots(num_rows, columns, size, encodable(alt), sharey=True)
     for axis, name in zip(axes, names, strict=False):
         _draw(
             axis, name, [(getattr(trial.config, name), value, run.state == "finished") for run, trial, value in found]

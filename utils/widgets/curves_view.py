@@ -5,8 +5,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from utils.errors import UserError
-from utils.plots import encodable
+from utils.errors import UserError, encodable
 from utils.runs import curves, diagnostics, folders, launch
 from utils.runs.curves import Run
 from utils.widgets.html import Headers, alert, connection_note, describe, escape, pre

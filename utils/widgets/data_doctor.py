@@ -27,18 +27,15 @@ class Doctor(widgets.VBox):
     """The panel: `findings` with checkboxes for their repairs, and a button that applies those selected.
 
     `applied` are the repairs that these pairs already have. `prepare` is `pairs.prepare` for the same source, which
-    the button calls with `repairs`; without it the panel says what to write into REPAIRS.
+    the button calls with `repairs`.
     """
 
-    def __init__(
-        self, findings: Sequence[Finding], applied: Sequence[str] = (), prepare: Callable[..., tuple] | None = None
-    ):
+    def __init__(self, findings: Sequence[Finding], applied: Sequence[str], prepare: Callable[..., tuple]):
         self.applied, self._prepare = [name for name in REPAIRS if name in applied], prepare
         self._working: asyncio.Task | None = None
         self.ticks: dict[str, widgets.Checkbox] = {}
         self.proposal = widgets.HTML()
         self.button = widgets.Button(description="Apply", icon="check", button_style="primary")
-        self.button.layout.display = None if prepare else "none"
         self.button.on_click(guarded(self._start, self.proposal))
         lines: list[widgets.Widget] = []
         for finding in findings:
@@ -69,25 +66,18 @@ class Doctor(widgets.VBox):
         self.button.disabled = self.repairs == self.applied
         if self.repairs == self.applied:
             text = "The selected repairs are applied." if self.applied else "No repair is selected."
-        elif self._prepare is None:
-            value = escape(" ".join(self.repairs))
-            text = (
-                f'To apply: set <code>REPAIRS = "{value}"</code> at the top of this notebook, and run all cells again.'
-            )
         else:
             text = "Not applied yet."
         self.proposal.value = f'<p role="status" style="{LINE}"><b>{text}</b></p>'
 
     def _start(self) -> None:
-        if self._prepare is None:  # as its button is hidden
-            return
         self.button.disabled = True
         self.proposal.value = f'<p role="status" style="{LINE}"><b>Making the pairs again…</b></p>'
-        self._working = asyncio.get_running_loop().create_task(self._apply(self._prepare, self.repairs))
+        self._working = asyncio.get_running_loop().create_task(self._apply(self.repairs))
 
-    async def _apply(self, prepare: Callable[..., tuple], names: list[str]) -> None:
+    async def _apply(self, names: list[str]) -> None:
         try:
-            folder, _ = await asyncio.to_thread(prepare, repairs=tuple(names))
+            folder, _ = await asyncio.to_thread(self._prepare, repairs=tuple(names))
             counts = pairs.row_counts(folder)
             self.applied = names
             self._propose()

@@ -68,8 +68,6 @@ class HistoryPanel(widgets.VBox):
         self._list_answers()
 
     def _record(self) -> dict[str, Any]:
-        if self.chosen.value is None:
-            raise UserError("There are no questions yet: press Generate first.")
         return self.records[self.chosen.value]
 
     def _list_answers(self) -> None:

@@ -53,22 +53,19 @@ class PlanView(widgets.HTML):
 def to_html(plan: Plan) -> str:
     """The view as HTML, all text escaped."""
     parts, free = plan.memory_bytes_per_process, plan.free_bytes_per_process
+    named = {name: f"{name} {format_bytes(size)}" for name, size in parts.items()}
     scale = 100 / max(plan.memory_bytes, free, 1)
     bar = "".join(
-        f'<span style="width: {size * scale:.2f}%; background: {COLORS[name]}" '
-        f'title="{name} {format_bytes(size)}"></span>'
+        f'<span style="width: {size * scale:.2f}%; background: {COLORS[name]}" title="{named[name]}"></span>'
         for name, size in parts.items()
     )
     # A line marks the free memory, labelled on the side with more room.
     side = " left" if free * scale > 50 else ""
     bar += f'<span class="limit{side}" style="left: {free * scale:.2f}%">free: {format_bytes(free)}</span>'
-    legend = "".join(
-        f'<li><i style="background: {COLORS[name]}"></i>{name} {format_bytes(size)}</li>'
-        for name, size in parts.items()
-    )
+    legend = "".join(f'<li><i style="background: {COLORS[name]}"></i>{text}</li>' for name, text in named.items())
     fits, said = _verdict(plan)
     verdict = f"<p{'' if fits else ' class=bad'}>{escape(said)}</p>"
-    words = escape(f"{said} In parts: {_in_words(plan)}.")
+    words = escape(f"{said} In parts: {', '.join(named.values())}.")
     rows = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in facts(plan))
     return (
         f'{STYLE}<div class="plan-view">{verdict}<div class="bar" role="img" aria-label="{words}">{bar}</div>'
@@ -81,13 +78,15 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
     updates = "unknown" if plan.num_updates is None else f"{plan.num_updates:,}"
     time = "" if plan.seconds is None else f"about {timing.duration(plan.seconds)}: "
     disk = ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.disk_bytes.items())
+    program = "the program itself" if plan.devices[0].type == "cpu" else "the CUDA context (not measured)"
+    buffers = "weights gathered from other processes, and a copy of the checkpoint being written"
     rows = [
         ("model", f"{plan.num_parameters:,} parameters"),
         ("updates", updates),
         ("tokens per update", f"{plan.tokens_per_update:,.0f}, {plan.tokens_basis}"),
         ("time", f"{time}{plan.seconds_basis}"),
         ("disk", f"{disk}; {format_bytes(plan.free_disk_bytes)} free"),
-        ("program and buffers", _buffers(plan)),
+        ("program and buffers", f"{program}, {buffers}"),
     ]
     if plan.main_memory_bytes:
         needed, free = map(format_bytes, (plan.main_memory_bytes, plan.free_main_memory_bytes))
@@ -104,15 +103,6 @@ def _verdict(plan: Plan) -> tuple[bool, str]:
     devices = f"each of {plan.num_processes} processes" if plan.num_processes > 1 else "the one process"
     needed, free = format_bytes(plan.memory_bytes), format_bytes(plan.free_bytes_per_process)
     return True, f"It fits. {plan.devices[0].name}: {devices} needs {needed} of memory; {free} are free."
-
-
-def _buffers(plan: Plan) -> str:
-    first = "the program itself" if plan.devices[0].type == "cpu" else "the CUDA context (not measured)"
-    return f"{first}, weights gathered from other processes, and a copy of the checkpoint being written"
-
-
-def _in_words(plan: Plan) -> str:
-    return ", ".join(f"{name} {format_bytes(size)}" for name, size in plan.memory_bytes_per_process.items())
 
 
 def checks_table(checks: list[Check]) -> str:

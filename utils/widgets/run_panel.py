@@ -12,9 +12,8 @@ import ipywidgets as widgets
 
 from utils import artifacts, hardware
 from utils.config import RunConfig
-from utils.errors import UserError
+from utils.errors import UserError, encodable
 from utils.planning import planner, timing
-from utils.plots import encodable
 from utils.runs import curves, folders, labels, launch, metrics
 from utils.sweeps import queue
 from utils.training import preflight
@@ -116,7 +115,7 @@ class RunPanel(widgets.VBox):
         """
         state = launch.state(self.run_dir)
         if state == "running":
-            raise UserError(f"{self.run_dir.name} is already running, with process {self._pid()}.")
+            raise UserError(f"{self.run_dir.name} is already running.")
         if sweep := queue.running(self.data_dir):
             raise UserError(f"{sweep.folder.name} is training. Pause it first, or add this run to it below.")
         if state == "new" and self._is_refused:
@@ -257,10 +256,6 @@ class RunPanel(widgets.VBox):
     def _show_sample(self) -> None:
         chosen = [record for record in self.samples.records if record["step"] == self.sample_step.value]
         update(self.sample, value=run_status.samples(chosen))
-
-    def _pid(self) -> str:
-        process = launch.launcher(self.run_dir)
-        return str(process.pid) if process else "that just ended"
 
 
 def _read(tail: metrics.Tail) -> tuple[bool, str]:

@@ -9,8 +9,7 @@ from utils import artifacts, files
 from utils.choices import offered
 from utils.config import EMBEDDED, PRESETS, RunConfig
 from utils.data import sources
-from utils.errors import UserError, number_of
-from utils.plots import encodable
+from utils.errors import UserError, encodable, number_of
 from utils.runs import folders
 from utils.runs.labels import typed
 from utils.widgets.html import LINE, alert, escape, guarded, muted
@@ -140,7 +139,7 @@ class ChoicePanel(widgets.VBox):
         fields = (self.map.value, self.ignore.value) if is_own else ("", "")
         new = Choice(self.preset.value, pairs, self.run.value, self.start.value, *fields)
         if new.run and new.run != old.run:
-            config = folders.settings(folders.named(self.data_dir, new.run))
+            config = RunConfig.load(folders.named(self.data_dir, new.run) / "config.json")
             preset = config.preset if config.preset in PRESETS else new.preset
             new = replace(new, preset=preset, pairs=config.pairs)
         elif (new.preset, new.pairs) != (old.preset, old.pairs):

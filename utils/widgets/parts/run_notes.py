@@ -5,7 +5,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from utils.plots import encodable
+from utils.errors import encodable
 from utils.runs import labels
 from utils.widgets.html import LINE, guarded, muted, update
 
