@@ -407,7 +407,7 @@ def test_the_panel_says_how_many_runs_and_how_long_before_it_starts_them(panel, 
     assert "8 runs, " in panel.planned.value and "8 runs, " in note.value
     assert "The runs are compared on 1 validation pair;" in panel.planned.value
     panel.form.inputs["train_batch_size"].value = str(config.train_batch_size)
-    assert panel.values.placeholder == "adamw_torch_fused, adamw_bfloat16, adamw_torch_8bit, muon"
+    assert panel.values.placeholder == "adamw_torch_fused, adamw_bfloat16"
     panel.values.value = "<b>"
     assert "&lt;b&gt;" in panel.planned.value and panel.start_button.disabled and "No sweep: " in note.value
     panel.values.value = "muon, adamw_torch_fused"

@@ -94,7 +94,7 @@ def remove_dropout(network: nn.Module) -> None:
 
 @lru_cache(maxsize=32)
 def _support(key: str, max_length: int, num_tokens: int) -> Support:
-    network = small_copy(key)
+    network = small_copy(key, max(num_tokens, sum(_lengths(max_length))))
     try:
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
             return _prove(network, max_length, num_tokens)
@@ -110,8 +110,8 @@ def _check_recomputation(key: str, support: Support, mode: str) -> None:
 
     Selective checkpointing does where an architecture overwrites a stored result in place.
     """
-    network = small_copy(key)
     pair = torch.arange(SHORT_LENGTHS[1])  # (T,)
+    network = small_copy(key, len(pair))
     try:
         with torch.random.fork_rng(devices=[]):
             gradients = []  # of all parameters, without and with recomputation
@@ -135,13 +135,17 @@ def _check_recomputation(key: str, support: Support, mode: str) -> None:
         )
 
 
-def small_copy(key: str) -> PreTrainedModel:
+def small_copy(key: str, num_positions: int = 2**20) -> PreTrainedModel:
     """A model with this configuration (a `shape.config_key`), cut widths and random weights.
 
+    `num_positions` are those that it is tested with; it has no more of them where nothing else follows from the number.
     Raises `UserError` when its code runs with no choice of widths.
     """
     config, reason = config_of(key), None
     try:
+        # Masks for 8,192 positions take seconds to make. Rotary embeddings may be scaled by the number of positions.
+        if num_positions < context_of(config) < 2**20 and _get(config.get_text_config(), "rope_parameters") is None:
+            config.get_text_config().max_position_embeddings = num_positions
         for small in _small_configs(config):
             try:
                 network = _small_network(small)
@@ -232,7 +236,7 @@ def _small_network(config: PreTrainedConfig) -> PreTrainedModel:
 def _prove(network: PreTrainedModel, max_length: int, num_tokens: int) -> Support:
     name, vocab_size = network.config.model_type, int(network.config.get_text_config().vocab_size)
     generator = torch.Generator().manual_seed(0)
-    lengths = [min(length, max_length) for length in (SHORT_LENGTHS[0], max_length, *SHORT_LENGTHS[1:])]
+    lengths = _lengths(max_length)
     pairs = [torch.randint(vocab_size // 2, [length], generator=generator) for length in lengths]  # (T,)
     for pair in pairs:  # a common beginning, which is computed once
         pair[:NUM_COMMON] = pairs[1][: len(pair)][:NUM_COMMON]
@@ -257,6 +261,10 @@ def _prove(network: PreTrainedModel, max_length: int, num_tokens: int) -> Suppor
     except Exception as error:  # an argument it does not take, a mask it expects
         return Support(EAGER, f"{name} does not run on a packed block ({_line(error)})")
     return Support(attention.PACKED)
+
+
+def _lengths(max_length: int) -> list[int]:
+    return [min(length, max_length) for length in (SHORT_LENGTHS[0], max_length, *SHORT_LENGTHS[1:])]
 
 
 def _without_noise(config: PreTrainedConfig) -> PreTrainedConfig:

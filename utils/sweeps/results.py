@@ -11,6 +11,7 @@ from utils import artifacts, plots
 from utils.config import RunConfig
 from utils.errors import UserError, number_of, unknown
 from utils.runs import launch
+from utils.runs.labels import typed
 from utils.sweeps import halving
 from utils.sweeps.halving import Progress
 from utils.sweeps.queue import SCORE, Sweep, Trial, lines
@@ -89,7 +90,7 @@ def table(sweep: Sweep, measure: str = LOSS) -> pandas.DataFrame:
     kept = halving.kept(sweep.progress(), sweep.is_halving)
     for run, trial, found in points(sweep, measure):
         run_dir = sweep.run_dir(run.number)
-        settings = {name: plots.encodable(str(getattr(trial.config, name))) for name in names}
+        settings = {name: plots.encodable(typed(getattr(trial.config, name), name)) for name in names}
         known = {measure: round(found, 4), "at update": f"{max(run.losses, default=0):,} of {run.num_updates:,}"}
         fault = trial.fault or (launch.failure(run_dir) if run.state == "failed" else "")
         rows[run_dir.name] = settings | known | {"state": state(run, order, kept, fault)}

@@ -214,7 +214,7 @@ class SettingsForm(widgets.VBox):
                 self.sections.selected_index = index
 
     def _note(self, name: str, sweep: str = SEVERAL) -> str:
-        """Help text, the value before a change, and the recipe's value where it differs; for several values, `sweep`."""
+        """Help text, the value before a change, and the recipe's value where it differs; `sweep` for several values."""
         setting, value = self.settings[name].metadata, self._value(name)
         start, published = getattr(self._base, name), getattr(RunConfig(), name)
         notes = [] if value == start else [f"<b>Changed</b>, was {escape(_short(start) or 'empty')}."]

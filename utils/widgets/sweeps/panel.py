@@ -25,9 +25,9 @@ from utils.widgets.parts.confirmation import Confirmation
 from utils.widgets.settings_form import SettingsForm
 
 POLL_SECONDS = 2.0
-# Settings whose fields in the form hold one value, and what can be typed here.
+# Settings whose fields in the form hold one value, and an example of what can be typed here.
 OTHERS = {
-    setting.name: ", ".join(setting.metadata["choices"]) or ("true, false" if setting.type is bool else "")
+    setting.name: ", ".join(setting.metadata["choices"][:2]) or ("true, false" if setting.type is bool else "")
     for setting in fields(RunConfig)
     if setting.name in space.SWEPT and setting.name not in space.NUMBERS
 }
@@ -50,8 +50,8 @@ class SweepPanel(widgets.VBox):
     def _make_widgets(self) -> None:
         wide, row = widgets.Layout(width="36em", max_width="100%"), widgets.Layout(flex_flow="row wrap")
         labelled = {"description_width": "7em"}
-        self.name = widgets.Dropdown(options=tuple(OTHERS), value="optim", description="Vary too", style=labelled)
-        self.values = widgets.Text(description="its values", continuous_update=False, layout=wide)
+        self.name = widgets.Dropdown(options=tuple(OTHERS), value="optim", description="Also vary", style=labelled)
+        self.values = widgets.Text(description="Values", continuous_update=False, layout=wide, style=labelled)
         widgets.dlink((self.name, "value"), (self.values, "placeholder"), OTHERS.get)
         text = "Stop runs early that are clearly worse at the same update"
         self.is_halving = widgets.Checkbox(True, description=text, indent=False, layout=wide)
