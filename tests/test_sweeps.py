@@ -481,6 +481,10 @@ def test_a_sweep_and_other_training_do_not_share_the_machine(panel, data_dir, co
         assert "sweep-1 is waiting for the end of mine" in panel.status.value
         with pytest.raises(UserError, match="sweep-1 is training. Pause it first"):
             RunPanel(data_dir, config).start()
+        learning_rates(panel, "1e-4, 3e-4")
+        panel.start_button.click()
+        assert "sweep-1 is training. Add these runs to it" in panel.message.value
+        assert queue.sweeps(data_dir) == [sweep], "no second one is left behind"
     runner.work(sweep)
     assert fake.starts == ["mine", "sweep-1-01"] and steps(sweep) == [NUM_UPDATES]
     assert started[:3] == [["mine"]] * 3

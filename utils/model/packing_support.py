@@ -94,7 +94,7 @@ def remove_dropout(network: nn.Module) -> None:
 
 @lru_cache(maxsize=32)
 def _support(key: str, max_length: int, num_tokens: int) -> Support:
-    network = small_copy(key, max(num_tokens, sum(_lengths(max_length))))
+    network = small_copy(key, max(num_tokens, max_length + sum(SHORT_LENGTHS)))
     try:
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
             return _prove(network, max_length, num_tokens)
@@ -236,7 +236,7 @@ def _small_network(config: PreTrainedConfig) -> PreTrainedModel:
 def _prove(network: PreTrainedModel, max_length: int, num_tokens: int) -> Support:
     name, vocab_size = network.config.model_type, int(network.config.get_text_config().vocab_size)
     generator = torch.Generator().manual_seed(0)
-    lengths = _lengths(max_length)
+    lengths = [min(length, max_length) for length in (SHORT_LENGTHS[0], max_length, *SHORT_LENGTHS[1:])]
     pairs = [torch.randint(vocab_size // 2, [length], generator=generator) for length in lengths]  # (T,)
     for pair in pairs:  # a common beginning, which is computed once
         pair[:NUM_COMMON] = pairs[1][: len(pair)][:NUM_COMMON]
@@ -261,10 +261,6 @@ def _prove(network: PreTrainedModel, max_length: int, num_tokens: int) -> Suppor
     except Exception as error:  # an argument it does not take, a mask it expects
         return Support(EAGER, f"{name} does not run on a packed block ({_line(error)})")
     return Support(attention.PACKED)
-
-
-def _lengths(max_length: int) -> list[int]:
-    return [min(length, max_length) for length in (SHORT_LENGTHS[0], max_length, *SHORT_LENGTHS[1:])]
 
 
 def _without_noise(config: PreTrainedConfig) -> PreTrainedConfig:

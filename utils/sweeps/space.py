@@ -24,6 +24,12 @@ TYPES = {setting.name: setting.type for setting in fields(RunConfig)}
 SINGLE = ("preset", "report_to", "max_eval_samples")
 SWEPT = tuple(name for name in TYPES if name not in SINGLE)
 NUMBERS = tuple(name for name in SWEPT if TYPES[name] in (int, float))  # their fields in the form take several values
+# The other settings, and an example of what is typed for them.
+OTHERS = {
+    setting.name: ", ".join(setting.metadata["choices"][:2]) or ("true, false" if setting.type is bool else "")
+    for setting in fields(RunConfig)
+    if setting.name in SWEPT and setting.name not in NUMBERS
+}
 LOGARITHMIC = ("learning_rate", "weight_decay", "adam_epsilon")  # drawn and drawn up on a logarithmic scale
 RANGE = re.compile(r"(\S+)\s+to\s+(\S+?),?\s+(\d+)\s+draws?", re.IGNORECASE)
 MAX_RUNS = 100

@@ -5,7 +5,6 @@ All state is in the sweep's folder and its runs, so a panel made after a kernel 
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -25,12 +24,6 @@ from utils.widgets.parts.confirmation import Confirmation
 from utils.widgets.settings_form import SettingsForm
 
 POLL_SECONDS = 2.0
-# Settings whose fields in the form hold one value, and an example of what can be typed here.
-OTHERS = {
-    setting.name: ", ".join(setting.metadata["choices"][:2]) or ("true, false" if setting.type is bool else "")
-    for setting in fields(RunConfig)
-    if setting.name in space.SWEPT and setting.name not in space.NUMBERS
-}
 
 
 class SweepPanel(widgets.VBox):
@@ -50,9 +43,11 @@ class SweepPanel(widgets.VBox):
     def _make_widgets(self) -> None:
         wide, row = widgets.Layout(width="36em", max_width="100%"), widgets.Layout(flex_flow="row wrap")
         labelled = {"description_width": "7em"}
-        self.name = widgets.Dropdown(options=tuple(OTHERS), value="optim", description="Also vary", style=labelled)
+        self.name = widgets.Dropdown(
+            options=tuple(space.OTHERS), value="optim", description="Also vary", style=labelled
+        )
         self.values = widgets.Text(description="Values", continuous_update=False, layout=wide, style=labelled)
-        widgets.dlink((self.name, "value"), (self.values, "placeholder"), OTHERS.get)
+        widgets.dlink((self.name, "value"), (self.values, "placeholder"), space.OTHERS.get)
         text = "Stop runs early that are clearly worse at the same update"
         self.is_halving = widgets.Checkbox(True, description=text, indent=False, layout=wide)
         self.planned, self.message, self.status, self.runs = (widgets.HTML() for _ in range(4))
@@ -116,6 +111,8 @@ class SweepPanel(widgets.VBox):
 
     def start(self) -> None:
         """Queue the planned runs as a new sweep, and start it."""
+        if other := queue.running(self.data_dir):
+            raise UserError(f"{other.folder.name} is training. Add these runs to it, or wait for its end.")
         trials = self._trials()
         sweep = queue.create(self.data_dir, self._shared(), trials, self.is_halving.value)
         try:
