@@ -6,7 +6,7 @@ All state is in the run's folder, so a panel made after a reload or kernel resta
 import asyncio
 import shlex
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -95,7 +95,7 @@ class RunPanel(widgets.VBox):
         rows = [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
         super().__init__([connection_note(), Headers(), chosen, self.confirmation, *rows, self.more])
 
-    def choose(self, config: RunConfig | None, several: Iterable[str] = ()) -> None:
+    def choose(self, config: RunConfig | None, several: Collection[str] = ()) -> None:
         """Set the settings of the next run, and show the run that already has them, if there is one.
 
         A running run stays in view. With None, settings that are not allowed, and where settings have several values,
