@@ -29,6 +29,7 @@ from support.eager import loss_of_each_alone
 from utils.config import RunConfig
 from utils.errors import UserError
 from utils.model import attention, loading, packing_support
+from utils.model.shape import config_key
 from utils.tokens import packing
 from utils.tokens.dataset import TokenRows
 from utils.training.loss import is_packed, target_loss
@@ -129,6 +130,14 @@ def test_blocks_as_long_as_in_training_are_proven(num_tokens, implementation):
     model_config = Llama4TextConfig(**sizes, floor_scale=128, no_rope_layers=[1, 0])
     support = packing_support.training_support(model_config, settings(tokens_per_device=num_tokens))
     assert support.attn_implementation == implementation
+
+
+def test_the_small_copy_has_no_more_positions_than_are_tested():
+    """Unless they are scaled by their number, as rotary ones may be."""
+    for model_config, expected in ((GPTBigCodeConfig(**OLD), 50), (LlamaConfig(**SMALL), 128)):
+        for num_positions in (50, 1000):
+            copy = packing_support.small_copy(config_key(model_config), num_positions)
+            assert copy.config.max_position_embeddings == (expected if num_positions == 50 else 128)
 
 
 @pytest.mark.parametrize("mode", ["selective", "full"])

@@ -13,6 +13,7 @@ from utils import pages, static_view
 from utils.artifacts import ROOT
 from utils.config import RunConfig
 from utils.widgets.html import CopyButton
+from utils.widgets.parts.run_notes import RunNotes
 from utils.widgets.settings_form import SettingsForm
 
 HOSTILE = "</textarea><script>alert(1)</script>"
@@ -139,6 +140,19 @@ def test_the_pages_of_a_run_are_linked():
         assert {"01_data.html", "02_&lt;b&gt;.html"} <= set(links) and pages.POLICY in page.replace("&#39;", "'")
         assert ("index.html" in links) == (name != "index.html") and "<b>" not in page
     assert linked["01_data.html"].count('aria-current="page"') == 1
+
+
+def test_a_new_label_is_in_the_index_at_once(tmp_path):
+    run_dir = tmp_path / "runs" / "a"
+    notes = RunNotes()
+    (run_dir / "notebooks").mkdir(parents=True)
+    for name, page in pages.linked({"01_data": "", "02_alpaca_format": ""}, "a").items():
+        (run_dir / "notebooks" / name).write_text(page)
+    before = (run_dir / "notebooks" / "index.html").read_text()
+    notes.offer([run_dir])
+    notes.label.value = "the <best>"
+    after = (run_dir / "notebooks" / "index.html").read_text()
+    assert after == before.replace("Notebooks of a<", "Notebooks of the &lt;best&gt; · a<") != before
 
 
 @pytest.mark.slow

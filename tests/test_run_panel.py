@@ -45,7 +45,11 @@ def rows_of(box):
     [
         ("learning_rate", "fast", "learning_rate must be a number, got 'fast'"),
         ("learning_rate", "7", "between 0.0 and 1.0, got 7.0"),
-        ("learning_rate", "0,003", "must be a number, got '0,003'. Write decimals with a point."),
+        ("learning_rate", "0,003", "write decimals with a point, and a space after each comma, got '0,003'"),
+        ("learning_rate", "1e-4, fast", "learning_rate must be a number, got 'fast'"),
+        ("learning_rate", "1e-4, 7", "between 0.0 and 1.0, got 7.0"),
+        ("learning_rate", "1e-5 to 1e-3", "a range such as `1 to 9, 4 draws`; got '1e-5 to 1e-3'"),
+        ("max_eval_samples", "64, 128", "max_eval_samples must be a whole number, got '64, 128'"),
         ("num_train_epochs", "0", "between 0.001 and 10000.0 epochs, got 0.0"),
         ("num_train_epochs", "1e9", "between 0.001 and 10000.0 epochs, got 1000000000.0"),
         ("train_batch_size", "1.5", "must be a whole number, got 1.5"),
@@ -83,6 +87,25 @@ def test_a_refused_value_holds_back_plan_and_start_until_it_is_corrected(form, t
     assert "the context of the model has" in note.value and 'role="alert"' in note.value
     form.inputs["max_length"].value = "400"
     assert "It fits" in plan.value and 'role="alert"' not in note.value
+
+
+def test_several_values_in_fields_are_a_sweep_and_not_a_run(form, tmp_path):
+    panel = RunPanel(tmp_path, form.config)
+    form.on_change(lambda config: panel.choose(config, form.several))
+    form.inputs["learning_rate"].value, form.inputs["seed"].value = "1e-4, 3e-4", "1 to 9, 4 draws"
+    assert form.several == {"learning_rate": "1e-4, 3e-4", "seed": "1 to 9, 4 draws"}
+    assert (form.config.learning_rate, form.config.seed) == (1e-4, 1)
+    assert all(settings_form.SEVERAL in form.notes[name].value for name in form.several)
+    assert panel.start_button.disabled and "Several values of learning_rate and seed" in panel.state.value
+    form.path.value = str(tmp_path / "mine.json")
+    form.save_button.click()
+    assert "has one value of learning_rate and seed" in form.message.value
+    again = SettingsForm(RunConfig.from_preset("tiny"), tmp_path)
+    assert again.several == form.several, "also after a restart of the kernel"
+    form.inputs["weight_decay"].value = "0 to 1, 5 draws"
+    assert "give all of them the same number of draws" in form.message.value
+    form.show(RunConfig.from_preset("tiny"))
+    assert form.several == {} and not panel.start_button.disabled
 
 
 def test_a_model_of_the_hub_is_asked_for_with_a_sign(form):
@@ -132,7 +155,7 @@ def test_the_preset_of_an_older_run_is_shown_and_kept(form, tmp_path):
     form.inputs["preset"].value = "starcoder"
     form.inputs["preset"].value = "laptop"
     assert form.config.preset == "laptop"
-    draft = {"start": vars(RunConfig.from_preset("tiny")), "config": older}
+    draft = {"start": vars(RunConfig.from_preset("tiny")), "config": older, "several": {}}
     files.write_json(tmp_path / "runs" / "draft.json", draft)
     assert vars(SettingsForm(RunConfig.from_preset("tiny"), tmp_path).config) == older
 

@@ -70,8 +70,10 @@ def test_the_clearly_worse_half_is_left_at_the_same_update():
     assert halving.comparison_steps(NUM_UPDATES, EVAL_STEPS) == [4, 8]
     first = [progress(1, {4: 3.0}), progress(2, {4: 1.0}), progress(3, {4: 2.0}), progress(4, {2: 9.0})]
     assert halving.unfinished(first) == [4], "decided only when all were compared"
+    assert halving.kept(first) == {1, 2, 3, 4}
     first[3] = progress(4, {2: 9.0, 4: 4.0, 6: 0.1})
     assert halving.unfinished(first) == [2, 3], "at the same update, the better one first"
+    assert halving.kept(first) == {2, 3}
     assert halving.unfinished([progress(1, {4: 3.0}), progress(2, {4: 1.0}), progress(3, {4: 1.009})]) == [2, 3]
     first[2] = progress(3, {4: 2.0, 8: 0.5})
     first[1] = progress(2, {4: 1.0, 8: 0.9})
@@ -290,7 +292,7 @@ def test_a_damaged_file_ends_its_run_alone(data_dir, config, fake):
     runner.work(sweep)
     assert results.winner(sweep).name == "sweep-1-02" and fake.starts[1:] == ["sweep-1-02"]
     (sweep.folder / "trials" / "0001.json").write_text("damaged")
-    panel = SweepPanel(data_dir, config, print)
+    panel = SweepPanel(data_dir, SettingsForm(config, data_dir))
     assert "0001.json is not JSON" in panel.message.value and panel.planned.value, "new sweeps can be planned"
 
 
@@ -373,40 +375,55 @@ def test_the_winner_is_scored_on_rows_that_compared_no_run(data_dir, config):
 @pytest.fixture
 def panel(data_dir, config, monkeypatch):
     monkeypatch.setattr("utils.sweeps.queue.Sweep.start", lambda sweep: None)
-    used = []
-    made = SweepPanel(data_dir, config, used.append)
-    made.used = used
+    form = SettingsForm(config, data_dir)
+    made = SweepPanel(data_dir, form)
+    form.on_change(made.choose)
     return made
+
+
+def learning_rates(panel, text):
+    panel.form.inputs["learning_rate"].value = text
 
 
 def test_the_panel_says_how_many_runs_and_how_long_before_it_starts_them(panel, data_dir, config):
     assert panel.start_button.disabled and panel.following.layout.display == "none"
-    panel.values[0].value = "1e-4, 3e-4, 1e-3, 3e-3"
-    assert "4 runs, " in panel.planned.value and " updates, about 0:0" in panel.planned.value
-    panel.values[1].value = "4, 8"
-    assert "8 runs, " in panel.planned.value and "The runs are compared on 1 validation pair;" in panel.planned.value
-    panel.values[1].value = "<b>"
-    assert "got &#x27;&lt;b&gt;&#x27;" in panel.planned.value and panel.start_button.disabled
-    panel.values[1].value = ""
-    panel.choose(None)
+    learning_rates(panel, "1e-4, 3e-4, 1e-3, 3e-3")
+    note = panel.form.notes["learning_rate"]
+    for shown in (panel.planned.value, note.value):
+        assert "4 runs, " in shown and " updates, about 0:0" in shown
+    panel.form.inputs["train_batch_size"].value = "4, 8"
+    assert "8 runs, " in panel.planned.value and "8 runs, " in note.value
+    assert "The runs are compared on 1 validation pair;" in panel.planned.value
+    panel.form.inputs["train_batch_size"].value = str(config.train_batch_size)
+    assert panel.values.placeholder == "adamw_torch_fused, adamw_bfloat16"
+    panel.values.value = "<b>"
+    assert "&lt;b&gt;" in panel.planned.value and panel.start_button.disabled and "No sweep: " in note.value
+    panel.values.value = "muon, adamw_torch_fused"
+    assert "8 runs, " in panel.planned.value
+    panel.values.value = ""
+    learning_rates(panel, "1e-4, 7")
     assert "A setting above is not allowed" in panel.planned.value and panel.start_button.disabled
-    panel.choose(config)
+    learning_rates(panel, "1e-4, 3e-4, 1e-3, 3e-3")
     panel.start_button.click()
     (sweep,) = queue.sweeps(data_dir)
     planned = [trial.config for trial in sweep.trials().values()]
-    assert [one.learning_rate for one in planned] == [1e-4, 3e-4, 1e-3, 3e-3] and sweep.base == config
+    assert [one.learning_rate for one in planned] == [1e-4, 3e-4, 1e-3, 3e-3]
+    assert sweep.base == config.with_changes(learning_rate=1e-4)
     assert planned[0] == held_out.with_half(config.with_changes(learning_rate=1e-4), data_dir)
     assert "queued" in panel.runs.value and "sweep-1-04" in panel.runs.value
 
 
 def test_runs_are_stopped_cloned_and_added_while_others_train(panel, data_dir, config):
-    panel.values[0].value = "1e-4, 3e-4"
+    learning_rates(panel, "1e-4, 3e-4")
     panel.start_button.click()
     (sweep,) = queue.sweeps(data_dir)
     assert panel.run.value == 1, "one is chosen already"
     panel.run.value = 2
     panel.stop_button.click()
-    assert "stopped" in panel.runs.value and sweep.unfinished() == [1]
+    assert "stopped" in panel.runs.value and sweep.unfinished() == [1] and panel.stop_button.disabled
+    panel.run.value = 1
+    assert not panel.stop_button.disabled
+    panel.run.value = 2
     panel.change.value = "weight_decay = 0.1"
     panel.clone_button.click()
     clone = sweep.trials()[3].config
@@ -414,17 +431,21 @@ def test_runs_are_stopped_cloned_and_added_while_others_train(panel, data_dir, c
     panel.change.value = "weight_decay"
     panel.clone_button.click()
     assert "Type a change such as" in panel.message.value
-    panel.values[0].value = "5e-4"
+    learning_rates(panel, "5e-4,")
     panel.add_button.click()
     assert sweep.unfinished() == [1, 3, 4]
     panel.use_button.click()
-    assert panel.used == [config.with_changes(learning_rate=3e-4, num_processes=1)]
+    assert panel.form.config == config.with_changes(learning_rate=3e-4, num_processes=1)
+    assert panel.start_button.disabled and "No setting has several values" in panel.planned.value
 
 
 def test_a_sweep_is_deleted_with_its_runs_after_a_question_only(panel, data_dir, config, fake):
     sweep, other = (queue.create(data_dir, config, trials(config, [0.1, 0.9])) for _ in range(2))
     runner.work(sweep)
     panel._list(sweep)
+    assert panel.stop_button.disabled, "what is stopped early or finished is not stopped"
+    panel.run.value = 2
+    assert panel.stop_button.disabled
     panel.delete_button.click()
     assert "Delete sweep-1 and its 2 runs" in panel.confirmation.question.value
     panel.confirmation.no_button.click()
@@ -448,6 +469,10 @@ def test_a_sweep_and_other_training_do_not_share_the_machine(panel, data_dir, co
         assert "sweep-1 is waiting for the end of mine" in panel.status.value
         with pytest.raises(UserError, match="sweep-1 is training. Pause it first"):
             RunPanel(data_dir, config).start()
+        learning_rates(panel, "1e-4, 3e-4")
+        panel.start_button.click()
+        assert "sweep-1 is training. Add these runs to it" in panel.message.value
+        assert queue.sweeps(data_dir) == [sweep], "no second one is left behind"
     runner.work(sweep)
     assert fake.starts == ["mine", "sweep-1-01"] and steps(sweep) == [NUM_UPDATES]
     assert started[:3] == [["mine"]] * 3
@@ -470,7 +495,7 @@ def test_a_sweep_is_compared_in_notebook_04_and_its_winner_goes_into_the_form(da
 
 
 async def panel_of(data_dir, config):
-    return SweepPanel(data_dir, config, print)
+    return SweepPanel(data_dir, SettingsForm(config, data_dir))
 
 
 @pytest.mark.slow

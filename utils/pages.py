@@ -1,12 +1,12 @@
 """Executed notebooks as pages that need no Jupyter, in a light and a dark theme, linked to one another."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import cache
 from html import escape
 from pathlib import Path
 
-from utils import paths, plots
+from utils import files, paths, plots
 from utils.artifacts import ROOT
 from utils.errors import masked
 from utils.static_view import STATE, STYLE, VIEW, panel
@@ -75,16 +75,31 @@ def to_html(notebook, title: str, *folders: Path) -> str:
 def linked(pages: Mapping[str, str], run: str = "") -> dict[str, str]:
     """Pages by name as files by name: each with links to all of them, an index that names the run, and the glossary."""
     pages = {**pages, GLOSSARY: _glossary()}
-    links = {name: f'<a href="{escape(name)}.html">{escape(name)}</a>' for name in pages}
-    contents = CONTENTS.replace("LINKS", "".join(f"<li>{link}</li>" for link in links.values()))
-    contents = contents.replace("TITLE", escape(f"Notebooks of {run}" if run else "Notebooks"))
-    linked_pages = {INDEX: contents}
+    links = _links(pages)
+    linked_pages = {INDEX: _index(links, run)}
     for name, page in pages.items():
         here = links | {name: links[name].replace("<a ", '<a aria-current="page" ', 1)}
         bar = f'<nav class="pages" aria-label="Notebooks"><a href="{INDEX}">All</a>{"".join(here.values())}</nav>'
         page = page.replace(f'href="{GLOSSARY}.md', f'href="{GLOSSARY}.html')
         linked_pages[f"{name}.html"] = page.replace(LINKS, bar, 1)
     return linked_pages
+
+
+def rename(folder: Path, run: str) -> None:
+    """Let the index in a folder of pages, if there is one, name the run so."""
+    if (folder / INDEX).exists():
+        names = sorted(path.stem for path in folder.glob("*.html") if path.name != INDEX)
+        files.write_bytes(folder / INDEX, _index(_links(names), run).encode(errors="replace"))
+
+
+def _links(names: Iterable[str]) -> dict[str, str]:
+    return {name: f'<a href="{escape(name)}.html">{escape(name)}</a>' for name in names}
+
+
+def _index(links: Mapping[str, str], run: str) -> str:
+    items = "".join(f"<li>{link}</li>" for link in links.values())
+    title = escape(f"Notebooks of {run}" if run else "Notebooks")
+    return CONTENTS.replace("LINKS", items).replace("TITLE", title)
 
 
 @cache

@@ -91,7 +91,7 @@ def remove_dropout(network: nn.Module) -> None:
 
 @lru_cache(maxsize=32)
 def _support(key: str, max_length: int, num_tokens: int) -> Support:
-    network = small_copy(key)
+    network = small_copy(key, max(num_tokens, max_length + sum(SHORT_LENGTHS)))
     try:
         with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they are
             return _prove(network, max_length, num_tokens)
@@ -107,8 +107,8 @@ def _check_recomputation(key: str, support: Support, mode: str) -> None:
 
     Selective checkpointing does where an architecture overwrites a stored result in place.
     """
-    network = small_copy(key)
     pair = torch.arange(SHORT_LENGTHS[1])  # (T,)
+    network = small_copy(key, len(pair))
     try:
         with torch.random.fork_rng(devices=[]):
             gradients = []  # of all parameters, without and with recomputation
@@ -132,13 +132,17 @@ def _check_recomputation(key: str, support: Support, mode: str) -> None:
         )
 
 
-def small_copy(key: str) -> PreTrainedModel:
+def small_copy(key: str, num_positions: int = 2**20) -> PreTrainedModel:
     """A model with this configuration (a `shape.config_key`), cut widths and random weights.
 
+    `num_positions` are those that it is tested with; it has no more of them where nothing else follows from the number.
     Raises `UserError` when its code runs with no choice of widths.
     """
     config, reason = config_of(key), None
     try:
+        # Masks for 8,192 positions take seconds to make. Rotary embeddings may be scaled by the number of positions.
+        if num_positions < context_of(config) < 2**20 and _get(config.get_text_config(), "rope_parameters") is None:
+            config.get_text_config().max_position_embeddings = num_positions
         for small in _small_configs(config):
             try:
                 network = _small_network(small)

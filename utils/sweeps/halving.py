@@ -43,30 +43,38 @@ def comparison_steps(num_updates: int, eval_steps: int) -> list[int]:
 
 def unfinished(runs: Iterable[Progress], is_halving: bool = True) -> list[int]:
     """The numbers of the runs to train further now, in order; with `is_halving`, of each group until it is decided."""
+    return [run.number for group in _groups(runs, is_halving) for run in _decided(group)[1]]
+
+
+def kept(runs: Iterable[Progress], is_halving: bool = True) -> set[int]:
+    """The numbers of the runs that were in no comparison clearly worse."""
+    return {run.number for group in _groups(runs, is_halving) for run in _decided(group)[0]}
+
+
+def _groups(runs: Iterable[Progress], is_halving: bool) -> list[list[Progress]]:
     groups: dict[Hashable, list[Progress]] = {}
     for run in runs:
         if run.state not in ("stopping", "stopped", "removed"):
             groups.setdefault(run.group if is_halving else run.number, []).append(run)
-    return [number for group in groups.values() for number in _unfinished(group)]
+    return list(groups.values())
 
 
-def _unfinished(group: Sequence[Progress]) -> list[int]:
+def _decided(group: Sequence[Progress]) -> tuple[list[Progress], list[Progress]]:
+    """The runs that are not left behind so far, and those of them to train now."""
     kept = list(group)
     for step in comparison_steps(group[0].num_updates, group[0].eval_steps) if len(group) > 1 else ():
-        if missing := [run.number for run in kept if not run.has_ended and step not in run.losses]:
-            return missing
+        if missing := [run for run in kept if not run.has_ended and step not in run.losses]:
+            return kept, missing
         kept.sort(key=lambda run: run.loss_at(step))
         last = kept[max(1, len(kept) // 2) - 1].loss_at(step)
         kept = [run for run in kept if run.loss_at(step) <= last * (1 + MARGIN)]
-    return [run.number for run in kept if not run.has_ended]
+    return kept, [run for run in kept if not run.has_ended]
 
 
 def num_updates(runs: Iterable[Progress], is_halving: bool = True) -> int:
     """The updates of new runs in all, if no two losses are close to each other and no run fails."""
-    total, groups = 0, {}
-    for run in runs:
-        groups.setdefault(run.group if is_halving else run.number, []).append(run)
-    for group in groups.values():
+    total = 0
+    for group in _groups(runs, is_halving):
         size, before = len(group), 0
         steps = comparison_steps(group[0].num_updates, group[0].eval_steps) if size > 1 else []
         for step in [*steps, group[0].num_updates]:

@@ -11,6 +11,8 @@ from utils import artifacts, plots
 from utils.config import RunConfig
 from utils.errors import UserError, encodable, number_of
 from utils.runs import launch
+from utils.runs.labels import typed
+from utils.sweeps import halving
 from utils.sweeps.halving import Progress
 from utils.sweeps.queue import SCORE, Sweep, Trial, lines
 from utils.sweeps.space import LOGARITHMIC, SWEPT
@@ -26,7 +28,8 @@ class Measure(NamedTuple):
 
 
 LOSS, PASS_RATE = "validation loss", "pass rate"
-EARLY = "stopped early"
+EARLY, COMPARED = "stopped early", "waiting for the others"
+OPEN = ("running", "queued", "paused", COMPARED)  # states of runs that can be stopped
 # What decides of which tokens a validation loss is the mean.
 VALIDATED = ("pairs", "model_name_or_path", "template", "max_length", "max_eval_samples", "seed")
 MEASURES = {
@@ -82,22 +85,25 @@ def swept(sweep: Sweep) -> list[str]:
 def table(sweep: Sweep, measure: str = LOSS) -> pandas.DataFrame:
     """One row per run, the best first: its settings, the measure, updates, and its state."""
     rows, names, order = {}, swept(sweep), sweep.unfinished()
+    kept = halving.kept(sweep.progress(), sweep.is_halving)
     for run, trial, found in points(sweep, measure):
         run_dir = sweep.run_dir(run.number)
-        settings = {name: encodable(str(getattr(trial.config, name))) for name in names}
+        settings = {name: encodable(typed(getattr(trial.config, name), name)) for name in names}
         known = {measure: round(found, 4), "at update": f"{max(run.losses, default=0):,} of {run.num_updates:,}"}
         fault = trial.fault or (launch.failure(run_dir) if run.state == "failed" else "")
-        rows[run_dir.name] = settings | known | {"state": state(run, order, fault)}
+        rows[run_dir.name] = settings | known | {"state": state(run, order, kept, fault)}
     found = plots.Table.from_dict(rows, orient="index")
     return found.sort_values(measure, ascending=MEASURES[measure].best is min) if len(found) else found
 
 
-def state(run: Progress, order: list[int], fault: str) -> str:
-    """How a run stands, in words; `order` are the runs to train further."""
+def state(run: Progress, order: list[int], kept: set[int], fault: str) -> str:
+    """How a run stands, in words; `order` are the runs to train now, `kept` those that are not stopped early."""
     if run.state == "failed":
         return f"failed: {encodable(fault)}"
     if run.state == "waiting":
-        return EARLY if run.number not in order else "paused" if run.losses else "queued"
+        if run.number not in order:
+            return COMPARED if run.number in kept else EARLY
+        return "paused" if run.losses else "queued"
     return run.state
 
 

@@ -23,9 +23,28 @@ TYPES = {setting.name: setting.type for setting in fields(RunConfig)}
 # The choice of the preset sets all fields, trackers are themselves a list, and a sweep splits the validation rows.
 SINGLE = ("preset", "report_to", "max_eval_samples")
 SWEPT = tuple(name for name in TYPES if name not in SINGLE)
+NUMBERS = tuple(name for name in SWEPT if TYPES[name] in (int, float))  # their fields in the form take several values
+# The other settings, and an example of what is typed for them.
+OTHERS = {
+    setting.name: ", ".join(setting.metadata["choices"][:2]) or ("true, false" if setting.type is bool else "")
+    for setting in fields(RunConfig)
+    if setting.name in SWEPT and setting.name not in NUMBERS
+}
 LOGARITHMIC = ("learning_rate", "weight_decay", "adam_epsilon")  # drawn and drawn up on a logarithmic scale
 RANGE = re.compile(r"(\S+)\s+to\s+(\S+?),?\s+(\d+)\s+draws?", re.IGNORECASE)
 MAX_RUNS = 100
+
+
+def several(typed: Mapping[str, Any]) -> dict[str, str]:
+    """Of the texts of the form's fields, those of numbers that hold a list or a range."""
+    texts = {name: typed[name] for name in NUMBERS if name in typed}
+    return {name: text for name, text in texts.items() if "," in text or " to " in text}
+
+
+def first(name: str, text: str) -> Any:
+    """The first value of a list, or the lower end of a range; raises `UserError` for what cannot be read."""
+    found = RANGE.fullmatch(text.strip())
+    return _value(name, found[1]) if found else _values(name, text)[0]
 
 
 def combinations(base: RunConfig, typed: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -67,8 +86,10 @@ def _values(name: str, text: str) -> list[Any]:
             f"{name}: write decimals with a point, and a space after each comma, got {short(text)}.", field=name
         )
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise UserError(f"{name}: type values such as `1, 2`, or a range such as `1 to 9, 4 draws`.", field=name)
+    if not parts or " to " in text:
+        raise UserError(
+            f"{name}: type values such as `1, 2`, or a range such as `1 to 9, 4 draws`; got {short(text)}.", field=name
+        )
     return [_value(name, part) for part in parts]
 
 

@@ -6,6 +6,7 @@ All state is in the run's folder, so a panel made after a reload or kernel resta
 import asyncio
 import shlex
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -38,6 +39,7 @@ from utils.widgets.parts.run_notes import RunNotes
 POLL_SECONDS = 0.5
 DRAWING_SHARE = 0.05  # of a core, at most, for drawing curves during training
 SMOOTHING = 0.8
+REFUSED = "A setting above is not allowed: correct it first."
 RUNNING = ("starting", "training", "stopping", "saving")
 
 
@@ -53,7 +55,7 @@ class RunPanel(widgets.VBox):
         self.run_dir = folders.named(self.data_dir, run) if run else folders.choose_run(self.data_dir, config, fresh)
         self._watching: asyncio.Task | None = None
         self._make_widgets()
-        self._config, self._is_refused = config, False
+        self._config, self._refusal = config, ""
         self._show_run()
 
     def _make_widgets(self) -> None:
@@ -92,12 +94,16 @@ class RunPanel(widgets.VBox):
         rows = [widgets.HBox([self.command, self.copy]), buttons, self.message, self.state, self.numbers, self.figure]
         super().__init__([connection_note(), Headers(), chosen, self.confirmation, *rows, self.more])
 
-    def choose(self, config: RunConfig | None) -> None:
+    def choose(self, config: RunConfig | None, several: Collection[str] = ()) -> None:
         """Set the settings of the next run, and show the run that already has them, if there is one.
 
-        A running run stays in view. With None, settings that are not allowed, no new run can be started.
+        A running run stays in view. With None, settings that are not allowed, and where settings have several values,
+        no new run can be started.
         """
-        self._is_refused = config is None
+        self._refusal = "" if config else REFUSED
+        if config and several:
+            names = " and ".join(several)
+            self._refusal = f"Several values of {names}: start the sweep below, or type one value to train one run."
         config = _decided(config or self._config)
         if config == self._config:
             self._show()
@@ -118,8 +124,8 @@ class RunPanel(widgets.VBox):
             raise UserError(f"{self.run_dir.name} is already running.")
         if sweep := queue.running(self.data_dir):
             raise UserError(f"{sweep.folder.name} is training. Pause it first, or add this run to it below.")
-        if state == "new" and self._is_refused:
-            raise UserError("A setting above is not allowed: correct it first.")
+        if state == "new" and self._refusal:
+            raise UserError(self._refusal)
         if state == "finished":
             raise UserError(f"{self.run_dir.name} is finished. Change a setting, or choose “new run” in the list.")
         config = self._config if state == "new" else RunConfig.load(self.run_dir / "config.json")
@@ -209,15 +215,14 @@ class RunPanel(widgets.VBox):
             self._sort_lines()
         is_running = phase in RUNNING
         update(self.start_button, description="Resume" if phase in ("stopped", "failed") else "Start training")
-        is_refused = phase == "new" and self._is_refused
-        update(self.start_button, disabled=is_running or is_refused or phase in ("finished", "unreadable"))
+        refusal = self._refusal if phase == "new" else ""
+        update(self.start_button, disabled=is_running or bool(refusal) or phase in ("finished", "unreadable"))
         update(self.stop_button, disabled=not is_running or phase == "stopping")
         update(self.remove_button, disabled=is_running or phase == "new")
         total = run_status.num_updates(self.run_dir)
         update(self.bar, value=progress("Updates done", self.train[-1]["step"] if self.train else 0, total))
         recent = [*self.evals, *self.train[-timing.MAX_RECENT_UPDATES - timing.NUM_WARMUP_UPDATES :]]
-        faults = "".join(map(alert, filter(None, (fault, other))))
-        faults += alert("A setting above is not allowed: correct it, then start.") if is_refused else ""
+        faults = "".join(map(alert, filter(None, (fault, other, refusal))))
         update(self.state, value=run_status.phase_html(self.run_dir, phase, recent) + faults)
         update(self.numbers, value=run_status.numbers(self.train, self.evals))
         update(self.log_page, value=pre(launch.log_tail(self.run_dir, 40) or "nothing yet"))

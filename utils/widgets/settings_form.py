@@ -1,7 +1,7 @@
 """The form for a run's settings: every field of `RunConfig` with help and errors."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +16,7 @@ from utils.config import ASSUMED, PRESETS, RunConfig
 from utils.data.sources import GPTEACHER, PYTHON_BASICS, PYTHON_STDLIB
 from utils.errors import UserError
 from utils.model import loading
+from utils.sweeps import space
 from utils.widgets.html import LINE, Headers, alert, connection_note, escape, guarded, muted
 
 FIRST = (
@@ -41,11 +42,14 @@ DRAFT = "draft.json"
 ASKING = (
     f'<p role="status" style="{LINE}">Asking the hub for the model. Without a network this takes half a minute…</p>'
 )
+SEVERAL = "Several values make a sweep. It is started at the end of this notebook."
 QUIET = "var(--jp-content-font-color2, gray)"
 
 
 class SettingsForm(widgets.VBox):
     """A field for every setting; `config` are the current settings, and `on_change` calls back on every change.
+
+    Fields of numbers take several values too, a sweep: `several` has them as typed, and `config` the first of each.
 
     Unless `keep=False`, changes are saved in `data_dir/runs/draft.json` and restored when the form is made again from
     the same settings, as after a kernel restart. Not covered: whether model and pairs exist.
@@ -71,18 +75,34 @@ class SettingsForm(widgets.VBox):
             [connection_note(), Headers(), *map(self._row, FIRST), self.sections, self._files(), self.message]
         )
         with suppress(FileNotFoundError, UserError):  # no draft, or one of another version
-            draft = files.read_json(self._data_dir / "runs" / DRAFT, {"start": {}, "config": {}})
-            if keep and draft["start"] in ({}, vars(config)) and draft["config"] != vars(config):
-                self.show(RunConfig().with_changes(**draft["config"]), base=config)
+            draft = files.read_json(self._data_dir / "runs" / DRAFT, {"start": {}, "config": {}, "several": {}})
+            is_changed = draft["config"] != vars(config) or draft["several"]
+            if keep and draft["start"] in ({}, vars(config)) and is_changed:
+                self.show(RunConfig().with_changes(**draft["config"]), config, draft["several"])
                 self.message.value = f'<p style="{LINE}">These are the settings from your last visit.</p>'
         self._check()
 
     @property
     def config(self) -> RunConfig:
         """The current settings, paths resolved; raises `UserError` when one is outside its limits."""
-        return RunConfig().with_changes(**{name: self._value(name) for name in self.inputs}).resolved()
+        several = self.several
+        values = {name: self._value(name) for name in self.inputs}
+        values |= {name: space.first(name, text) for name, text in several.items()}
+        config = RunConfig().with_changes(**values).resolved()
+        space.combinations(config, several)  # only for its errors
+        return config
 
-    def show(self, config: RunConfig, base: RunConfig | None = None) -> None:
+    @property
+    def several(self) -> dict[str, str]:
+        """The list or range of each field that has several values."""
+        return space.several({name: field.value for name, field in self.inputs.items()})
+
+    def offer(self, sweep: str) -> None:
+        """Show beside every field with several values what they make."""
+        for name in self.several:
+            self.notes[name].value = self._note(name, sweep)
+
+    def show(self, config: RunConfig, base: RunConfig | None = None, several: Mapping[str, str] | None = None) -> None:
         """Set every field; settings that differ from `base` are marked as changed."""
         self._base = base or config
         with muted(self._changed, self.inputs.values()):
@@ -90,7 +110,8 @@ class SettingsForm(widgets.VBox):
                 value = getattr(config, name)
                 if isinstance(field, widgets.Dropdown) and value not in field.options:  # the preset of an older run
                     field.options = (*field.options, value)
-                field.value = value if isinstance(field, widgets.Dropdown | widgets.Checkbox) else _short(value)
+                text = (several or {}).get(name, _short(value))
+                field.value = value if isinstance(field, widgets.Dropdown | widgets.Checkbox) else text
         self._accept()
 
     def on_change(self, listener: Callable[[RunConfig | None], None]) -> None:
@@ -140,6 +161,8 @@ class SettingsForm(widgets.VBox):
 
     def _save(self) -> None:
         path, config = self._named_file(), self.config
+        if self.several:
+            raise UserError(f"A settings file has one value of {' and '.join(self.several)}: type one, then save.")
         if path.exists():
             raise UserError(f"{path} exists and is not overwritten. Choose another name, or move it away.")
         files.write_json(path, vars(config), files.PRIVATE)
@@ -152,8 +175,8 @@ class SettingsForm(widgets.VBox):
             self._accept()
 
     def _accept(self) -> None:
-        config = self.config if self._check() else None
         self.message.value, note = "", self.notes["model_name_or_path"]
+        config = self.config if self._check() else None
         is_asking = config and self._listeners and not Path(loading.locate(config.model_name_or_path)).is_dir()
         known = note.value
         note.value = waiting = ASKING if is_asking else known
@@ -166,7 +189,7 @@ class SettingsForm(widgets.VBox):
             for listener in self._listeners:
                 listener(config)
             if config and self._keep:
-                keep_draft(self._data_dir, config, self._start)
+                keep_draft(self._data_dir, config, self._start, self.several)
         except UserError as error:  # a limit of the model, for example
             self._refuse(error)
             if config:
@@ -190,8 +213,8 @@ class SettingsForm(widgets.VBox):
             if error.field in names:
                 self.sections.selected_index = index
 
-    def _note(self, name: str) -> str:
-        """Help text, the value before a change, and the recipe's value where it differs."""
+    def _note(self, name: str, sweep: str = SEVERAL) -> str:
+        """Help text, the value before a change, and the recipe's value where it differs; `sweep` for several values."""
         setting, value = self.settings[name].metadata, self._value(name)
         start, published = getattr(self._base, name), getattr(RunConfig(), name)
         notes = [] if value == start else [f"<b>Changed</b>, was {escape(_short(start) or 'empty')}."]
@@ -202,7 +225,8 @@ class SettingsForm(widgets.VBox):
             notes.append(f"The recipe's value{differing} <i>({escape(setting['recipe'])})</i>.")
         elif name != "preset" and differing:
             notes.append(f"The workbook's default{differing}.")
-        text = f'{_marked(setting["help"])} <span style="color: {QUIET}">{" ".join(notes)}</span>'
+        offer = f'<b role="status" style="display: block">{escape(sweep)}</b>' if name in self.several else ""
+        text = f'{offer}{_marked(setting["help"])} <span style="color: {QUIET}">{" ".join(notes)}</span>'
         advice = f'<summary aria-label="{name}: which value?">Which value?</summary>{_marked(ADVICE[name])}'
         style = f"{LINE}line-height: 1.4; padding: 4px 0"
         return f'<div style="{style}">{text}<details style="cursor: pointer">{advice}</details></div>'
@@ -213,11 +237,14 @@ def _marked(text: str) -> str:
     return re.sub("`(.*?)`", r"<code>\1</code>", escape(text))
 
 
-def keep_draft(data_dir: Path, config: RunConfig, start: RunConfig | None = None) -> None:
+def keep_draft(
+    data_dir: Path, config: RunConfig, start: RunConfig | None = None, several: Mapping[str, str] | None = None
+) -> None:
     """Save `config` for the next form, or with `start` for the next one that is made from these settings."""
     path = Path(data_dir) / "runs" / DRAFT
     files.make_parents(path)
-    files.write_json(path, {"start": vars(start) if start else {}, "config": vars(config)})
+    draft = {"start": vars(start) if start else {}, "config": vars(config), "several": several or {}}
+    files.write_json(path, draft)
 
 
 def _short(value: Any) -> str:

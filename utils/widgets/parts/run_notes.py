@@ -5,8 +5,9 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
+from utils import pages
 from utils.errors import encodable
-from utils.runs import labels
+from utils.runs import folders, labels
 from utils.widgets.html import LINE, guarded, muted, update
 
 WHAT = "For you, and on the run's HTML pages, which a release contains."
@@ -48,6 +49,8 @@ class RunNotes(widgets.VBox):
                 update(self.note, value=about.note, disabled=not is_read)
 
     def _save_fields(self) -> None:
-        labels.write(Path(self.run.value), labels.About(self.label.value, self.note.value))
+        run_dir = Path(self.run.value)
+        labels.write(run_dir, labels.About(self.label.value, self.note.value))
+        pages.rename(run_dir / "notebooks", folders.titles([run_dir])[run_dir])
         self._on_save()  # which may offer the runs again
         self.message.value = f'<p role="status" style="{LINE}">Saved.</p>'

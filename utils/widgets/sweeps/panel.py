@@ -1,4 +1,4 @@
-"""The sweep panel: several values of settings, what they cost, and the runs of a sweep while they train.
+"""The sweep panel: what the form's several values cost, and the runs of a sweep while they train.
 
 All state is in the sweep's folder and its runs, so a panel made after a kernel restart shows the sweep as it is.
 """
@@ -21,20 +21,20 @@ from utils.sweeps.queue import Sweep, Trial
 from utils.training import preflight
 from utils.widgets.html import LINE, alert, connection_note, escape, follow, guarded, muted, update
 from utils.widgets.parts.confirmation import Confirmation
+from utils.widgets.settings_form import SettingsForm
 
 POLL_SECONDS = 2.0
-HINTS = ("1e-4, 3e-4, 1e-3   or   1e-5 to 1e-3, 6 draws", "8, 16, 32   (empty: as in the form)", "1, 2")
 
 
 class SweepPanel(widgets.VBox):
-    """The panel. `config` are the settings that the runs share, and `choose` changes them; `use` takes those of a run.
+    """The panel of the sweep that the several values in a form make; `choose` says that they changed.
 
     Not covered: sweeps of several machines.
     """
 
-    def __init__(self, data_dir: Path, config: RunConfig, use: Callable[[RunConfig], None]):
-        self.data_dir, self._use = Path(data_dir).resolve(), use
-        self._config: RunConfig | None = config
+    def __init__(self, data_dir: Path, form: SettingsForm):
+        self.data_dir, self.form = Path(data_dir).resolve(), form
+        self._config: RunConfig | None = form.config
         self._watching: asyncio.Task | None = None
         self._make_widgets()
         self._plan()
@@ -43,15 +43,11 @@ class SweepPanel(widgets.VBox):
     def _make_widgets(self) -> None:
         wide, row = widgets.Layout(width="36em", max_width="100%"), widgets.Layout(flex_flow="row wrap")
         labelled = {"description_width": "7em"}
-        first = enumerate(("learning_rate", "train_batch_size", "num_train_epochs"), start=1)
-        self.names, self.values = [], []
-        for number, name in first:
-            setting = widgets.Dropdown(options=space.SWEPT, value=name, description=f"Setting {number}", style=labelled)
-            values = widgets.Text(
-                placeholder=HINTS[number - 1], description=f"Values {number}", continuous_update=False, layout=wide
-            )
-            self.names.append(setting)
-            self.values.append(values)
+        self.name = widgets.Dropdown(
+            options=tuple(space.OTHERS), value="optim", description="Also vary", style=labelled
+        )
+        self.values = widgets.Text(description="Values", continuous_update=False, layout=wide, style=labelled)
+        widgets.dlink((self.name, "value"), (self.values, "placeholder"), space.OTHERS.get)
         text = "Stop runs early that are clearly worse at the same update"
         self.is_halving = widgets.Checkbox(True, description=text, indent=False, layout=wide)
         self.planned, self.message, self.status, self.runs = (widgets.HTML() for _ in range(4))
@@ -71,10 +67,12 @@ class SweepPanel(widgets.VBox):
         self.clone_button = widgets.Button(
             description="Queue the clone", tooltip="Train the chosen run once more, with this change"
         )
-        for field in (*self.names, *self.values, self.is_halving):
+        for field in (self.name, self.values, self.is_halving):
             field.observe(guarded(self._plan, self.message), "value")
         self._take = guarded(self._show_sweep, self.message)
         self.list.observe(self._take, "value")
+        self._take_run = guarded(self._show, self.message)
+        self.run.observe(self._take_run, "value")
         for button, action in (
             (self.start_button, self.start),
             (self.add_button, self.add),
@@ -82,12 +80,12 @@ class SweepPanel(widgets.VBox):
             (self.resume_button, lambda: self._resume(self._sweep())),
             (self.delete_button, self._ask),
             (self.stop_button, lambda: self._sweep().stop(self._number())),
-            (self.use_button, lambda: self._use(self._sweep().settings(self._number()))),
+            (self.use_button, lambda: self.form.show(self._sweep().settings(self._number()))),
             (self.clone_button, self.clone),
         ):
             button.layout.width = "auto"
             button.on_click(guarded(lambda action=action: self._act(action), self.message))
-        rows = [widgets.HBox(pair, layout=row) for pair in zip(self.names, self.values, strict=True)]
+        other = widgets.HBox([self.name, self.values], layout=row)
         buttons = [self.start_button, self.add_button]
         chosen = [self.list, self.pause_button, self.resume_button, self.delete_button]
         steering = [self.run, self.stop_button, self.use_button, self.change, self.clone_button]
@@ -97,7 +95,7 @@ class SweepPanel(widgets.VBox):
                 widgets.HBox(steering, layout=row),
             ]
         )
-        plan = [*rows, self.is_halving, self.planned, widgets.HBox(buttons, layout=row), self.message]
+        plan = [self.planned, other, self.is_halving, widgets.HBox(buttons, layout=row), self.message]
         super().__init__([connection_note(), *plan, self.following])
 
     def _act(self, action: Callable[[], None]) -> None:
@@ -107,12 +105,14 @@ class SweepPanel(widgets.VBox):
             self._show()
 
     def choose(self, config: RunConfig | None) -> None:
-        """Set the settings that the runs share; None where they are not allowed."""
+        """Plan with the form's settings, of which `config` are the first; None where they are not allowed."""
         self._config = config
         self._plan()
 
     def start(self) -> None:
         """Queue the planned runs as a new sweep, and start it."""
+        if other := queue.running(self.data_dir):
+            raise UserError(f"{other.folder.name} is training. Add these runs to it, or wait for its end.")
         trials = self._trials()
         sweep = queue.create(self.data_dir, self._shared(), trials, self.is_halving.value)
         try:
@@ -156,15 +156,10 @@ class SweepPanel(widgets.VBox):
         return self._config
 
     def _trials(self) -> list[Trial]:
-        return self._made(self._shared(), self._combinations())[0]
+        return self._made(self._shared(), space.combinations(self._shared(), self._typed()))[0]
 
-    def _combinations(self) -> list[dict]:
-        typed = [(name.value, text.value) for name, text in zip(self.names, self.values, strict=True) if text.value]
-        if len(dict(typed)) < len(typed):
-            raise UserError("A setting is chosen twice: give all of its values in one row.")
-        if not typed:
-            raise UserError(f"Type several values of a setting, such as {HINTS[0]}.")
-        return space.combinations(self._shared(), dict(typed))
+    def _typed(self) -> dict[str, str]:
+        return self.form.several | ({self.name.value: self.values.value} if self.values.value else {})
 
     def _made(self, base: RunConfig, combinations: list[dict]) -> tuple[list[Trial], float | None]:
         """The runs with these changes, and their seconds in all; raises `UserError` for one that cannot be trained."""
@@ -201,17 +196,24 @@ class SweepPanel(widgets.VBox):
         self.message.value = ""
         is_allowed = False
         try:
-            if not any(field.value for field in self.values):
-                said = "Type several values, and the number of runs and their time are shown here."
+            if typed := self._typed():
+                config = self._shared()
+                said, more = self._said(*self._made(config, space.combinations(config, typed)))
+                self.form.offer(f"A sweep: {said} Start it at the end of this notebook.")
+                values = "; ".join(f"{name} {text}" for name, text in typed.items())
+                said, is_allowed = f"{values}: {said} {more}", True
             else:
-                said, is_allowed = self._said(*self._made(self._shared(), self._combinations())), True
+                said = "No setting has several values yet: type them into a field of the form, or below."
             self.planned.value = f'<p style="{LINE}">{escape(said)}</p>'
         except UserError as error:
             self.planned.value = alert(str(error))
+            if self._config:
+                self.form.offer(f"No sweep: {error}")
         update(self.start_button, disabled=not is_allowed)
         update(self.add_button, disabled=not is_allowed)
 
-    def _said(self, trials: list[Trial], seconds: float | None) -> str:
+    def _said(self, trials: list[Trial], seconds: float | None) -> tuple[str, str]:
+        """How many runs and how long; and when it takes longer, and what compares them."""
         runs = [
             Progress(i, queue.group(trial), trial.num_updates, trial.config.eval_steps, {})
             for i, trial in enumerate(trials)
@@ -223,16 +225,18 @@ class SweepPanel(widgets.VBox):
         def time_of(updates: int) -> str:
             return "" if seconds is None else f", about {duration(seconds * updates / longest)}"
 
-        said = f"{number_of(len(trials), 'run')}, {updates:,} updates{time_of(updates)}, without start-up and saving. "
+        said = f"{number_of(len(trials), 'run')}, {updates:,} updates{time_of(updates)}, without start-up and saving."
+        more = ""
         if updates < longest:
-            said += f"If no losses differ clearly, no run is stopped early: {longest:,} updates{time_of(longest)}. "
+            more = f"If no losses differ clearly, no run is stopped early: {longest:,} updates{time_of(longest)}. "
         elif self.is_halving.value:
-            said += (
+            more = (
                 "No run can be stopped early: that needs several runs with the same schedule, and an evaluation before "
                 "half of the updates (eval_steps). "
             )
         pairs = number_of(num_rows, "validation pair")
-        return f"{said}The runs are compared on {pairs}; the winner is scored again on the others, at least as many."
+        more += f"The runs are compared on {pairs}; the winner is scored again on the others, at least as many."
+        return said, more
 
     def _sweep(self) -> Sweep:
         if self.list.value is None:
@@ -289,5 +293,8 @@ class SweepPanel(widgets.VBox):
         numbers = tuple((sweep.run_dir(number).name, number) for number in sweep.trials())
         if self.run.options != numbers:
             chosen = self.run.value
-            self.run.options = numbers
-            self.run.value = chosen if chosen in sweep.trials() else next(iter(sweep.trials()), None)
+            with muted(self._take_run, [self.run]):
+                self.run.options = numbers
+                self.run.value = chosen if chosen in sweep.trials() else next(iter(sweep.trials()), None)
+        state = table["state"][sweep.run_dir(self.run.value).name] if self.run.value else ""
+        update(self.stop_button, disabled=state not in results.OPEN)
