@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
@@ -173,3 +174,11 @@ def test_the_recipe_from_files_to_a_model_that_plain_transformers_loads(tmp_path
         "tokenizer.json",
         "model.safetensors",
     }
+    monkeypatch.setattr(corpus, "NEW_SHARES", {"base": 0.25})
+    corpus.export(run_dir, tmp_path / "averaged")
+    start, trained, averaged = (
+        AutoModelForCausalLM.from_pretrained(path, dtype="float32").lm_head.weight
+        for path in (fresh, run_dir / "model", tmp_path / "averaged")
+    )
+    torch.testing.assert_close(averaged, 0.25 * trained + 0.75 * start, rtol=0.01, atol=0.001)
+    assert not torch.allclose(trained, start, rtol=0.01, atol=0.001)

@@ -121,7 +121,7 @@ def test_the_tables_say_what_the_files_say(runs):
     assert row["training time (minutes)"] == 2.0 and row["state"] == "failed"
     differing = curves.differences({run.name: run.config for run in runs})
     assert differing.to_dict() == {
-        "a": {"learning_rate": "0.0006", "seed": "42"},
+        "a": {"learning_rate": "0.0003", "seed": "42"},
         "b": {"learning_rate": "0.0005", "seed": "7"},
     }
     assert len(curves.differences({"a": TINY})) == 0

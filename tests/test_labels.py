@@ -25,7 +25,7 @@ FAST, SLOW = TINY.with_changes(learning_rate=2e-4, num_train_epochs=0.5), TINY.w
     [
         ([TINY], {}, [""]),
         ([FAST], {}, ["lr 2e-4, 0.5 epochs"]),
-        ([TINY, FAST, SLOW], {}, ["lr 6e-4, 1 epoch", "lr 2e-4, 0.5 epochs", "lr 2.5e-5, 1 epoch"]),
+        ([TINY, FAST, SLOW], {}, ["lr 3e-4, 1 epoch", "lr 2e-4, 0.5 epochs", "lr 2.5e-5, 1 epoch"]),
         ([FAST, FAST], {"1": "the same again"}, ["lr 2e-4, 0.5 epochs", "the same again"]),
         ([TINY, TINY.with_changes(num_processes=2, save_steps=7)], {}, ["", ""]),
         ([FAST, RunConfig(seed=7)], {}, ["lr 2e-4, 0.5 epochs", "seed 7"]),

@@ -30,7 +30,7 @@ def test_every_setting_has_a_field_with_its_help_and_what_the_recipe_has(form):
     assert all(escape(advice.rpartition("`")[2]) in form.notes[name].value for name, advice in ADVICE.items())
     assert "The recipe's value: 2e-5 <i>(model card)" in form.notes["learning_rate"].value
     form.inputs["learning_rate"].value = "2e-5"
-    assert "<b>Changed</b>, was 0.0006. The recipe's value <i>" in form.notes["learning_rate"].value
+    assert "<b>Changed</b>, was 0.0003. The recipe's value <i>" in form.notes["learning_rate"].value
 
 
 def rows_of(box):

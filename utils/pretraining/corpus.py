@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from utils import artifacts, files
 from utils.config import EMBEDDED, RunConfig
@@ -19,7 +20,7 @@ from utils.errors import UserError
 from utils.model import loading
 from utils.pretraining import textbook
 from utils.pretraining.code_files import Document, distinct, documents
-from utils.pretraining.presets import BASE_TEXTBOOK, FIM_RATES, PRESETS, PYTHON_CORPUS
+from utils.pretraining.presets import BASE_TEXTBOOK, FIM_RATES, NEW_SHARES, PRESETS, PYTHON_CORPUS
 from utils.runs import curves
 from utils.tokens import dataset
 from utils.tokens.prompts import encode_texts
@@ -34,7 +35,7 @@ NUM_GAP_LINES = (1, 1, 1, 1, 2, 3)
 SUFFIX_FIRST_RATE = 0.7  # with the prefix right before the middle, the easier order to learn
 LINE = re.compile(r"[^\S\n]*(\S[^\n]*)")
 INDENTED_RATE = 0.5  # of the gaps of whole lines, those that begin at the start of a line
-REPEATED_SHARE = 0.02  # of the files that are not the standard library, in the third run
+REPEATED_SHARE, REPEATED_STDLIB_SHARE = 0.02, 0.4  # of the files, and of the standard library's, in the third run
 STDLIB_LICENSE, NUM_STDLIB_COPIES = "PSF-2.0", 3  # the library that the pairs are made from; once in the third run
 ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
 
@@ -152,8 +153,8 @@ def prepare(data_dir: Path, config: RunConfig, start: Path) -> tuple[Path, bool]
 
 
 def _is_repeated(document: Document) -> bool:
-    is_stdlib = document.license == STDLIB_LICENSE
-    return is_stdlib or document.split == VALIDATION or is_drawn(document.name, REPEATED_SHARE)
+    share = REPEATED_STDLIB_SHARE if document.license == STDLIB_LICENSE else REPEATED_SHARE
+    return document.split == VALIDATION or is_drawn(document.name, share)
 
 
 def _origins(documents: list[Document]) -> list[dict[str, Any]]:
@@ -170,10 +171,17 @@ def _origins(documents: list[Document]) -> list[dict[str, Any]]:
 def export(run_dir: Path, folder: Path) -> None:
     """Save a finished run's model in bfloat16, with its sources, those of the run it started from, and its loss curve.
 
+    With `NEW_SHARES` its weights are averaged with those that it started from.
+
     Raises `UserError` when the model is too large.
     """
     network, tokenizer = loading.load(str(run_dir / "model"))
     config = RunConfig.load(run_dir / "config.json")
+    if config.preset in NEW_SHARES:
+        start, _ = loading.load(config.model_name_or_path)
+        with torch.no_grad():
+            for weight, earlier in zip(network.parameters(), start.parameters(), strict=True):
+                weight.lerp_(earlier, 1 - NEW_SHARES[config.preset])
     corpus = artifacts.require(artifacts.tokens_dir(run_dir.parents[1], config), "utils.pretraining")["facts"]
     facts = artifacts.require(run_dir, "utils.pretraining")["facts"] | {"preset": config.preset, "corpus": corpus}
     if config.model_name_or_path == EMBEDDED:

@@ -14,10 +14,10 @@ from utils.pretraining.code_files import Document
 
 NUM_OTHERS = 5000  # compositions that are not among the pairs
 # Times that each function occurs, in other words.
-NUM_EVERYDAY, NUM_OF_FAMILIES, NUM_TRAINED, NUM_OF_OTHERS = 50, 8, 4, 2
+NUM_EVERYDAY, NUM_OF_FAMILIES, NUM_TRAINED, NUM_OF_OTHERS = 60, 4, 3, 1
 NUM_FUNCTIONS = 12  # of one file
 # How a function is documented. Behind a comment its name follows from the words, as in an answer to an instruction.
-STYLES = ("comment",) * 4 + ("docstring", "doctest", "asserts")
+STYLES = ("comment",) * 8 + ("docstring", "doctest", "asserts")
 
 
 def documents() -> list[Document]:

@@ -5,17 +5,22 @@ standard error. Values cross as builtins only (`encode`), so nothing that a cand
 the standard library alone.
 """
 
-import ast
+from __future__ import annotations
+
 import builtins
 import io
 import json
 import sys
-import traceback
-from collections.abc import Callable
 from types import ModuleType
-from typing import Any
 
 from utils.sandbox.values import CannotCross, Opaque, change, decode, encode
+
+# `typing`, `ast` and `traceback` would be a fifth of the time that a guest takes to start: only failures need them.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any
 
 MAX_SHOWN = 2000
 
@@ -29,14 +34,20 @@ def shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 
+def frames(error: BaseException) -> list[tuple[FrameType, int]]:
+    """The frames that an error passed, the outermost first, each with its line."""
+    passed, entry = [], error.__traceback__
+    while entry:
+        passed.append((entry.tb_frame, entry.tb_lineno))
+        entry = entry.tb_next
+    return passed
+
+
 def failure(error: BaseException) -> dict[str, Any]:
     """An error of the program as name, message and traceback, without the frames of this module."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename in ("<program>", "<candidate>", "<prompt>", "<test>")
-    ]
-    lines = [f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}\n' for frame in frames[-20:]]
+    files = ("<program>", "<candidate>", "<prompt>", "<test>")
+    places = [(frame.f_code, line) for frame, line in frames(error) if frame.f_code.co_filename in files]
+    lines = [f'  File "{code.co_filename}", line {line}, in {code.co_name}\n' for code, line in places[-20:]]
     kinds = [kind.__name__[:80] for kind in type(error).__mro__][:20]
     try:
         arguments = encode(list(error.args))
@@ -80,6 +91,8 @@ def shown_text(error: BaseException) -> str:
 
 def script(request: dict, ask: Callable, say: Callable) -> None:
     """Run a program; say the value of its last expression, or the error."""
+    import ast
+
     deepen()
     try:
         tree = ast.parse(request["source"], "<program>")
@@ -168,10 +181,12 @@ def tester(request: dict, ask: Callable, say: Callable) -> None:
 
 def assertion(error: BaseException, source: str, last: dict[str, Any]) -> dict[str, str]:
     """The assertion that failed, what the candidate returned, and what it was compared with."""
-    frames = [frame for frame in traceback.walk_tb(error.__traceback__) if frame[0].f_code.co_filename == "<test>"]
-    if not frames or not isinstance(error, AssertionError) or "raised" in last:
+    import ast
+
+    in_test = [place for place in frames(error) if place[0].f_code.co_filename == "<test>"]
+    if not in_test or not isinstance(error, AssertionError) or "raised" in last:
         return {}
-    frame, line = frames[-1]
+    frame, line = in_test[-1]
     tests = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
     found = next((node for node in tests if node.lineno <= line <= (node.end_lineno or line)), None)
     if found is None:

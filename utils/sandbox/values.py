@@ -1,12 +1,17 @@
 """Values that cross between guests as JSON: rebuilt builtins only, with their types. Imports the standard library."""
 
+from __future__ import annotations
+
 import builtins
 import operator
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+
+TYPE_CHECKING = False  # see `inside`
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_ITEMS = 100_000
 MAX_PLAIN_BITS = 10_000  # JSON readers refuse integers with thousands of digits
