@@ -28,6 +28,9 @@ class Task(NamedTuple):
         return f"{self.prompt}\n{self.solution}"
 
 
+FORM = "Tasks are .jsonl or .jsonl.gz files with one object on each line."
+
+
 class Overlap(NamedTuple):
     """What a pair shares with a task; `note` says it in words."""
 
@@ -54,15 +57,15 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise UserError(f"{path.absolute()} has more than {json_stream.MAX_ARRAY_BYTES:,} bytes.")
     for item in json_stream.lines(BytesIO(content)):
         if isinstance(item, Fault) or not item.is_read:
-            raise UserError(f"{path}{item if isinstance(item, Fault) else item.faults[0]}.")
+            raise UserError(f"{path}{item if isinstance(item, Fault) else item.faults[0]}. {FORM}")
         if not isinstance(item.value, dict):
-            raise UserError(f"{path}:{item.place.line}: expected an object, one on each line.")
+            raise UserError(f"{path}:{item.place.line}: expected an object. {FORM}")
         yield item.place.line or 0, item.value
 
 
 def _task(path: Path, number: int, value: dict[str, Any]) -> Task:
-    name, prompt, solution = (value.get(field, "") for field in ("task_id", "prompt", "canonical_solution"))
-    if not isinstance(name, str | int) or not isinstance(prompt, str) or not isinstance(solution, str) or not prompt:
+    name, prompt, solution = value.get("task_id", ""), value.get("prompt"), value.get("canonical_solution", "")
+    if not isinstance(name, str | int) or not isinstance(prompt, str) or not isinstance(solution, str):
         raise UserError(
             f"{path}:{number}: a task has the text field 'prompt', and may have 'canonical_solution' and 'task_id'. "
             "Rename the fields as HumanEval has them."

@@ -22,8 +22,8 @@ from utils.errors import UserError
 MAX_ROW_BYTES = 2**24
 MAX_ARRAY_BYTES = 2**28  # of a JSON array, which is read whole
 MAX_LISTED = 3  # repeated keys and constants of a row; the others are counted
-# Characters of an element that are decoded at first, so that short elements are not copied with all that follows.
-FIRST_LOOK = 2**16
+# Characters of an element that are decoded at first, and then: short ones are not copied with all that follows.
+LOOKS = (2**12, 2**18)
 LONGEST_TOKEN = 16  # an incomplete one at the end of a text is an error at its start
 SPACE = re.compile(r"[ \t\n\r]*")
 BYTE_ORDER_MARK = "a byte-order mark; save the file as UTF-8 without one"
@@ -104,7 +104,10 @@ def lines(file: BufferedReader | gzip.GzipFile | BytesIO) -> Iterator[Value | Fa
 
 
 def elements(file: BufferedReader | gzip.GzipFile) -> Iterator[Value | Fault]:
-    """The elements of one JSON array of at most `MAX_ARRAY_BYTES`, up to the first syntax error."""
+    """The elements of one JSON array of at most `MAX_ARRAY_BYTES`, up to the first syntax error.
+
+    Bytes that are not UTF-8 end what is read: they are reported, and no syntax error besides.
+    """
     content = file.read(MAX_ARRAY_BYTES + 1)
     if len(content) > MAX_ARRAY_BYTES:
         reason = f"an array of more than {MAX_ARRAY_BYTES:,} bytes; write one object per line and name the file .jsonl"
@@ -185,7 +188,7 @@ class _Decoder:
 
     def element(self, text: str, start: int, line: int, column: int) -> tuple[Any, int, list[Fault]]:
         """The element at `start` and its end; at most `MAX_ROW_BYTES` characters are looked at."""
-        for size in (FIRST_LOOK, MAX_ROW_BYTES):
+        for size in (*LOOKS, MAX_ROW_BYTES):
             self.reasons = []
             part = text[start : start + size]
             is_rest = start + size >= len(text)

@@ -57,7 +57,8 @@ def prepare(
     The functions of `python-basics` are executed against their tests where there is a sandbox.
 
     Raises `UserError` when the source cannot be read or has no usable row, and `Refused` for faults and duplicates in
-    a source from outside, unless `skip_bad`. The folder is then left as it was.
+    a source from outside, unless `skip_bad`. The folder is then left as it was. Not covered: a file that changes while
+    it is read.
     """
     pairs = resolved_pairs(pairs)
     source = sources.find(pairs, data_dir, gpteacher_file)

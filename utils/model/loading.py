@@ -255,5 +255,6 @@ def save(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: P
         network.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
     network.save_pretrained(folder)
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+        tokenizer.init_kwargs.pop("local_files_only", None)  # how it was loaded is nothing of the tokenizer
         tokenizer.save_pretrained(folder)
         files.hand_down_mode(folder)

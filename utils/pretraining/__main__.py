@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the corpus and a run's config.json, or export a finished run to data/base."""
     parser = argparse.ArgumentParser(prog="python -m utils.pretraining", description=main.__doc__)
     parser.add_argument(
-        "--preset", choices=PRESETS, default="base", help="base starts from random weights, base-gaps from data/base"
+        "--preset", choices=PRESETS, default="base", help="base starts from random weights, the others from data/base"
     )
     parser.add_argument("--export", action="store_true", help="save the finished run's model in data/base")
     parser.add_argument("--data", type=Path, default=artifacts.ROOT / "data", help="the data folder")

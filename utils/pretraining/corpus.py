@@ -36,7 +36,7 @@ SUFFIX_FIRST_RATE = 0.7  # with the prefix right before the middle, the easier o
 LINE = re.compile(r"[^\S\n]*(\S[^\n]*)")
 INDENTED_RATE = 0.5  # of the gaps of whole lines, those that begin at the start of a line
 REPEATED_SHARE, REPEATED_STDLIB_SHARE = 0.02, 0.4  # of the files, and of the standard library's, in the third run
-STDLIB_LICENSE, NUM_STDLIB_COPIES = "PSF-2.0", 3  # the library that the pairs are made from; once in the third run
+STDLIB_LICENSE, NUM_STDLIB_COPIES = "PSF-2.0", 3  # the library of the pairs; a share of it in the third run
 ROOM_FOR_MARKS = 16  # special tokens, and the extra tokens of a text cut in three
 
 
@@ -171,19 +171,16 @@ def _origins(documents: list[Document]) -> list[dict[str, Any]]:
 def export(run_dir: Path, folder: Path) -> None:
     """Save a finished run's model in bfloat16, with its sources, those of the run it started from, and its loss curve.
 
-    With `NEW_SHARES` its weights are averaged with those that it started from.
-
-    Raises `UserError` when the model is too large.
+    With `NEW_SHARES` its weights are averaged with those that it started from. Raises `UserError` when these are no
+    longer there, and when the model is too large.
     """
     network, tokenizer = loading.load(str(run_dir / "model"))
     config = RunConfig.load(run_dir / "config.json")
-    if config.preset in NEW_SHARES:
-        start, _ = loading.load(config.model_name_or_path)
-        with torch.no_grad():
-            for weight, earlier in zip(network.parameters(), start.parameters(), strict=True):
-                weight.lerp_(earlier, 1 - NEW_SHARES[config.preset])
     corpus = artifacts.require(artifacts.tokens_dir(run_dir.parents[1], config), "utils.pretraining")["facts"]
     facts = artifacts.require(run_dir, "utils.pretraining")["facts"] | {"preset": config.preset, "corpus": corpus}
+    if config.preset in NEW_SHARES:
+        facts["new_share"] = NEW_SHARES[config.preset]
+        _average(network, run_dir, config)
     if config.model_name_or_path == EMBEDDED:
         facts["went_on_from"] = artifacts.require(folder, "utils.pretraining")["facts"]
     with artifacts.building(folder, {}, facts) as temporary:
@@ -196,6 +193,19 @@ def export(run_dir: Path, folder: Path) -> None:
         num_bytes = (temporary / "model.safetensors").stat().st_size
         if num_bytes > MAX_BASE_BYTES:
             raise UserError(f"the model has {num_bytes:,} bytes, at most {MAX_BASE_BYTES:,} are allowed.")
+
+
+def _average(network: torch.nn.Module, run_dir: Path, config: RunConfig) -> None:
+    """Average the weights of a run's model with those that it started from."""
+    if artifacts.require(run_dir, "utils.pretraining")["base_identity"] != loading.identity(config):
+        raise UserError(
+            f"{config.model_name_or_path} is no longer the model that {run_dir.name} started from. Restore it, and "
+            "export again."
+        )
+    start, _ = loading.load(config.model_name_or_path)
+    with torch.no_grad():
+        for weight, earlier in zip(network.parameters(), start.parameters(), strict=True):
+            weight.lerp_(earlier, 1 - NEW_SHARES[config.preset])
 
 
 def _earlier(run_dir: Path, config: RunConfig) -> list[Path]:

@@ -153,6 +153,8 @@ def read(release_dir: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist: name the folder of a release, such as data/runs/<run>/release.") from (
             error
         )
+    except UserError as error:
+        raise UserError(f"{error} Or get the release again.") from error
     if found["version"] != VERSION:
         raise UserError(f"{path} is of version {found['version']}, and {VERSION} is known. Use the workbook it is of.")
     return found

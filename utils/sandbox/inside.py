@@ -15,7 +15,7 @@ from types import ModuleType
 
 from utils.sandbox.values import CannotCross, Opaque, change, decode, encode
 
-# `typing`, `ast` and `traceback` would be a fifth of the time that a guest takes to start: only failures need them.
+# `typing`, `ast` and `traceback` would be a fifth of the time that a guest takes to start; most never need them.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,11 +181,11 @@ def tester(request: dict, ask: Callable, say: Callable) -> None:
 
 def assertion(error: BaseException, source: str, last: dict[str, Any]) -> dict[str, str]:
     """The assertion that failed, what the candidate returned, and what it was compared with."""
-    import ast
-
     in_test = [place for place in frames(error) if place[0].f_code.co_filename == "<test>"]
     if not in_test or not isinstance(error, AssertionError) or "raised" in last:
         return {}
+    import ast
+
     frame, line = in_test[-1]
     tests = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
     found = next((node for node in tests if node.lineno <= line <= (node.end_lineno or line)), None)

@@ -37,7 +37,7 @@ MAX_RUNS = 100
 
 def several(typed: Mapping[str, Any]) -> dict[str, str]:
     """Of the texts of the form's fields, those of numbers that hold a list or a range."""
-    texts = {name: typed[name] for name in NUMBERS if name in typed}
+    texts = {name: text for name, text in typed.items() if TYPES.get(name) in (int, float)}
     return {name: text for name, text in texts.items() if "," in text or " to " in text}
 
 
@@ -56,6 +56,8 @@ def combinations(base: RunConfig, typed: Mapping[str, str]) -> list[dict[str, An
     """
     lists, ranges = {}, {}
     for name, text in typed.items():
+        if name in SINGLE:
+            raise UserError(f"{name} takes one value, also in a sweep; got {short(text)}.", field=name)
         if name not in SWEPT:
             raise unknown("setting with several values", name, SWEPT)
         if found := RANGE.fullmatch(text.strip()):
@@ -90,6 +92,8 @@ def _values(name: str, text: str) -> list[Any]:
         raise UserError(
             f"{name}: type values such as `1, 2`, or a range such as `1 to 9, 4 draws`; got {short(text)}.", field=name
         )
+    if "," in text and len(set(parts)) == 1:
+        raise UserError(f"{name}: type several values, or one without a comma; got {short(text)}.", field=name)
     return [_value(name, part) for part in parts]
 
 

@@ -127,7 +127,7 @@ class CopyButton(anywidget.AnyWidget):
           try {
             await navigator.clipboard.writeText(model.get("text")) // on this machine or over https
             button.textContent = "Copied"
-          } catch { button.textContent = "Not copied" }
+          } catch { button.textContent = "Not copied: select the text" }
           setTimeout(label, 1500)
         }
         el.append(button)

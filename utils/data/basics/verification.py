@@ -2,7 +2,7 @@
 
 `python -m utils.data.basics.verification` executes all of them, and when they pass writes the digest of this package
 beside this module. Where it is still the digest, only a sample is executed again. Not covered: whether a test says what
-the phrases do.
+the phrases do, and tests made by another version of Python, whose values could be others.
 """
 
 import sys
