@@ -144,8 +144,8 @@ def test_an_array_reports_line_and_row_and_ends_at_its_first_syntax_error(tmp_pa
 
 
 def test_an_too_long_line_costs_itself_only(tmp_path, monkeypatch):
-    for limit in ("MAX_ROW_BYTES", "FIRST_LOOK"):
-        monkeypatch.setattr(json_stream, limit, 100)
+    monkeypatch.setattr(json_stream, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(json_stream, "LOOKS", (50,))
     long = _row(input="x" * 1000)
     (tmp_path / "x.jsonl").write_bytes(b"\n".join([GOOD, long, GOOD, long]))
     faults = _faults(tmp_path / "x.jsonl")

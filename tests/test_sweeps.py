@@ -54,7 +54,7 @@ def test_lists_are_combined_and_ranges_are_drawn_together():
         ({"seed": "1 to 999, 101 draws"}, "these values make 101"),
         ({"seed": "1 to 9, 2 draws", "weight_decay": "1 to 2, 3 draws"}, "same number of draws"),
         ({"optim": "muon to sgd, 2 draws"}, "from a lower to a higher number, got 'muon'"),
-        ({"preset": "tiny, starcoder"}, "unknown setting with several values 'preset'"),
+        ({"preset": "tiny, starcoder"}, "preset takes one value, also in a sweep"),
     ],
 )
 def test_values_that_make_no_runs_are_refused(typed, message):

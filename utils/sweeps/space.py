@@ -92,8 +92,6 @@ def _values(name: str, text: str) -> list[Any]:
         raise UserError(
             f"{name}: type values such as `1, 2`, or a range such as `1 to 9, 4 draws`; got {short(text)}.", field=name
         )
-    if "," in text and len(set(parts)) == 1:
-        raise UserError(f"{name}: type several values, or one without a comma; got {short(text)}.", field=name)
     return [_value(name, part) for part in parts]
 
 
