@@ -49,7 +49,7 @@ def rows_of(box):
         ("learning_rate", "1e-4, fast", "learning_rate must be a number, got 'fast'"),
         ("learning_rate", "1e-4, 7", "between 0.0 and 1.0, got 7.0"),
         ("learning_rate", "1e-5 to 1e-3", "a range such as `1 to 9, 4 draws`; got '1e-5 to 1e-3'"),
-        ("max_eval_samples", "64, 128", "max_eval_samples must be a whole number, got '64, 128'"),
+        ("max_eval_samples", "64, 128", "max_eval_samples takes one value, also in a sweep; got '64, 128'"),
         ("num_train_epochs", "0", "between 0.001 and 10000.0 epochs, got 0.0"),
         ("num_train_epochs", "1e9", "between 0.001 and 10000.0 epochs, got 1000000000.0"),
         ("train_batch_size", "1.5", "must be a whole number, got 1.5"),
