@@ -14,6 +14,7 @@ from utils.errors import UserError
 
 NUM_WORDS = 10  # so many consecutive words are rarely a coincidence, boilerplate aside
 MIN_SOLUTION_CHARACTERS = 20  # without spaces: shorter solutions (`return a + b`) are not specific
+FORM = "Tasks are .jsonl or .jsonl.gz files with one object on each line."
 
 
 class Task(NamedTuple):
@@ -26,9 +27,6 @@ class Task(NamedTuple):
     @property
     def text(self) -> str:
         return f"{self.prompt}\n{self.solution}"
-
-
-FORM = "Tasks are .jsonl or .jsonl.gz files with one object on each line."
 
 
 class Overlap(NamedTuple):

@@ -61,14 +61,14 @@ def _groups(runs: Iterable[Progress], is_halving: bool) -> list[list[Progress]]:
 
 def _decided(group: Sequence[Progress]) -> tuple[list[Progress], list[Progress]]:
     """The runs that are not left behind so far, and those of them to train now."""
-    kept = list(group)
+    left = list(group)
     for step in comparison_steps(group[0].num_updates, group[0].eval_steps) if len(group) > 1 else ():
-        if missing := [run for run in kept if not run.has_ended and step not in run.losses]:
-            return kept, missing
-        kept.sort(key=lambda run: run.loss_at(step))
-        last = kept[max(1, len(kept) // 2) - 1].loss_at(step)
-        kept = [run for run in kept if run.loss_at(step) <= last * (1 + MARGIN)]
-    return kept, [run for run in kept if not run.has_ended]
+        if missing := [run for run in left if not run.has_ended and step not in run.losses]:
+            return left, missing
+        left.sort(key=lambda run: run.loss_at(step))
+        last = left[max(1, len(left) // 2) - 1].loss_at(step)
+        left = [run for run in left if run.loss_at(step) <= last * (1 + MARGIN)]
+    return left, [run for run in left if not run.has_ended]
 
 
 def num_updates(runs: Iterable[Progress], is_halving: bool = True) -> int:

@@ -84,9 +84,10 @@ def swept(sweep: Sweep) -> list[str]:
 
 def table(sweep: Sweep, measure: str = LOSS) -> pandas.DataFrame:
     """One row per run, the best first: its settings, the measure, updates, and its state."""
-    rows, names, order = {}, swept(sweep), sweep.unfinished()
-    kept = halving.kept(sweep.progress(), sweep.is_halving)
-    for run, trial, found in points(sweep, measure):
+    rows, names, measured, is_halving = {}, swept(sweep), points(sweep, measure), sweep.is_halving
+    runs = [run for run, _, _ in measured]  # read once, so that order and states agree
+    order, kept = halving.unfinished(runs, is_halving), halving.kept(runs, is_halving)
+    for run, trial, found in measured:
         run_dir = sweep.run_dir(run.number)
         settings = {name: encodable(typed(getattr(trial.config, name), name)) for name in names}
         known = {measure: round(found, 4), "at update": f"{max(run.losses, default=0):,} of {run.num_updates:,}"}

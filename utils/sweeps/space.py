@@ -23,7 +23,7 @@ TYPES = {setting.name: setting.type for setting in fields(RunConfig)}
 # The choice of the preset sets all fields, trackers are themselves a list, and a sweep splits the validation rows.
 SINGLE = ("preset", "report_to", "max_eval_samples")
 SWEPT = tuple(name for name in TYPES if name not in SINGLE)
-NUMBERS = tuple(name for name in SWEPT if TYPES[name] in (int, float))  # their fields in the form take several values
+NUMBERS = tuple(name for name in TYPES if TYPES[name] in (int, float))  # what is typed may be several values
 # The other settings, and an example of what is typed for them.
 OTHERS = {
     setting.name: ", ".join(setting.metadata["choices"][:2]) or ("true, false" if setting.type is bool else "")
@@ -37,7 +37,7 @@ MAX_RUNS = 100
 
 def several(typed: Mapping[str, Any]) -> dict[str, str]:
     """Of the texts of the form's fields, those of numbers that hold a list or a range."""
-    texts = {name: text for name, text in typed.items() if TYPES.get(name) in (int, float)}
+    texts = {name: text for name, text in typed.items() if name in NUMBERS}
     return {name: text for name, text in texts.items() if "," in text or " to " in text}
 
 
